@@ -1,0 +1,130 @@
+//! Filters of different types behind one interface, one stream at a time.
+
+use std::time::Duration;
+
+use postern_core::fake::FakeHost;
+use postern_core::{
+    Answer, Filter, Headers, Host, Outcome, Request, Response, SignatureCheck, StoreError, Stored,
+};
+
+use super::Message;
+
+/// A mounted filter, its type erased.
+pub(super) trait Mounted {
+    fn name(&self) -> &str;
+    fn open(&self) -> Box<dyn Stream + '_>;
+}
+
+/// One stream through a filter.
+pub(super) trait Stream {
+    fn plugin(&self) -> &str;
+    fn version(&self) -> &str;
+    fn counters(&self) -> &'static [&'static str];
+    fn body_cap(&self) -> usize;
+    fn request_headers(&mut self, request: &Message, host: &dyn Host) -> Outcome;
+    fn request_body(&mut self, body: &[u8], host: &dyn Host) -> Outcome;
+    fn answer(&mut self, answer: &Answer, host: &dyn Host) -> Outcome;
+    fn response_headers(&mut self, response: &Message, host: &dyn Host) -> Outcome;
+    fn response_body(&mut self, body: &[u8], host: &dyn Host) -> Outcome;
+    fn request_body_over_cap(&mut self) -> Outcome;
+    fn response_body_over_cap(&mut self) -> Outcome;
+}
+
+pub(super) struct Plugin<F> {
+    pub(super) filter: F,
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+impl<F: Filter> Mounted for Plugin<F> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&self) -> Box<dyn Stream + '_> {
+        Box::new(Open { plugin: self, state: F::Stream::default() })
+    }
+}
+
+struct Open<'a, F: Filter> {
+    plugin: &'a Plugin<F>,
+    state: F::Stream,
+}
+
+impl<F: Filter> Stream for Open<'_, F> {
+    fn plugin(&self) -> &str {
+        &self.plugin.name
+    }
+
+    fn version(&self) -> &str {
+        &self.plugin.version
+    }
+
+    fn counters(&self) -> &'static [&'static str] {
+        F::COUNTERS
+    }
+
+    fn body_cap(&self) -> usize {
+        self.plugin.filter.body_cap()
+    }
+
+    fn request_headers(&mut self, request: &Message, host: &dyn Host) -> Outcome {
+        let headers = Headers::new(request.headers.iter().cloned());
+        let view = Request::new(headers, request.body.is_none());
+        self.plugin.filter.request_headers(&mut self.state, &view, host)
+    }
+
+    fn request_body(&mut self, body: &[u8], host: &dyn Host) -> Outcome {
+        self.plugin.filter.request_body(&mut self.state, body, host)
+    }
+
+    fn answer(&mut self, answer: &Answer, host: &dyn Host) -> Outcome {
+        self.plugin.filter.answer(&mut self.state, answer, host)
+    }
+
+    fn response_headers(&mut self, response: &Message, host: &dyn Host) -> Outcome {
+        let headers = Headers::new(response.headers.iter().cloned());
+        let view = Response::new(headers, response.body.is_none());
+        self.plugin.filter.response_headers(&mut self.state, &view, host)
+    }
+
+    fn response_body(&mut self, body: &[u8], host: &dyn Host) -> Outcome {
+        self.plugin.filter.response_body(&mut self.state, body, host)
+    }
+
+    fn request_body_over_cap(&mut self) -> Outcome {
+        self.plugin.filter.request_body_over_cap(&mut self.state)
+    }
+
+    fn response_body_over_cap(&mut self) -> Outcome {
+        self.plugin.filter.response_body_over_cap(&mut self.state)
+    }
+}
+
+/// The host as one plugin sees it: shared data belong to its VM alone.
+pub(super) struct Scoped<'a> {
+    pub(super) host: &'a FakeHost,
+    pub(super) plugin: String,
+}
+
+impl Host for Scoped<'_> {
+    fn now(&self) -> Duration {
+        self.host.now()
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.host.property(path)
+    }
+
+    fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {
+        self.host.verify(check)
+    }
+
+    fn load(&self, key: &str) -> Stored {
+        self.host.load(&format!("{}/{key}", self.plugin))
+    }
+
+    fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
+        self.host.store(&format!("{}/{key}", self.plugin), value, seen)
+    }
+}

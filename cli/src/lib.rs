@@ -1,0 +1,12 @@
+//! The `postern` command line tool as a library: policies read, checked and
+//! rendered, and the filters chained offline. The same cores as in the modules.
+
+pub mod apply;
+pub mod chain;
+pub mod edge;
+pub mod finding;
+pub mod policy;
+pub mod reference;
+pub mod render;
+pub mod schema;
+pub mod yaml;

@@ -1,0 +1,105 @@
+//! Signature algorithms (RFC 7518, RFC 8037): one row each. A further one is a
+//! variant here, and a way to check it in [`crate::key`].
+
+use postern_core::SignatureAlgorithm;
+
+postern_core::config! {
+    /// A signature algorithm, by its JOSE name. `none` is not one.
+    pub choice Algorithm {
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = "RS256",
+        /// RSASSA-PKCS1-v1_5 with SHA-384.
+        Rs384 = "RS384",
+        /// RSASSA-PKCS1-v1_5 with SHA-512.
+        Rs512 = "RS512",
+        /// ECDSA on P-256 with SHA-256.
+        Es256 = "ES256",
+        /// ECDSA on P-384 with SHA-384.
+        Es384 = "ES384",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+        /// HMAC with SHA-256.
+        Hs256 = "HS256",
+        /// HMAC with SHA-384.
+        Hs384 = "HS384",
+        /// HMAC with SHA-512.
+        Hs512 = "HS512",
+    }
+}
+
+/// What kind of key an algorithm needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+    /// A shared secret of at least so many bytes: the size of the hash (RFC
+    /// 7518 §3.2).
+    Secret(usize),
+}
+
+impl Algorithm {
+    /// All of them.
+    pub(crate) const ALL: [Algorithm; 9] = [
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+        Algorithm::Hs256,
+        Algorithm::Hs384,
+        Algorithm::Hs512,
+    ];
+
+    /// The algorithm of a JOSE header's `alg`, compared byte for byte.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Algorithm::ALL.into_iter().find(|a| a.name() == name)
+    }
+
+    /// Its JOSE name.
+    pub(crate) fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The key that it needs.
+    pub(crate) fn shape(self) -> Shape {
+        self.row().1
+    }
+
+    /// As the host may know it.
+    pub(crate) fn host(self) -> Option<SignatureAlgorithm> {
+        self.row().2
+    }
+
+    fn row(self) -> (&'static str, Shape, Option<SignatureAlgorithm>) {
+        use SignatureAlgorithm as Host;
+        match self {
+            Algorithm::Rs256 => ("RS256", Shape::Rsa, Some(Host::Rs256)),
+            Algorithm::Rs384 => ("RS384", Shape::Rsa, Some(Host::Rs384)),
+            Algorithm::Rs512 => ("RS512", Shape::Rsa, Some(Host::Rs512)),
+            Algorithm::Es256 => ("ES256", Shape::P256, Some(Host::Es256)),
+            Algorithm::Es384 => ("ES384", Shape::P384, Some(Host::Es384)),
+            Algorithm::EdDsa => ("EdDSA", Shape::Ed25519, None),
+            Algorithm::Hs256 => ("HS256", Shape::Secret(32), None),
+            Algorithm::Hs384 => ("HS384", Shape::Secret(48), None),
+            Algorithm::Hs512 => ("HS512", Shape::Secret(64), None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_byte_for_byte() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::parse(algorithm.name()), Some(algorithm));
+        }
+        for other in ["none", "None", "NONE", "nOnE", "", "rs256", "RS256 ", "PS256", "HS1"] {
+            assert_eq!(Algorithm::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Where a credential stands in a request, and how it is taken out.
+
+use ct_codecs::{Base64, Decoder};
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Decode, Errors, Text, decode_text};
+use postern_core::grammar;
+use postern_core::rules::HeaderName;
+
+use crate::identity_headers;
+
+/// The longest user name and secret of HTTP Basic in bytes, encoded.
+const MAX_BASIC: usize = 2048;
+
+postern_core::config! {
+    /// A place in which a credential may stand.
+    pub oneof Carrier {
+        /// `Authorization` with this scheme, in any case: `Bearer`.
+        authorization: Authorization(Scheme),
+        /// `Authorization: Basic` (RFC 7617) with the credential as the
+        /// password; the user name has to be its subject. For API keys only.
+        basic: Basic(Yes),
+        /// A header of its own.
+        header: Header(HeaderCarrier),
+    }
+
+    /// A header that holds a credential.
+    pub struct HeaderCarrier {
+        /// The header's name.
+        name: CredentialHeader,
+        /// What stands before the credential.
+        prefix: Option<Text>,
+    }
+}
+
+impl Carrier {
+    /// `Authorization: Bearer` (RFC 6750).
+    pub(crate) fn bearer() -> Self {
+        Carrier::Authorization(Scheme("bearer".to_owned()))
+    }
+
+    /// `x-api-key`.
+    pub(crate) fn api_key_header() -> Self {
+        let name = CredentialHeader(HeaderName::from_static("x-api-key"));
+        Carrier::Header(HeaderCarrier { name, prefix: None })
+    }
+
+    /// The `Authorization` scheme that it reads, in lower case.
+    pub(crate) fn scheme(&self) -> Option<&str> {
+        match self {
+            Carrier::Authorization(scheme) => Some(&scheme.0),
+            Carrier::Basic(_) => Some("basic"),
+            Carrier::Header(_) => None,
+        }
+    }
+
+    /// The header of its own that it reads.
+    pub(crate) fn header(&self) -> Option<&str> {
+        match self {
+            Carrier::Header(header) => Some(header.name.0.as_str()),
+            Carrier::Authorization(_) | Carrier::Basic(_) => None,
+        }
+    }
+
+    /// The credential, if it stands where this carrier looks.
+    pub(crate) fn take(&self, found: &Found<'_>) -> Option<Result<Taken, Malformed>> {
+        match (self, found) {
+            (Carrier::Authorization(own), Found::Authorization { scheme, rest })
+                if own.0 == *scheme =>
+            {
+                Some(token68(rest).map(|token| Taken { user: None, secret: token.to_vec() }))
+            }
+            (Carrier::Basic(_), Found::Authorization { scheme, rest }) if scheme == "basic" => {
+                Some(token68(rest).and_then(basic))
+            }
+            (Carrier::Header(own), Found::Header { name, value })
+                if own.name.0.as_str() == *name =>
+            {
+                let prefix = own.prefix.as_ref().map_or("", Text::as_str);
+                let secret = value.strip_prefix(prefix.as_bytes())?;
+                let good = !secret.is_empty() && secret.iter().all(u8::is_ascii_graphic);
+                Some(if good {
+                    Ok(Taken { user: None, secret: secret.to_vec() })
+                } else {
+                    Err(Malformed)
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The one credential of a request, where it stands.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// In `Authorization`: the scheme in lower case, and all that follows it.
+    Authorization { scheme: String, rest: &'a [u8] },
+    /// In a header of its own.
+    Header { name: &'a str, value: &'a [u8] },
+}
+
+impl Found<'_> {
+    /// The header that it stands in.
+    pub(crate) fn header(&self) -> &str {
+        match self {
+            Found::Authorization { .. } => "authorization",
+            Found::Header { name, .. } => name,
+        }
+    }
+}
+
+/// A credential without its wrapping.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// The user name beside it, in HTTP Basic.
+    pub(crate) user: Option<Vec<u8>>,
+    /// The token or key.
+    pub(crate) secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Taken")
+    }
+}
+
+/// Not in the grammar of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// One blank and one token68 (RFC 9110 §11.2), nothing else.
+fn token68(rest: &[u8]) -> Result<&[u8], Malformed> {
+    let token = rest.strip_prefix(b" ").ok_or(Malformed)?;
+    let padding = token.iter().rev().take_while(|b| **b == b'=').count();
+    let body = token.get(..token.len().saturating_sub(padding)).unwrap_or_default();
+    let good = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
+    if body.is_empty() || !body.iter().all(good) { Err(Malformed) } else { Ok(token) }
+}
+
+/// User name and password of RFC 7617; the first colon ends the user name.
+fn basic(token: &[u8]) -> Result<Taken, Malformed> {
+    if token.len() > MAX_BASIC {
+        return Err(Malformed);
+    }
+    let decoded = Base64::decode_to_vec(token, None).map_err(|_| Malformed)?;
+    let colon = decoded.iter().position(|b| *b == b':').ok_or(Malformed)?;
+    let (user, secret) = decoded.split_at_checked(colon).ok_or(Malformed)?;
+    let secret = secret.get(1..).filter(|s| !s.is_empty()).ok_or(Malformed)?;
+    Ok(Taken { user: Some(user.to_vec()), secret: secret.to_vec() })
+}
+
+/// An `Authorization` scheme, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheme(String);
+
+impl Decode for Scheme {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        const EXPECTED: &str = "an authentication scheme such as `Bearer`";
+        decode_text(at, errors, EXPECTED, |text| {
+            let lower = text.to_ascii_lowercase();
+            if lower == "basic" {
+                Err("HTTP Basic carries a user name too: use `basic: true`".to_owned())
+            } else if grammar::is_header_name(&lower) {
+                Ok(Scheme(lower))
+            } else {
+                Err(format!("expected {EXPECTED}"))
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text { expected: "an authentication scheme such as `Bearer`", pattern: None }
+    }
+}
+
+/// `true`: what is left out is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Yes;
+
+impl Decode for Yes {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match bool::decode(at, errors)? {
+            true => Some(Yes),
+            false => {
+                at.error(errors, "expected `true`; leave the key out otherwise");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        Schema::Bool
+    }
+}
+
+/// The name of a header that may hold a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialHeader(HeaderName);
+
+impl Decode for CredentialHeader {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let name = HeaderName::decode(at, errors)?;
+        let text = name.as_str();
+        if text == "authorization" {
+            at.error(errors, "use `authorization` with a scheme, or `basic`");
+        } else if identity_headers::is_reserved(text) {
+            at.error(errors, "headers that begin with `x-postern-` are the gateway's own");
+        } else if matches!(text, "host" | "connection" | "content-length" | "transfer-encoding") {
+            at.error(errors, "this header cannot hold a credential");
+        } else {
+            return Some(CredentialHeader(name));
+        }
+        None
+    }
+
+    fn schema() -> Schema {
+        HeaderName::schema()
+    }
+}

@@ -1,0 +1,96 @@
+//! A JSON Web Signature in its compact form (RFC 7515 §7.1), read but not yet
+//! trusted.
+
+use ct_codecs::{Base64UrlSafeNoPadding, Decoder};
+use postern_core::config::{Node, Value, parse_json};
+
+use crate::reason::Reason;
+
+/// The parts of a compact JWS.
+#[derive(Debug)]
+pub(crate) struct Jws<'a> {
+    /// The JOSE header.
+    pub(crate) header: Header,
+    /// The payload, decoded.
+    pub(crate) payload: Vec<u8>,
+    /// The signature, decoded.
+    pub(crate) signature: Vec<u8>,
+    /// What is signed: header and payload as they came.
+    pub(crate) signed: &'a [u8],
+}
+
+/// What a JOSE header says. `jwk`, `jku`, `x5u` and `x5c` are never looked at:
+/// an issuer's keys come from the policy.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) alg: String,
+    pub(crate) kid: Option<String>,
+    pub(crate) typ: Option<String>,
+}
+
+impl<'a> Jws<'a> {
+    /// Reads a token. Base64url without padding, without white space and
+    /// without stray bits: one token has one form.
+    pub(crate) fn parse(token: &'a [u8]) -> Result<Self, Reason> {
+        let mut dots = token.iter().enumerate().filter(|(_, b)| **b == b'.').map(|(at, _)| at);
+        let (first, second, third) = (dots.next(), dots.next(), dots.next());
+        let (Some(first), Some(second)) = (first, second) else { return Err(Reason::NotAToken) };
+        if third.is_some() {
+            return Err(if dots.count() == 1 { Reason::Encrypted } else { Reason::NotAToken });
+        }
+        let part = |from: usize, to: usize| token.get(from..to).and_then(base64url);
+        let header = part(0, first).ok_or(Reason::NotAToken)?;
+        let payload = part(first + 1, second).ok_or(Reason::NotAToken)?;
+        let signature = part(second + 1, token.len()).ok_or(Reason::NotAToken)?;
+        let signed = token.get(..second).ok_or(Reason::NotAToken)?;
+        Ok(Jws { header: Header::parse(&header)?, payload, signature, signed })
+    }
+}
+
+impl Header {
+    fn parse(json: &[u8]) -> Result<Self, Reason> {
+        let node = strict_object(json).ok_or(Reason::BadHeader)?;
+        // No extension is understood, so none may be critical (RFC 7515
+        // §4.1.11), and an unencoded payload (RFC 7797) is not taken at all.
+        if node.get("crit").is_some() || node.get("b64").is_some() {
+            return Err(Reason::Extension);
+        }
+        Ok(Header {
+            alg: text(&node, "alg")?.ok_or(Reason::BadHeader)?,
+            kid: text(&node, "kid")?,
+            typ: text(&node, "typ")?,
+        })
+    }
+}
+
+fn text(header: &Node, name: &str) -> Result<Option<String>, Reason> {
+    match header.get(name).map(|n| &n.value) {
+        None => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Reason::BadHeader),
+    }
+}
+
+fn base64url(text: &[u8]) -> Option<Vec<u8>> {
+    Base64UrlSafeNoPadding::decode_to_vec(text, None).ok()
+}
+
+/// A JSON object in which no object, at any depth, names a member twice: two
+/// readers could disagree on which counts.
+pub(crate) fn strict_object(json: &[u8]) -> Option<Node> {
+    let node = parse_json(json).ok()?;
+    (matches!(node.value, Value::Map(_)) && is_unambiguous(&node)).then_some(node)
+}
+
+fn is_unambiguous(node: &Node) -> bool {
+    match &node.value {
+        Value::List(items) => items.iter().all(is_unambiguous),
+        Value::Map(entries) => {
+            let mut names: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
+            names.sort_unstable();
+            let unique = names.windows(2).all(|pair| pair.first() != pair.last());
+            unique && entries.iter().all(|(_, value)| is_unambiguous(value))
+        }
+        _ => true,
+    }
+}

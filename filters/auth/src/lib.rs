@@ -1,0 +1,32 @@
+//! Who is calling? Finds the one credential of a request, checks it, publishes
+//! the identity to the filters behind it, and tells the upstream in headers
+//! that no client can send.
+//!
+//! A request that no rule matches needs a good credential; a bad one is refused
+//! even where none is needed.
+
+mod algorithm;
+mod api_key;
+mod carrier;
+mod challenge;
+mod claims;
+mod filter;
+mod identity_headers;
+mod instant;
+mod jwk;
+mod jws;
+mod jwt;
+mod key;
+mod policy;
+mod presented;
+mod provider;
+mod reason;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+pub use filter::Auth;
+pub use policy::PolicyConfig;
+
+#[cfg(target_family = "wasm")]
+postern_host::export!(Auth);

@@ -1,0 +1,94 @@
+//! Why a credential is not accepted: a stable code for records, and words for
+//! the caller. Neither holds anything of the credential.
+
+/// What is wrong with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Not in the grammar of its scheme.
+    Malformed,
+    /// Longer than the provider takes.
+    TooLong,
+    /// Not a compact JWS of three base64url parts.
+    NotAToken,
+    /// Five parts: an encrypted token.
+    Encrypted,
+    /// The JOSE header is not one.
+    BadHeader,
+    /// `crit` or `b64`: extensions that are not understood.
+    Extension,
+    /// `typ` is not that of an access token.
+    WrongType,
+    /// No algorithm that the provider lists.
+    Algorithm,
+    /// The claims are not a JSON object, or name a claim twice.
+    BadClaims,
+    /// A claim that has to be there is missing.
+    MissingClaim,
+    /// A claim has the wrong type or cannot be used.
+    BadClaim,
+    /// No provider of the route has this issuer.
+    Issuer,
+    /// Not meant for this API.
+    Audience,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` has not come.
+    NotYetValid,
+    /// `iat` lies in the future.
+    IssuedInFuture,
+    /// No key of the issuer has this id, or serves this algorithm.
+    UnknownKey,
+    /// The signature does not verify.
+    Signature,
+    /// No such API key.
+    ApiKey,
+    /// The user name is not that of the API key's owner.
+    Owner,
+    /// The API key has expired.
+    ApiKeyExpired,
+    /// The API key is not valid yet.
+    ApiKeyNotYetValid,
+    /// A kind of credential that the route does not take.
+    Kind,
+}
+
+impl Reason {
+    /// The stable code.
+    pub(crate) fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// What the caller is told.
+    pub(crate) fn detail(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        match self {
+            Reason::Malformed => ("malformed_credential", "the credential is malformed"),
+            Reason::TooLong => ("credential_too_long", "the credential is too long"),
+            Reason::NotAToken => ("malformed_token", "the token is not a signed JWT"),
+            Reason::Encrypted => ("encrypted_token", "encrypted tokens are not accepted"),
+            Reason::BadHeader => ("bad_header", "the token's header is malformed"),
+            Reason::Extension => ("unknown_extension", "the token needs an unknown extension"),
+            Reason::WrongType => ("wrong_type", "the token is not an access token"),
+            Reason::Algorithm => ("wrong_algorithm", "the token's algorithm is not accepted"),
+            Reason::BadClaims => ("bad_claims", "the token's claims are malformed"),
+            Reason::MissingClaim => ("missing_claim", "the token lacks a claim"),
+            Reason::BadClaim => ("bad_claim", "a claim of the token cannot be used"),
+            Reason::Issuer => ("unknown_issuer", "the token's issuer is not accepted"),
+            Reason::Audience => ("wrong_audience", "the token is meant for another API"),
+            Reason::Expired => ("expired", "the token has expired"),
+            Reason::NotYetValid => ("not_yet_valid", "the token is not valid yet"),
+            Reason::IssuedInFuture => ("issued_in_future", "the token was issued in the future"),
+            Reason::UnknownKey => ("unknown_key", "the token's key is not known"),
+            Reason::Signature => ("bad_signature", "the token's signature does not verify"),
+            // One text for both, so that nobody can learn that a key exists.
+            Reason::ApiKey => ("unknown_api_key", "the API key is not valid"),
+            Reason::Owner => ("wrong_owner", "the API key is not valid"),
+            Reason::ApiKeyExpired => ("api_key_expired", "the API key has expired"),
+            Reason::ApiKeyNotYetValid => ("api_key_not_yet_valid", "the API key is not valid yet"),
+            Reason::Kind => ("wrong_kind", "this route does not take that kind of credential"),
+        }
+    }
+}

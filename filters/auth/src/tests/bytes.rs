@@ -1,0 +1,108 @@
+//! Whatever bytes come, there is a decision and no panic.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::jws::Jws;
+
+/// Bytes that are near to something meaningful.
+fn near() -> impl Strategy<Value = Vec<u8>> {
+    let good = mint::with_claims(json!({}));
+    let pieces: Vec<Vec<u8>> = [
+        "Bearer ",
+        "Basic ",
+        "bearer",
+        " ",
+        ",",
+        ".",
+        "=",
+        ":",
+        "\"",
+        "{",
+        "}",
+        "e30",
+        "eyJhbGciOiJub25lIn0",
+        "bm9ydGh3aW5kOmtleS1vZi1ub3J0aHdpbmQ=",
+        "key-of-northwind",
+        &good,
+    ]
+    .iter()
+    .map(|p| p.as_bytes().to_vec())
+    .collect();
+    let piece = prop_oneof![
+        3 => prop::sample::select(pieces),
+        1 => prop::collection::vec(any::<u8>(), 0..6),
+    ];
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn every_request_is_decided(
+        authorization in prop::collection::vec(near(), 0..2),
+        key in prop::collection::vec(near(), 0..2),
+        path in prop_oneof![
+            Just(b"/public/a".to_vec()), Just(b"/private".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..12),
+        ],
+    ) {
+        let mut headers = vec![(":path", path.as_slice())];
+        headers.extend(authorization.iter().map(|v| ("authorization", v.as_slice())));
+        headers.extend(key.iter().map(|v| ("x-api-key", v.as_slice())));
+        let outcome = send_raw(&shared(), Headers::new(headers));
+        match &outcome.step {
+            Step::Continue => {
+                let known = matches!(identity(&outcome), Identity::Known(_));
+                let credentials = authorization.len() + key.len();
+                prop_assert_eq!(known, credentials == 1);
+            }
+            Step::Refuse(refusal) => prop_assert!([400, 401].contains(&refusal.status)),
+            other => prop_assert!(false, "{other:?}"),
+        }
+        for edit in &outcome.headers {
+            if let HeaderEdit::Set(name, value) = edit {
+                prop_assert!(postern_core::grammar::may_write(name, value));
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_changed_in_one_byte_is_no_good_token(at in 0usize..400, to in any::<u8>()) {
+        let good = mint::with_claims(json!({})).into_bytes();
+        let mut bad = good.clone();
+        let at = at % bad.len();
+        bad[at] = to;
+        let value = [b"Bearer ", bad.as_slice()].concat();
+        let outcome = send_to(&shared(), "/private", &[("authorization", value.as_slice())]);
+        prop_assert_eq!(matches!(outcome.step, Step::Continue), bad == good);
+    }
+
+    #[test]
+    fn reading_a_token_is_total(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = Jws::parse(&bytes);
+        let dotted = [&bytes[..], b".", &bytes[..], b".", &bytes[..]].concat();
+        let _ = Jws::parse(&dotted);
+        let json = mint::b64(&bytes);
+        let _ = Jws::parse(format!("{json}.{json}.{json}").as_bytes());
+    }
+
+    #[test]
+    fn any_text_as_a_claim_is_carried_whole_or_refused(text in "\\PC{0,8}|[\\x00-\\x20a\\x7f\\u{80}-\\u{a0}]{0,4}") {
+        let outcome = send_to(
+            &shared(),
+            "/private",
+            &[("authorization", format!("Bearer {}", mint::with_claims(json!({"sub": text}))).as_bytes())],
+        );
+        if let Step::Continue = outcome.step {
+            prop_assert_eq!(subject(&outcome), text.clone());
+            prop_assert_eq!(edit(&outcome, "x-postern-subject"), Some(text));
+        }
+    }
+}
+
+/// Compiled once: the checks of RSA keys are slow in debug builds.
+fn shared() -> std::rc::Rc<Auth> {
+    thread_local!(static AUTH: std::rc::Rc<Auth> = std::rc::Rc::new(configured(&policy())));
+    AUTH.with(std::rc::Rc::clone)
+}

@@ -1,0 +1,303 @@
+//! Decoding that goes on after a mistake.
+
+use std::collections::BTreeMap;
+
+use super::error::{Errors, Problem};
+use super::node::{Key, Node, Value};
+use super::schema::Schema;
+
+/// A type that a configuration value is decoded into.
+pub trait Decode: Sized {
+    /// Decodes; mistakes go into `errors`, and `None` means there was one.
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self>;
+
+    /// What a missing key stands for; `None`: the key is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// The shape, for the JSON Schema and the reference.
+    fn schema() -> Schema;
+}
+
+/// A node, and the way to it from the root.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    node: &'a Node,
+    step: Step<'a>,
+    parent: Option<&'a At<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Root,
+    Key(&'a str),
+    Index(usize),
+}
+
+impl<'a> At<'a> {
+    /// The root of a document.
+    #[must_use]
+    pub fn root(node: &'a Node) -> Self {
+        At { node, step: Step::Root, parent: None }
+    }
+
+    /// The node itself.
+    #[must_use]
+    pub fn node(&self) -> &'a Node {
+        self.node
+    }
+
+    /// A value of a mapping.
+    #[must_use]
+    pub fn key<'b>(&'b self, key: &'b str, node: &'b Node) -> At<'b> {
+        At { node, step: Step::Key(key), parent: Some(self) }
+    }
+
+    /// An item of a list.
+    #[must_use]
+    pub fn index<'b>(&'b self, index: usize, node: &'b Node) -> At<'b> {
+        At { node, step: Step::Index(index), parent: Some(self) }
+    }
+
+    /// The path from the root: `limits[2].window`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let mut path = self.parent.map(At::path).unwrap_or_default();
+        match self.step {
+            Step::Root => {}
+            Step::Key(key) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(key);
+            }
+            Step::Index(i) => {
+                path.push_str(&format!("[{i}]"));
+            }
+        }
+        path
+    }
+
+    /// Notes a mistake about this node.
+    pub fn error(&self, errors: &mut Errors, message: impl Into<String>) {
+        errors.push(Problem { path: self.path(), span: self.node.span, message: message.into() });
+    }
+
+    /// Notes that another kind of value was expected. The value found is not
+    /// shown: it may be a secret in the wrong place.
+    pub fn expected(&self, errors: &mut Errors, expected: &str) {
+        self.error(errors, format!("expected {expected}, but found {}", self.node.kind()));
+    }
+
+    /// The entries, if this is a mapping; duplicates are noted and left out.
+    pub fn entries(&self, errors: &mut Errors) -> Option<Vec<&'a (Key, Node)>> {
+        let Value::Map(entries) = &self.node.value else {
+            self.expected(errors, "a mapping");
+            return None;
+        };
+        let mut seen: BTreeMap<&str, &Key> = BTreeMap::new();
+        let mut out = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (key, _) = entry;
+            if let Some(first) = seen.get(key.text.as_str()) {
+                let at = first.span.start.line;
+                let hint = if at > 0 { format!(" (first on line {at})") } else { String::new() };
+                errors.push(Problem {
+                    path: self.path(),
+                    span: key.span,
+                    message: format!("duplicate key `{}`{hint}", shown(&key.text)),
+                });
+            } else {
+                seen.insert(key.text.as_str(), key);
+                out.push(entry);
+            }
+        }
+        Some(out)
+    }
+
+    /// Notes a key that this mapping does not know, with the nearest it does.
+    pub fn unknown_key(&self, errors: &mut Errors, key: &Key, known: &[&str]) {
+        let near = known
+            .iter()
+            .map(|k| (distance(k, &key.text), *k))
+            .filter(|(d, k)| *d <= 2 && *d < k.len())
+            .min();
+        let hint = match near {
+            Some((_, k)) => format!("did you mean `{k}`?"),
+            None => format!("expected {}", one_of(known)),
+        };
+        errors.push(Problem {
+            path: self.path(),
+            span: key.span,
+            message: format!("unknown key `{}`, {hint}", shown(&key.text)),
+        });
+    }
+
+    /// Decodes one key of a mapping's entries.
+    pub fn field<T: Decode>(
+        &self,
+        entries: &[&'a (Key, Node)],
+        name: &str,
+        default: Option<fn() -> T>,
+        errors: &mut Errors,
+    ) -> Option<T> {
+        match entries.iter().find(|(k, _)| k.text == name) {
+            Some((_, node)) => T::decode(self.key(name, node), errors),
+            None => {
+                let value = default.map(|d| d()).or_else(T::absent);
+                if value.is_none() {
+                    self.error(errors, format!("missing key `{name}`"));
+                }
+                value
+            }
+        }
+    }
+}
+
+/// "`a`, `b` or `c`".
+pub(super) fn one_of(known: &[&str]) -> String {
+    match known {
+        [] => "no keys here".to_owned(),
+        [only] => format!("`{only}`"),
+        [init @ .., last] => {
+            let init: Vec<_> = init.iter().map(|k| format!("`{k}`")).collect();
+            format!("{} or `{last}`", init.join(", "))
+        }
+    }
+}
+
+/// A user's key as it may be shown: short, on one line.
+fn shown(key: &str) -> String {
+    let clean: String = key.chars().filter(|c| !c.is_control()).take(40).collect();
+    if clean.len() == key.len() { clean } else { format!("{clean}…") }
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, cb) in row.iter_mut().skip(1).zip(&b) {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = *cell;
+            *cell = substituted.min(left + 1).min(diagonal + 1);
+            left = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        T::decode(at, errors).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        T::decode(at, errors).map(Box::new)
+    }
+
+    fn absent() -> Option<Self> {
+        T::absent().map(Box::new)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let Value::List(items) = &at.node().value else {
+            at.expected(errors, "a list");
+            return None;
+        };
+        let decoded: Vec<_> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| T::decode(at.index(i, item), errors))
+            .collect();
+        decoded.into_iter().collect()
+    }
+
+    fn schema() -> Schema {
+        Schema::List(Box::new(T::schema()))
+    }
+}
+
+/// A mapping with keys of the operator's choice, in key order.
+impl<T: Decode> Decode for BTreeMap<String, T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let entries = at.entries(errors)?;
+        let decoded: Vec<_> = entries
+            .iter()
+            .map(|(key, node)| {
+                T::decode(at.key(&key.text, node), errors).map(|v| (key.text.clone(), v))
+            })
+            .collect();
+        decoded.into_iter().collect()
+    }
+
+    fn schema() -> Schema {
+        Schema::Map(Box::new(T::schema()))
+    }
+}
+
+impl Decode for bool {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match at.node().value {
+            Value::Bool(b) => Some(b),
+            _ => {
+                at.expected(errors, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        Schema::Bool
+    }
+}
+
+/// Any text. Prefer a checked type.
+impl Decode for String {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match &at.node().value {
+            Value::Text(text) => Some(text.clone()),
+            _ => {
+                at.expected(errors, "a string");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        Schema::Text { expected: "any text", pattern: None }
+    }
+}
+
+/// A tree of the operator's own shape, for example a JSON template.
+impl Decode for Node {
+    fn decode(at: At<'_>, _errors: &mut Errors) -> Option<Self> {
+        Some(at.node().clone())
+    }
+
+    fn schema() -> Schema {
+        Schema::Any
+    }
+}

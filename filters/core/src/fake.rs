@@ -1,0 +1,127 @@
+//! A stateful stand-in for the host.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::host::{Host, SignatureCheck, StoreError, Stored};
+
+/// A host in memory: a clock that is set by hand, properties and shared data
+/// in maps, randomness that is the same in each run. It cannot check
+/// signatures, so filters use their own.
+#[derive(Debug, Default)]
+pub struct FakeHost {
+    now: Cell<Duration>,
+    properties: RefCell<BTreeMap<String, Vec<u8>>>,
+    shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    random: Cell<u64>,
+}
+
+impl FakeHost {
+    /// A host whose clock stands at `now` since the Unix epoch.
+    #[must_use]
+    pub fn at(now: Duration) -> Self {
+        FakeHost { now: Cell::new(now), ..FakeHost::default() }
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&self, now: Duration) {
+        self.now.set(now);
+    }
+
+    /// Sets a property; the path's parts are joined by dots.
+    pub fn set_property(&self, path: &str, value: impl Into<Vec<u8>>) {
+        self.properties.borrow_mut().insert(path.to_owned(), value.into());
+    }
+
+    /// Forgets the properties: a new stream. Shared data stay.
+    pub fn clear_properties(&self) {
+        self.properties.borrow_mut().clear();
+    }
+
+    /// How many shared values there are.
+    #[must_use]
+    pub fn shared_len(&self) -> usize {
+        self.shared.borrow().len()
+    }
+}
+
+impl Host for FakeHost {
+    fn now(&self) -> Duration {
+        self.now.get()
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.properties.borrow().get(&path.join(".")).cloned()
+    }
+
+    fn verify(&self, _check: &SignatureCheck<'_>) -> Option<bool> {
+        None
+    }
+
+    fn load(&self, key: &str) -> Stored {
+        match self.shared.borrow().get(key) {
+            Some((value, cas)) => Stored::Value(value.clone(), *cas),
+            None => Stored::Absent,
+        }
+    }
+
+    fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
+        let mut shared = self.shared.borrow_mut();
+        let current = shared.get(key).map(|(_, cas)| *cas);
+        let expected = match seen {
+            Stored::Absent => None,
+            Stored::Value(_, cas) => Some(*cas),
+            Stored::Unavailable => return Err(StoreError::Unavailable),
+        };
+        if current != expected {
+            return Err(StoreError::Conflict);
+        }
+        let next = current.unwrap_or(0).wrapping_add(1);
+        shared.insert(key.to_owned(), (value.to_vec(), next));
+        Ok(())
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let n = self.random.get();
+        self.random.set(n.wrapping_add(1));
+        let digest = crate::digest::sha256(&n.to_le_bytes());
+        digest.first_chunk().copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Host for Plain {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn property(&self, _path: &[&str]) -> Option<Vec<u8>> {
+            None
+        }
+        fn verify(&self, _check: &SignatureCheck<'_>) -> Option<bool> {
+            None
+        }
+        fn load(&self, _key: &str) -> Stored {
+            Stored::Unavailable
+        }
+        fn store(&self, _: &str, _: &[u8], _: &Stored) -> Result<(), StoreError> {
+            Err(StoreError::Unavailable)
+        }
+    }
+
+    #[test]
+    fn random_bytes_differ_each_time() {
+        let fake = FakeHost::default();
+        for host in [&Plain as &dyn Host, &fake] {
+            let (a, b) = (host.random(), host.random());
+            assert_ne!(a, b);
+            assert_ne!(a.first_chunk::<8>(), a.last_chunk::<8>());
+        }
+        assert_eq!(FakeHost::default().random(), FakeHost::default().random());
+    }
+}

@@ -1,0 +1,95 @@
+//! The trait that each of the four filters implements.
+
+use crate::config::schema::Schema;
+use crate::config::{Errors, Node};
+use crate::host::Host;
+use crate::step::{Answer, Outcome};
+use crate::view::{Request, Response};
+
+/// Reads an environment variable of the proxy: the source of shared secrets.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// A compiled policy that judges streams. One value per configuration; it is
+/// never changed, so that a request is judged by one policy from end to end.
+pub trait Filter: Sized + 'static {
+    /// The module's name: `auth`, `authz`, `rate-limit`, `legacy-compat`.
+    const NAME: &'static str;
+
+    /// The counters, a fixed set; exported as `postern.<plugin>.<counter>`.
+    const COUNTERS: &'static [&'static str];
+
+    /// Does the filter ever answer with [`Step::Hold`](crate::Step::Hold)?
+    /// Then Envoy must be told to stop iteration at headers.
+    const HOLDS_BODIES: bool = false;
+
+    /// Does the filter own the filter state `postern.identity`? The host then
+    /// declares it read-only, so that no later filter can change it.
+    const PUBLISHES_IDENTITY: bool = false;
+
+    /// What is kept of one stream between its events.
+    type Stream: Default;
+
+    /// Compiles a policy.
+    ///
+    /// # Errors
+    /// Every mistake in it at once, each with its path. Nothing but the policy
+    /// and the environment may decide the result: no clock, no randomness.
+    fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors>;
+
+    /// The shape of a policy, for the JSON Schema and the reference.
+    #[must_use]
+    fn schema() -> Schema {
+        Schema::Any
+    }
+
+    /// The request's headers came.
+    fn request_headers(
+        &self,
+        stream: &mut Self::Stream,
+        request: &Request<'_>,
+        host: &dyn Host,
+    ) -> Outcome;
+
+    /// The request's body, whole, after a [`Step::Hold`](crate::Step::Hold).
+    fn request_body(&self, _stream: &mut Self::Stream, _body: &[u8], _host: &dyn Host) -> Outcome {
+        Outcome::pass()
+    }
+
+    /// The answer to the last [`Step::Ask`](crate::Step::Ask).
+    fn answer(&self, _stream: &mut Self::Stream, _answer: &Answer, _host: &dyn Host) -> Outcome {
+        Outcome::pass()
+    }
+
+    /// The response's headers came: from upstream, or a refusal of a filter
+    /// behind this one, or this filter's own.
+    fn response_headers(
+        &self,
+        _stream: &mut Self::Stream,
+        _response: &Response<'_>,
+        _host: &dyn Host,
+    ) -> Outcome {
+        Outcome::pass()
+    }
+
+    /// The response's body, whole, after a [`Step::Hold`](crate::Step::Hold).
+    fn response_body(&self, _stream: &mut Self::Stream, _body: &[u8], _host: &dyn Host) -> Outcome {
+        Outcome::pass()
+    }
+
+    /// The request's body is longer than [`Filter::body_cap`]. Going on passes
+    /// the original; its headers may still be edited.
+    fn request_body_over_cap(&self, _stream: &mut Self::Stream) -> Outcome {
+        Outcome::pass()
+    }
+
+    /// The response's body is longer than [`Filter::body_cap`].
+    fn response_body_over_cap(&self, _stream: &mut Self::Stream) -> Outcome {
+        Outcome::pass()
+    }
+
+    /// The largest body in bytes that a [`Step::Hold`](crate::Step::Hold)
+    /// collects.
+    fn body_cap(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,105 @@
+//! What may be written into a message. Nothing in the proxy checks a filter's
+//! output, so a value outside the grammar would be response splitting or a
+//! broken request upstream.
+
+/// Is this a header name that a filter may write: an RFC 9110 token in lower
+/// case, 1–256 bytes?
+#[must_use]
+pub fn is_header_name(name: &str) -> bool {
+    let token =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (1..=256).contains(&name.len()) && name.bytes().all(token)
+}
+
+/// Is this one of the pseudo-headers that a filter may edit: `:path`,
+/// `:method`, `:authority` in requests, `:status` in responses?
+#[must_use]
+pub fn is_editable_pseudo(name: &str) -> bool {
+    matches!(name, ":path" | ":method" | ":authority" | ":status")
+}
+
+/// Is this a header value (RFC 9110 §5.5): no controls but tab, no white space
+/// at either end? Bytes over 0x7f are allowed: values are bytes.
+#[must_use]
+pub fn is_header_value(value: &[u8]) -> bool {
+    let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    value.iter().all(|b| *b == b'\t' || (*b >= 0x20 && *b != 0x7f))
+        && !blank(value.first())
+        && !blank(value.last())
+}
+
+/// Is this a path with an optional query that may be sent upstream: begins
+/// with `/`, printable ASCII only, no `#`, and only whole `%hh` triplets?
+#[must_use]
+pub fn is_path(path: &[u8]) -> bool {
+    path.first() == Some(&b'/')
+        && path.iter().all(|b| (0x21..=0x7e).contains(b) && *b != b'#')
+        && percent_triplets_whole(path)
+}
+
+/// Is every `%` followed by two hexadecimal digits?
+#[must_use]
+pub fn percent_triplets_whole(text: &[u8]) -> bool {
+    let mut rest = text.iter();
+    while let Some(b) = rest.next() {
+        if *b == b'%' {
+            let hex = |d: Option<&u8>| d.is_some_and(u8::is_ascii_hexdigit);
+            if !hex(rest.next()) || !hex(rest.next()) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Is this an HTTP method (RFC 9110 token, at most 32 bytes)?
+#[must_use]
+pub fn is_method(method: &[u8]) -> bool {
+    (1..=32).contains(&method.len())
+        && method.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+}
+
+/// May this edit be written? Names, values and pseudo-header values are held
+/// to their grammars.
+#[must_use]
+pub fn may_write(name: &str, value: &[u8]) -> bool {
+    match name {
+        ":path" => is_path(value),
+        ":method" => is_method(value),
+        ":status" => value.len() == 3 && value.iter().all(u8::is_ascii_digit),
+        ":authority" => !value.is_empty() && !value.contains(&b' ') && is_header_value(value),
+        _ => is_header_name(name) && is_header_value(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_are_never_written() {
+        for bad in [&b"a\r\nb"[..], b"a\nb", b"a\rb", b"a\0b", b" a", b"a\t"] {
+            assert!(!may_write("x-a", bad), "{bad:?}");
+        }
+        assert!(may_write("x-a", b"\xff\xfe bytes\tare fine"));
+        assert!(may_write("x-a", b""));
+    }
+
+    #[test]
+    fn names_are_lower_case_tokens() {
+        for bad in ["", "X-A", "x a", "x:a", ":scheme", "x\n"] {
+            assert!(!may_write(bad, b"v"), "{bad:?}");
+        }
+        assert!(may_write("x-a_b.c", b"v"));
+    }
+
+    #[test]
+    fn paths_are_printable_and_whole() {
+        for bad in ["", "a", "/a b", "/a#b", "/%", "/%4", "/%zz", "/a\x7f", "/é"] {
+            assert!(!may_write(":path", bad.as_bytes()), "{bad:?}");
+        }
+        assert!(may_write(":path", b"/a:b,c%2C?x=1&y=%7C"));
+        assert!(!may_write(":status", b"20"));
+        assert!(may_write(":status", b"200"));
+    }
+}

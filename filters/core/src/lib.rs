@@ -1,0 +1,36 @@
+//! What a Postern filter is, without any I/O.
+//!
+//! A filter is a state machine: it is shown views of messages ([`Request`],
+//! [`Response`]) and returns an [`Outcome`]: a [`Step`] to take and the edits
+//! that go with it. It never waits, never panics and never talks to a proxy.
+//! What it cannot compute by itself it asks of a [`Host`]. The crate
+//! `postern-host` binds that to proxy-wasm; native tests and the command line
+//! tool bind it to [`fake::FakeHost`].
+
+pub mod config;
+pub mod digest;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod filter;
+pub mod grammar;
+pub mod headers;
+pub mod host;
+pub mod identity;
+pub mod matcher;
+pub mod record;
+pub mod refusal;
+pub mod rules;
+pub mod step;
+pub mod target;
+pub mod template;
+pub mod view;
+
+pub use filter::Filter;
+pub use headers::Headers;
+pub use host::{Host, SignatureAlgorithm, SignatureCheck, StoreError, Stored};
+pub use identity::Identity;
+pub use record::{Decision, Mode, Record};
+pub use refusal::Refusal;
+pub use step::{Answer, Ask, HeaderEdit, Outcome, Reply, Step};
+pub use target::Target;
+pub use view::{Request, Response};

@@ -1,0 +1,110 @@
+//! Refusals: one shape for every filter (RFC 9457), with the right challenge.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::step::{Name, Reply};
+
+/// Where the meanings of the refusal codes are described: `type` is this plus
+/// the code, and stays the same per kind of refusal.
+pub const TYPE_BASE: &str = "https://postern.dev/problems/";
+
+/// A refused request. Becomes `application/problem+json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The status, 400–599.
+    pub status: u16,
+    /// The stable code in snake case, for example `invalid_token`.
+    pub code: &'static str,
+    /// The problem type where a standard names one; else [`TYPE_BASE`] + code.
+    pub problem_type: Option<&'static str>,
+    /// A short summary that stays the same per code.
+    pub title: &'static str,
+    /// What was wrong this time; never a credential nor a rule's inner text.
+    pub detail: Cow<'static, str>,
+    /// Headers: challenge, `retry-after`, rate-limit fields.
+    pub headers: Vec<(Name, Vec<u8>)>,
+    /// Further members of the problem.
+    pub members: Vec<(&'static str, Value)>,
+}
+
+impl Refusal {
+    /// A refusal without headers.
+    pub fn new(
+        status: u16,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Refusal {
+            status,
+            code,
+            problem_type: None,
+            title,
+            detail: detail.into(),
+            headers: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// A request whose path, host or method cannot be judged.
+    pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Refusal::new(400, "bad_request", "Bad request", detail)
+    }
+
+    /// The same, with one more header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Name>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same, with one more member of the problem.
+    #[must_use]
+    pub fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    /// The answer to the client. `instance` is the request id.
+    #[must_use]
+    pub fn to_reply(&self, instance: Option<&[u8]>) -> Reply {
+        let mut headers: Vec<(Name, Vec<u8>)> = vec![
+            ("content-type".into(), b"application/problem+json".to_vec()),
+            ("cache-control".into(), b"no-store".to_vec()),
+        ];
+        headers.extend(self.headers.iter().cloned());
+        let mut body = self.summary(instance);
+        for (name, value) in &self.members {
+            body.insert((*name).to_owned(), value.clone());
+        }
+        Reply { status: self.status, headers, body: Value::Object(body).to_string().into_bytes() }
+    }
+
+    /// What outer filters learn of it: the problem's members plus `by`, the
+    /// plugin that refused. Published as filter state `postern.refusal`.
+    #[must_use]
+    pub fn to_state(&self, by: &str, instance: Option<&[u8]>) -> Vec<u8> {
+        let mut state = self.summary(instance);
+        state.insert("by".to_owned(), by.into());
+        Value::Object(state).to_string().into_bytes()
+    }
+
+    fn summary(&self, instance: Option<&[u8]>) -> Map<String, Value> {
+        let mut out = Map::new();
+        let problem_type = match self.problem_type {
+            Some(uri) => uri.to_owned(),
+            None => format!("{TYPE_BASE}{}", self.code.replace('_', "-")),
+        };
+        out.insert("type".to_owned(), problem_type.into());
+        out.insert("title".to_owned(), self.title.into());
+        out.insert("status".to_owned(), self.status.into());
+        out.insert("detail".to_owned(), self.detail.as_ref().into());
+        if let Some(id) = instance.and_then(|id| std::str::from_utf8(id).ok()) {
+            out.insert("instance".to_owned(), id.into());
+        }
+        out.insert("code".to_owned(), self.code.into());
+        out
+    }
+}

@@ -1,0 +1,313 @@
+//! What a rule applies to, in the words that all four policies share, and an
+//! ordered set of rules with an index over it.
+
+use crate::config::schema::Schema;
+use crate::config::{At, Decode, Errors, Text, decode_text};
+use crate::grammar;
+use crate::headers::Headers;
+use crate::matcher::Index;
+use crate::target::{Target, host_of};
+use crate::template::{Captured, Template};
+use crate::view::Request;
+
+crate::config! {
+    /// What a rule applies to. All given conditions have to hold; a condition
+    /// that is left out always holds.
+    pub struct Match {
+        /// Hosts, in any case and with any port: `api.example.com`, or
+        /// `*.example.com` for all names below it.
+        hosts: Vec<HostPattern> = Vec::new(),
+        /// Methods. `GET` stands for `HEAD` too.
+        methods: Vec<Method> = Vec::new(),
+        /// Path templates; one has to match the canonical path.
+        paths: Vec<Template> = Vec::new(),
+        /// Conditions on headers that all have to hold.
+        headers: Vec<HeaderMatch> = Vec::new(),
+        /// Conditions on headers of which one has to hold.
+        any_header: Vec<HeaderMatch> = Vec::new(),
+    }
+}
+
+impl Match {
+    /// Applies to every request.
+    #[must_use]
+    pub fn any() -> Self {
+        Match {
+            hosts: Vec::new(),
+            methods: Vec::new(),
+            paths: Vec::new(),
+            headers: Vec::new(),
+            any_header: Vec::new(),
+        }
+    }
+
+    pub(crate) fn headers_hold(&self, headers: &Headers<'_>) -> bool {
+        self.headers.iter().all(|h| h.holds(headers))
+            && (self.any_header.is_empty() || self.any_header.iter().any(|h| h.holds(headers)))
+    }
+}
+
+/// A host, or all hosts below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// This one.
+    Exact(String),
+    /// All that end with this, its leading dot included.
+    Below(String),
+}
+
+impl Decode for HostPattern {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        const EXPECTED: &str = "a host such as `api.example.com` or `*.example.com`, without port";
+        decode_text(at, errors, EXPECTED, |text| {
+            let (name, below) = match text.strip_prefix('*') {
+                Some(rest) if rest.starts_with('.') => {
+                    (rest.strip_prefix('.').unwrap_or(rest), true)
+                }
+                _ => (text, false),
+            };
+            let name_chars = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            let literal = text.starts_with('[') && text.ends_with(']');
+            let good = literal || (!name.is_empty() && name.bytes().all(name_chars));
+            match host_of(Some(name.as_bytes())) {
+                Some(host) if good && below => Ok(HostPattern::Below(format!(".{host}"))),
+                Some(host) if good => Ok(HostPattern::Exact(host)),
+                _ => Err(format!("expected {EXPECTED}")),
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text {
+            expected: "a host such as `api.example.com` or `*.example.com`, without port",
+            pattern: None,
+        }
+    }
+}
+
+/// An HTTP method, in upper case as on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method(String);
+
+impl Method {
+    /// Does a request with this method fall under it? `GET` covers `HEAD`.
+    #[must_use]
+    pub fn covers(&self, method: &[u8]) -> bool {
+        self.0.as_bytes() == method || (self.0 == "GET" && method == b"HEAD")
+    }
+}
+
+impl Decode for Method {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        const EXPECTED: &str = "a method in upper case such as `GET`";
+        decode_text(at, errors, EXPECTED, |text| {
+            let lower = text.bytes().any(|b| b.is_ascii_lowercase());
+            if grammar::is_method(text.as_bytes()) && !lower {
+                Ok(Method(text.to_owned()))
+            } else {
+                Err(format!("expected {EXPECTED}"))
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text { expected: "a method in upper case such as `GET`", pattern: None }
+    }
+}
+
+/// The name of a header, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    /// The name in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name in a type's declaration of defaults.
+    #[must_use]
+    pub fn from_static(name: &'static str) -> Self {
+        HeaderName(name.to_ascii_lowercase())
+    }
+}
+
+impl Decode for HeaderName {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        decode_text(at, errors, "a header name", |text| {
+            let lower = text.to_ascii_lowercase();
+            if grammar::is_header_name(&lower) {
+                Ok(HeaderName(lower))
+            } else {
+                Err("expected a header name (RFC 9110 token)".to_owned())
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text {
+            expected: "a header name",
+            pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"),
+        }
+    }
+}
+
+/// A condition on a header; it holds if one of the header's values fulfils it.
+#[derive(Clone, Debug)]
+pub struct HeaderMatch {
+    name: HeaderName,
+    test: Test,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Exact(Vec<Text>),
+    Prefix(Vec<Text>),
+    Present(bool),
+}
+
+crate::config! {
+    /// A condition on a header: its name and exactly one test. Every value of
+    /// a repeated header is looked at.
+    struct HeaderMatchConfig {
+        /// The header's name, in any case.
+        name: HeaderName,
+        /// A value is one of these.
+        exact: Option<Vec<Text>>,
+        /// A value begins with one of these.
+        prefix: Option<Vec<Text>>,
+        /// The header is there, or is not.
+        present: Option<bool>,
+    }
+}
+
+impl Decode for HeaderMatch {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let raw = HeaderMatchConfig::decode(at, errors)?;
+        let test = match (raw.exact, raw.prefix, raw.present) {
+            (Some(list), None, None) if !list.is_empty() => Test::Exact(list),
+            (None, Some(list), None) if !list.is_empty() => Test::Prefix(list),
+            (None, None, Some(present)) => Test::Present(present),
+            _ => {
+                at.error(
+                    errors,
+                    "expected exactly one test of `exact`, `prefix` or `present`, not empty",
+                );
+                return None;
+            }
+        };
+        Some(HeaderMatch { name: raw.name, test })
+    }
+
+    fn schema() -> Schema {
+        HeaderMatchConfig::schema()
+    }
+}
+
+impl HeaderMatch {
+    fn holds(&self, headers: &Headers<'_>) -> bool {
+        let mut values = headers.all(self.name.as_str());
+        match &self.test {
+            Test::Exact(list) => values.any(|v| list.iter().any(|t| t.as_str().as_bytes() == v)),
+            Test::Prefix(list) => {
+                values.any(|v| list.iter().any(|t| v.starts_with(t.as_str().as_bytes())))
+            }
+            Test::Present(present) => values.next().is_some() == *present,
+        }
+    }
+}
+
+/// Rules in order, with an index: finding costs the same among ten and among
+/// ten thousand.
+#[derive(Debug)]
+pub struct Rules<T> {
+    rules: Vec<(Match, T)>,
+    index: Index,
+}
+
+/// A rule that applies, and what its path template captured.
+#[derive(Debug)]
+pub struct Found<'r, T> {
+    /// Its place in the set, from 0.
+    pub index: usize,
+    /// The rule.
+    pub rule: &'r T,
+    template: Option<&'r Template>,
+}
+
+impl<'r, T> Found<'r, T> {
+    /// The captured parts of the path.
+    #[must_use]
+    pub fn captures<'p>(&self, target: &Target<'p>) -> Vec<Captured<'r, 'p>> {
+        self.template.map(|t| t.captures(target)).unwrap_or_default()
+    }
+
+    /// The template that matched, if the rule names any.
+    #[must_use]
+    pub fn template(&self) -> Option<&'r Template> {
+        self.template
+    }
+}
+
+/// What rules are matched against, taken from a request once.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The canonical host.
+    pub host: Option<String>,
+    /// The method; empty if there is none.
+    pub method: &'a [u8],
+    /// The canonical target.
+    pub target: &'a Target<'a>,
+    /// All headers.
+    pub headers: &'a Headers<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// From a request whose target was checked.
+    #[must_use]
+    pub fn new(request: &'a Request<'a>, target: &'a Target<'a>) -> Self {
+        Subject {
+            host: host_of(request.authority()),
+            method: request.method().unwrap_or_default(),
+            target,
+            headers: request.headers(),
+        }
+    }
+}
+
+impl<T> Rules<T> {
+    /// Compiles the index.
+    #[must_use]
+    pub fn new(rules: Vec<(Match, T)>) -> Self {
+        let index = Index::new(rules.iter().map(|(m, _)| m));
+        Rules { rules, index }
+    }
+
+    /// The rules in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.rules.iter().map(|(_, rule)| rule)
+    }
+
+    /// The rule at a place in the set, as [`Found::index`] names it.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        self.rules.get(index).map(|(_, rule)| rule)
+    }
+
+    /// The first rule in order that applies.
+    #[must_use]
+    pub fn first(&self, subject: &Subject<'_>) -> Option<Found<'_, T>> {
+        self.all(subject).next()
+    }
+
+    /// Every rule that applies, in order.
+    pub fn all<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = Found<'r, T>> {
+        let candidates = self.index.find(subject.host.as_deref(), subject.method, subject.target);
+        candidates.into_iter().filter_map(move |(index, path)| {
+            let (matches, rule) = self.rules.get(index)?;
+            let template = path.and_then(|p| matches.paths.get(p));
+            matches.headers_hold(subject.headers).then_some(Found { index, rule, template })
+        })
+    }
+}

@@ -1,0 +1,427 @@
+//! The request target as every filter, and the upstream, have to see it.
+//!
+//! Envoy normalises paths before the filters run; this does the same again, so
+//! that a filter judges the canonical path wherever it is mounted, and refuses
+//! what two servers could read differently.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::grammar::percent_triplets_whole;
+
+/// Why a request target cannot be judged. All are answered with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadTarget {
+    /// No `:path` at all (plain `CONNECT`).
+    Missing,
+    /// Does not begin with `/`.
+    NotAPath,
+    /// A raw control character, blank or byte over 0x7e that is not UTF-8.
+    BadByte,
+    /// A `#`.
+    Fragment,
+    /// A `%` without two hexadecimal digits, in the path.
+    BadPercent,
+    /// `%2F`, `%5C` or a raw backslash: a slash to some servers.
+    HiddenSlash,
+    /// An encoded control character.
+    EncodedControl,
+    /// Percent-encoded bytes that are not UTF-8.
+    NotUtf8,
+    /// A `;` in a segment: a parameter to some servers.
+    Parameter,
+}
+
+impl fmt::Display for BadTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadTarget::Missing => "the request has no path",
+            BadTarget::NotAPath => "the path does not begin with a slash",
+            BadTarget::BadByte => "the path or query has a byte that must be percent-encoded",
+            BadTarget::Fragment => "the path or query has a `#`",
+            BadTarget::BadPercent => "the path has a `%` without two hexadecimal digits",
+            BadTarget::HiddenSlash => "the path has an encoded slash or a backslash",
+            BadTarget::EncodedControl => "the path or query has an encoded control character",
+            BadTarget::NotUtf8 => "the path or query is not UTF-8",
+            BadTarget::Parameter => "the path has a `;`",
+        })
+    }
+}
+
+impl std::error::Error for BadTarget {}
+
+/// A checked request target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    segments: Vec<Segment<'a>>,
+    query: Option<&'a [u8]>,
+    changed: bool,
+    asterisk: bool,
+}
+
+/// One segment of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    raw: &'a [u8],
+    decoded: Cow<'a, [u8]>,
+}
+
+impl<'a> Segment<'a> {
+    /// As it came, percent-encoding included.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Percent-decoded; UTF-8 without control characters.
+    #[must_use]
+    pub fn decoded(&self) -> &[u8] {
+        &self.decoded
+    }
+
+    /// The raw bytes behind a range of the decoded ones.
+    #[must_use]
+    pub fn raw_range(&self, from: usize, to: usize) -> &'a [u8] {
+        let (from, to) = match &self.decoded {
+            Cow::Borrowed(_) => (from, to),
+            Cow::Owned(_) => (raw_offset(self.raw, from), raw_offset(self.raw, to)),
+        };
+        self.raw.get(from..to).unwrap_or_default()
+    }
+}
+
+/// The raw offset of the `n`-th decoded byte.
+fn raw_offset(raw: &[u8], n: usize) -> usize {
+    let mut offset = 0usize;
+    for _ in 0..n {
+        offset += if raw.get(offset) == Some(&b'%') { 3 } else { 1 };
+    }
+    offset
+}
+
+impl<'a> Target<'a> {
+    /// Checks and canonicalises `:path`: empty and `.` segments go, `..` takes
+    /// its parent along, escapes of the path are decoded for matching.
+    ///
+    /// # Errors
+    /// What makes the target ambiguous.
+    pub fn parse(path: Option<&'a [u8]>) -> Result<Self, BadTarget> {
+        let text = path.filter(|p| !p.is_empty()).ok_or(BadTarget::Missing)?;
+        if text == b"*" {
+            return Ok(Target {
+                segments: Vec::new(),
+                query: None,
+                changed: false,
+                asterisk: true,
+            });
+        }
+        let (path, query) = match text.iter().position(|b| *b == b'?') {
+            Some(at) => {
+                let (path, query) = text.split_at_checked(at).ok_or(BadTarget::NotAPath)?;
+                (path, query.get(1..))
+            }
+            None => (text, None),
+        };
+        let path = path.strip_prefix(b"/").ok_or(BadTarget::NotAPath)?;
+        check_bytes(text)?;
+        if !percent_triplets_whole(path) {
+            return Err(BadTarget::BadPercent);
+        }
+        if let Some(query) = query {
+            check_query(query)?;
+        }
+        let mut segments: Vec<Segment<'a>> = Vec::with_capacity(8);
+        let mut changed = false;
+        let mut parts = path.split(|b| *b == b'/').peekable();
+        while let Some(raw) = parts.next() {
+            let last = parts.peek().is_none();
+            let segment = Segment { raw, decoded: decode_segment(raw)? };
+            match segment.decoded() {
+                b"" if last => segments.push(segment),
+                b"" => changed = true,
+                b"." | b".." => {
+                    changed = true;
+                    if segment.decoded() == b".." {
+                        segments.pop();
+                    }
+                    if last {
+                        segments.push(Segment { raw: b"", decoded: Cow::Borrowed(b"") });
+                    }
+                }
+                _ => segments.push(segment),
+            }
+        }
+        Ok(Target { segments, query, changed, asterisk: false })
+    }
+
+    /// The path's segments; a trailing slash is an empty last segment. `/` is
+    /// one empty segment.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment<'a>] {
+        &self.segments
+    }
+
+    /// The query as it came, without the `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.query
+    }
+
+    /// Is this the `*` of `OPTIONS *`? No rule matches it.
+    #[must_use]
+    pub fn is_asterisk(&self) -> bool {
+        self.asterisk
+    }
+
+    /// Does the canonical form differ from what came? Then the upstream has to
+    /// get the canonical one.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// The canonical path with the query.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        if self.asterisk {
+            return b"*".to_vec();
+        }
+        let mut out = self.canonical_path();
+        if let Some(query) = self.query {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+        out
+    }
+
+    /// The canonical path without the query.
+    #[must_use]
+    pub fn canonical_path(&self) -> Vec<u8> {
+        if self.asterisk {
+            return b"*".to_vec();
+        }
+        let mut out = Vec::with_capacity(64);
+        for segment in &self.segments {
+            out.push(b'/');
+            out.extend_from_slice(segment.raw);
+        }
+        if out.is_empty() {
+            out.push(b'/');
+        }
+        out
+    }
+
+    /// The raw values of a query parameter, in order, escapes left as they are.
+    pub fn query_values<'s>(
+        &'s self,
+        name: &'s str,
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a, 's> {
+        query_pairs(self.query.unwrap_or_default())
+            .filter(move |(n, _)| decode_form(n) == name.as_bytes())
+            .map(|(_, v)| v)
+    }
+}
+
+/// The name–value pairs of a query, raw.
+pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        match pair.iter().position(|b| *b == b'=') {
+            Some(at) => {
+                let (name, value) = pair.split_at_checked(at).unwrap_or((pair, b""));
+                (name, value.get(1..).unwrap_or_default())
+            }
+            None => (pair, &b""[..]),
+        }
+    })
+}
+
+/// Decodes `application/x-www-form-urlencoded`: `+` is a blank; a broken
+/// escape stays as it is.
+#[must_use]
+pub fn decode_form(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let spaced: Vec<u8> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    Cow::Owned(percent_decode(&spaced).into_owned())
+}
+
+/// Percent-decodes (RFC 3986); a broken escape stays as it is.
+#[must_use]
+pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let pair = match tail {
+            [high, low, ..] if *first == b'%' => nibble(*high).zip(nibble(*low)),
+            _ => None,
+        };
+        match pair {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+fn check_bytes(text: &[u8]) -> Result<(), BadTarget> {
+    if std::str::from_utf8(text).is_err() {
+        return Err(BadTarget::NotUtf8);
+    }
+    if text.iter().any(|b| *b <= 0x20 || *b == 0x7f) {
+        return Err(BadTarget::BadByte);
+    }
+    if text.contains(&b'#') {
+        return Err(BadTarget::Fragment);
+    }
+    Ok(())
+}
+
+/// A query's broken escapes are left to the upstream; what decodes to NUL or
+/// to bytes that are not UTF-8 is refused.
+fn check_query(query: &[u8]) -> Result<(), BadTarget> {
+    let decoded = percent_decode(query);
+    if decoded.contains(&0) {
+        return Err(BadTarget::EncodedControl);
+    }
+    std::str::from_utf8(&decoded).map(|_| ()).map_err(|_| BadTarget::NotUtf8)
+}
+
+fn decode_segment(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadTarget> {
+    if raw.contains(&b'\\') {
+        return Err(BadTarget::HiddenSlash);
+    }
+    if raw.contains(&b';') {
+        return Err(BadTarget::Parameter);
+    }
+    let decoded = percent_decode(raw);
+    if let Cow::Owned(decoded) = &decoded {
+        if decoded.iter().any(|b| matches!(b, b'/' | b'\\')) {
+            return Err(BadTarget::HiddenSlash);
+        }
+        if decoded.iter().any(u8::is_ascii_control) {
+            return Err(BadTarget::EncodedControl);
+        }
+        if std::str::from_utf8(decoded).is_err() {
+            return Err(BadTarget::NotUtf8);
+        }
+    }
+    Ok(decoded)
+}
+
+/// The host that `:authority` names: lower case, without port and trailing
+/// dot. `None` when it is absent, empty or not ASCII.
+#[must_use]
+pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
+    let text = std::str::from_utf8(authority?).ok().filter(|t| t.is_ascii())?;
+    // An IPv6 literal keeps its colons: only what follows the bracket is a port.
+    let host = match text.rsplit_once(']') {
+        Some((literal, _)) if text.starts_with('[') => format!("{literal}]"),
+        _ => text.split(':').next().unwrap_or_default().to_owned(),
+    };
+    let host = host.strip_suffix('.').unwrap_or(&host).to_ascii_lowercase();
+    (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn canonical(raw: &str, expected: &str) {
+        let target = Target::parse(Some(raw.as_bytes())).unwrap();
+        assert_eq!(String::from_utf8_lossy(&target.canonical()), expected);
+        assert_eq!(target.is_changed(), raw != expected, "{raw}");
+    }
+
+    #[test]
+    fn dots_and_slashes_are_resolved() {
+        canonical("/", "/");
+        canonical("/a/b", "/a/b");
+        canonical("/a/b/", "/a/b/");
+        canonical("//private", "/private");
+        canonical("/public/../private", "/private");
+        canonical("/public/%2e%2e/private?a=..", "/private?a=..");
+        canonical("/a/./b", "/a/b");
+        canonical("/a/..", "/");
+        canonical("/../..", "/");
+        canonical("/a/b/.", "/a/b/");
+        canonical("/a/user:x,y%7C.json?t=a|b", "/a/user:x,y%7C.json?t=a|b");
+    }
+
+    #[track_caller]
+    fn bad(raw: &[u8], expected: BadTarget) {
+        assert_eq!(Target::parse(Some(raw)), Err(expected), "{raw:?}");
+    }
+
+    #[test]
+    fn ambiguity_is_refused() {
+        assert_eq!(Target::parse(None), Err(BadTarget::Missing));
+        bad(b"", BadTarget::Missing);
+        bad(b"private", BadTarget::NotAPath);
+        bad(b"?x", BadTarget::NotAPath);
+        bad(b"/a b", BadTarget::BadByte);
+        bad(b"/a\r\nb", BadTarget::BadByte);
+        bad(b"/a\xff", BadTarget::NotUtf8);
+        bad(b"/a?q=\xff", BadTarget::NotUtf8);
+        bad(b"/a?q=%ff", BadTarget::NotUtf8);
+        bad(b"/%ff", BadTarget::NotUtf8);
+        bad(b"/a#b", BadTarget::Fragment);
+        bad(b"/a?b#c", BadTarget::Fragment);
+        bad(b"/%zz", BadTarget::BadPercent);
+        bad(b"/a%2Fb", BadTarget::HiddenSlash);
+        bad(b"/a%5cb", BadTarget::HiddenSlash);
+        bad(b"/a\\b", BadTarget::HiddenSlash);
+        bad(b"/a%00", BadTarget::EncodedControl);
+        bad(b"/a%0d", BadTarget::EncodedControl);
+        bad(b"/a?b=%00", BadTarget::EncodedControl);
+        bad(b"/admin;x=y/act", BadTarget::Parameter);
+    }
+
+    #[test]
+    fn a_doubly_encoded_slash_is_a_literal() {
+        let target = Target::parse(Some(b"/a%252Fb")).unwrap();
+        assert_eq!(target.segments().first().unwrap().decoded(), b"a%2Fb");
+    }
+
+    #[test]
+    fn asterisk_is_no_path() {
+        let target = Target::parse(Some(b"*")).unwrap();
+        assert!(target.is_asterisk());
+        assert_eq!(target.canonical(), b"*");
+    }
+
+    #[test]
+    fn query_values_are_found_under_every_spelling() {
+        let target = Target::parse(Some(b"/?a=1&b&%61=2&a=%7C&c+d=3")).unwrap();
+        assert_eq!(target.query_values("a").collect::<Vec<_>>(), [&b"1"[..], b"2", b"%7C"]);
+        assert_eq!(target.query_values("b").collect::<Vec<_>>(), [&b""[..]]);
+        assert_eq!(target.query_values("c d").collect::<Vec<_>>(), [&b"3"[..]]);
+    }
+
+    #[test]
+    fn hosts_are_compared_in_one_form() {
+        for same in
+            ["api.example.com", "API.Example.com", "api.example.com:443", "api.example.com."]
+        {
+            assert_eq!(host_of(Some(same.as_bytes())).as_deref(), Some("api.example.com"));
+        }
+        assert_eq!(host_of(Some(b"[::1]:80")).as_deref(), Some("[::1]"));
+        for none in [&b""[..], b":80", b".", b"\xff"] {
+            assert_eq!(host_of(Some(none)), None);
+        }
+    }
+}

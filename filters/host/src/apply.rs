@@ -1,0 +1,124 @@
+//! The writes: edits, states, counters, replies, callouts.
+
+use log::warn;
+use postern_core::{Answer, Ask, HeaderEdit, Outcome, Reply, grammar};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType};
+
+use crate::root::Compiled;
+
+/// Publishes the record and further states, and increments counters.
+pub(crate) fn publish<F>(compiled: &Compiled<F>, outcome: &Outcome) {
+    if let Some(record) = &outcome.record {
+        set_state(&compiled.record_state, &record.to_json(&compiled.version));
+    }
+    for (key, value) in &outcome.publish {
+        set_state(&format!("postern.{key}"), value);
+    }
+    for counter in outcome.count.iter().filter_map(|i| compiled.counters.get(*i)) {
+        hostcalls::increment_metric(*counter, 1).unwrap_or_default();
+    }
+}
+
+/// Sets a filter state of the stream.
+pub(crate) fn set_state(name: &str, value: &[u8]) {
+    if hostcalls::set_property(vec![name], Some(value)).is_err() {
+        warn!("the host refused the state `{name}`");
+    }
+}
+
+/// Writes header edits in order; those outside the grammar are left out.
+///
+/// # Errors
+/// The name of the first that was left out.
+pub(crate) fn edit_headers(map: MapType, edits: &[HeaderEdit]) -> Result<(), String> {
+    let mut bad = None;
+    for edit in edits {
+        let value: &[u8] = match edit {
+            HeaderEdit::Set(_, value) | HeaderEdit::Append(_, value) => value,
+            HeaderEdit::Remove(_) => b"",
+        };
+        let removal = matches!(edit, HeaderEdit::Remove(_));
+        let name = edit.name();
+        let good =
+            if removal { grammar::is_header_name(name) } else { grammar::may_write(name, value) };
+        if !good {
+            bad.get_or_insert_with(|| name.escape_default().to_string());
+            continue;
+        }
+        let written = match edit {
+            HeaderEdit::Set(..) => hostcalls::set_map_value_bytes(map, name, Some(value)),
+            HeaderEdit::Append(..) => hostcalls::add_map_value_bytes(map, name, value),
+            HeaderEdit::Remove(_) => hostcalls::set_map_value_bytes(map, name, None),
+        };
+        if written.is_err() {
+            bad.get_or_insert_with(|| name.to_owned());
+        }
+    }
+    bad.map_or(Ok(()), Err)
+}
+
+/// Sends a reply to the client.
+pub(crate) fn reply(reply: &Reply) {
+    let fits = |(name, value): &(_, Vec<u8>)| {
+        let name: &str = AsRef::<str>::as_ref(name);
+        grammar::may_write(name, value)
+    };
+    let headers: Vec<(&str, &str)> = reply
+        .headers
+        .iter()
+        .filter(|header| fits(header))
+        .filter_map(|(name, value)| Some((name.as_ref(), std::str::from_utf8(value).ok()?)))
+        .collect();
+    let status = if (200..600).contains(&reply.status) { reply.status } else { 500 };
+    let body = (!reply.body.is_empty()).then_some(reply.body.as_slice());
+    if hostcalls::send_http_response(u32::from(status), headers, body).is_err() {
+        warn!("the host refused a reply");
+    }
+}
+
+/// Sends a callout; `None` if the host would not.
+pub(crate) fn ask(ask: &Ask) -> Option<u32> {
+    let mut headers = Vec::with_capacity(ask.headers.len());
+    for (name, value) in &ask.headers {
+        if name != ":scheme" && !grammar::may_write(name, value) {
+            return None;
+        }
+        headers.push((name.as_ref(), std::str::from_utf8(value).ok()?));
+    }
+    let body = (!ask.body.is_empty()).then_some(ask.body.as_slice());
+    hostcalls::dispatch_http_call(&ask.cluster, headers, body, Vec::new(), ask.deadline).ok()
+}
+
+/// Reads the answer to a callout. No headers: the answer was cut or late, and
+/// reading the map would trap.
+pub(crate) fn answer(headers: usize, body: usize) -> Answer {
+    if headers == 0 {
+        return Answer::Unavailable;
+    }
+    let headers = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
+    let status = headers
+        .iter()
+        .find(|(name, _)| name == ":status")
+        .and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+    let Some(status) = status else { return Answer::Unavailable };
+    let body = if body == 0 {
+        Vec::new()
+    } else {
+        hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    };
+    Answer::Response { status, headers, body }
+}
+
+/// The collected body.
+pub(crate) fn body(buffer: BufferType) -> Vec<u8> {
+    hostcalls::get_buffer(buffer, 0, usize::MAX).ok().flatten().unwrap_or_default()
+}
+
+/// Is there a buffer to replace? On a message without a body there is none.
+pub(crate) fn has_body(buffer: BufferType) -> bool {
+    hostcalls::get_buffer(buffer, 0, 1).ok().flatten().is_some()
+}

@@ -1,0 +1,39 @@
+//! The proxy-wasm shell: the one crate that knows the proxy. It shows a
+//! [`Filter`](postern_core::Filter) views of messages and applies its
+//! [`Outcome`](postern_core::Outcome)s with few crossings.
+//!
+//! Only byte getters are used: the SDK's string getters trap on a header value
+//! that is not UTF-8.
+
+pub mod signature;
+
+#[cfg(target_family = "wasm")]
+mod apply;
+#[cfg(target_family = "wasm")]
+mod attributes;
+#[cfg(target_family = "wasm")]
+mod root;
+#[cfg(target_family = "wasm")]
+mod stream;
+
+#[cfg(target_family = "wasm")]
+pub use root::start;
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub use proxy_wasm;
+
+/// Makes a filter the module's entry point.
+#[macro_export]
+macro_rules! export {
+    ($filter:ty) => {
+        // The SDK's entry point has no documentation of its own.
+        #[allow(missing_docs)]
+        mod entry {
+            use super::*;
+            $crate::proxy_wasm::main! {{
+                $crate::start::<$filter>();
+            }}
+        }
+    };
+}

@@ -1,0 +1,279 @@
+//! One HTTP stream: events in, outcomes applied.
+
+use std::rc::Rc;
+
+use log::warn;
+use postern_core::{
+    Answer, Ask, Filter, HeaderEdit, Outcome, Refusal, Reply, Request, Response, Step,
+};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+
+use crate::apply;
+use crate::attributes::{Map, Proxy};
+use crate::root::Compiled;
+
+/// How often a filter may ask within one event before it is stopped.
+const MAX_ASKS: u8 = 8;
+
+pub(crate) struct Stream<F: Filter> {
+    /// `None`: never configured; every request is refused.
+    compiled: Option<Rc<Compiled<F>>>,
+    state: F::Stream,
+    side: Side,
+    held: bool,
+    end_of_stream: bool,
+    asks: u8,
+    waiting: Option<u32>,
+}
+
+/// Which message is at hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+}
+
+impl Side {
+    fn headers(self) -> MapType {
+        match self {
+            Side::Request => MapType::HttpRequestHeaders,
+            Side::Response => MapType::HttpResponseHeaders,
+        }
+    }
+
+    fn body(self) -> BufferType {
+        match self {
+            Side::Request => BufferType::HttpRequestBody,
+            Side::Response => BufferType::HttpResponseBody,
+        }
+    }
+}
+
+impl<F: Filter> Stream<F> {
+    pub(crate) fn new(compiled: Option<Rc<Compiled<F>>>) -> Self {
+        Stream {
+            compiled,
+            state: F::Stream::default(),
+            side: Side::Request,
+            held: false,
+            end_of_stream: false,
+            asks: 0,
+            waiting: None,
+        }
+    }
+
+    /// Applies an outcome to the message at hand and says how to go on.
+    fn apply(&mut self, compiled: &Compiled<F>, outcome: Outcome, at: Moment) -> Action {
+        apply::publish(compiled, &outcome);
+        let Outcome { step, mut headers, body, .. } = outcome;
+        match step {
+            Step::Refuse(refusal) => self.refuse(&compiled.plugin, &refusal),
+            Step::Reply(reply) => self.reply(&reply),
+            Step::Continue => {
+                self.held = false;
+                if let Some(body) = body
+                    && self.replace_body(&body, at)
+                {
+                    headers.push(HeaderEdit::set("content-length", body.len().to_string()));
+                }
+                self.edit(&compiled.plugin, &headers)
+            }
+            Step::Hold => {
+                let action = self.edit(&compiled.plugin, &headers);
+                if action == Action::Pause {
+                    return action;
+                }
+                if !F::HOLDS_BODIES || at == Moment::Body {
+                    warn!("{}: a body can be held at the headers only", compiled.plugin);
+                    return Action::Continue;
+                }
+                self.held = true;
+                if self.end_of_stream { self.whole_body(compiled, &[]) } else { Action::Pause }
+            }
+            Step::Ask(ask) => {
+                let action = self.edit(&compiled.plugin, &headers);
+                if action == Action::Pause {
+                    return action;
+                }
+                self.ask(compiled, &ask)
+            }
+        }
+    }
+
+    /// Writes header edits; a request with a bad one is refused, a response
+    /// goes on without it.
+    fn edit(&mut self, plugin: &str, edits: &[HeaderEdit]) -> Action {
+        if let Err(name) = apply::edit_headers(self.side.headers(), edits) {
+            warn!("{plugin}: the value written to `{name}` is outside its grammar");
+            if self.side == Side::Request {
+                let refusal = Refusal::new(
+                    500,
+                    "bad_edit",
+                    "Internal error",
+                    "the gateway made a header that cannot be sent",
+                );
+                return self.refuse(plugin, &refusal);
+            }
+        }
+        Action::Continue
+    }
+
+    fn refuse(&mut self, plugin: &str, refusal: &Refusal) -> Action {
+        let id = hostcalls::get_property(vec!["request", "id"]).ok().flatten();
+        apply::set_state("postern.refusal", &refusal.to_state(plugin, id.as_deref()));
+        self.reply(&refusal.to_reply(id.as_deref()))
+    }
+
+    fn reply(&mut self, reply: &Reply) -> Action {
+        self.held = false;
+        apply::reply(reply);
+        Action::Pause
+    }
+
+    /// A message without a body cannot be given one by a filter.
+    fn replace_body(&self, body: &[u8], at: Moment) -> bool {
+        if at != Moment::Body || self.end_of_stream && !apply::has_body(self.side.body()) {
+            return false;
+        }
+        hostcalls::set_buffer(self.side.body(), 0, usize::MAX, body).is_ok()
+    }
+
+    fn whole_body(&mut self, compiled: &Compiled<F>, body: &[u8]) -> Action {
+        let outcome = match self.side {
+            Side::Request => compiled.filter.request_body(&mut self.state, body, &Proxy),
+            Side::Response => compiled.filter.response_body(&mut self.state, body, &Proxy),
+        };
+        self.apply(compiled, outcome, Moment::Body)
+    }
+
+    /// A part of a held body came; `whole`: it was the last.
+    fn body(&mut self, size: usize, whole: bool) -> Action {
+        if !self.held {
+            return Action::Continue;
+        }
+        let Some(compiled) = self.compiled.clone() else { return Action::Continue };
+        if size > compiled.filter.body_cap() {
+            let outcome = match self.side {
+                Side::Request => compiled.filter.request_body_over_cap(&mut self.state),
+                Side::Response => compiled.filter.response_body_over_cap(&mut self.state),
+            };
+            return self.apply(&compiled, outcome, Moment::OverCap);
+        }
+        if !whole {
+            return Action::Pause;
+        }
+        self.end_of_stream = true;
+        let body = apply::body(self.side.body());
+        self.whole_body(&compiled, &body)
+    }
+
+    /// Trailers end a held body whose last part did not say so.
+    fn trailers(&mut self) -> Action {
+        if self.held {
+            self.body(apply::body(self.side.body()).len(), true)
+        } else {
+            Action::Continue
+        }
+    }
+
+    fn ask(&mut self, compiled: &Compiled<F>, ask: &Ask) -> Action {
+        self.asks = self.asks.saturating_add(1);
+        let sent = if self.asks > MAX_ASKS || self.side == Side::Response {
+            None
+        } else {
+            apply::ask(ask)
+        };
+        match sent {
+            Some(token) => {
+                self.waiting = Some(token);
+                Action::Pause
+            }
+            None if self.asks > MAX_ASKS.saturating_mul(2) => {
+                let refusal = Refusal::new(
+                    503,
+                    "unavailable",
+                    "Service unavailable",
+                    "a service that the gateway needs cannot be asked",
+                );
+                self.refuse(&compiled.plugin, &refusal)
+            }
+            None => {
+                let outcome = compiled.filter.answer(&mut self.state, &Answer::Unavailable, &Proxy);
+                self.apply(compiled, outcome, Moment::Headers)
+            }
+        }
+    }
+}
+
+/// When an outcome is applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Headers,
+    Body,
+    OverCap,
+}
+
+impl<F: Filter> Context for Stream<F> {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
+        if self.waiting != Some(token) || self.side == Side::Response {
+            return;
+        }
+        self.waiting = None;
+        let Some(compiled) = self.compiled.clone() else { return };
+        let answer = apply::answer(headers, body);
+        let outcome = compiled.filter.answer(&mut self.state, &answer, &Proxy);
+        if self.apply(&compiled, outcome, Moment::Headers) == Action::Continue {
+            hostcalls::resume_http_request().unwrap_or_default();
+        }
+    }
+}
+
+impl<F: Filter> HttpContext for Stream<F> {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.end_of_stream = end_of_stream;
+        let Some(compiled) = self.compiled.clone() else {
+            let refusal = Refusal::new(
+                500,
+                "not_configured",
+                "Internal error",
+                "the gateway has no configuration",
+            );
+            return self.refuse(F::NAME, &refusal);
+        };
+        let source = Map(MapType::HttpRequestHeaders);
+        let request = Request::lazy(&source, end_of_stream);
+        let outcome = compiled.filter.request_headers(&mut self.state, &request, &Proxy);
+        self.apply(&compiled, outcome, Moment::Headers)
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.body(size, end_of_stream)
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.trailers()
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        // A reply that came while a request was held or asked about ends that.
+        self.side = Side::Response;
+        self.held = false;
+        self.waiting = None;
+        self.end_of_stream = end_of_stream;
+        let Some(compiled) = self.compiled.clone() else { return Action::Continue };
+        let source = Map(MapType::HttpResponseHeaders);
+        let response = Response::lazy(&source, end_of_stream);
+        let outcome = compiled.filter.response_headers(&mut self.state, &response, &Proxy);
+        self.apply(&compiled, outcome, Moment::Headers)
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.body(size, end_of_stream)
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.trailers()
+    }
+}

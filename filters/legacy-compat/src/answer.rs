@@ -1,0 +1,409 @@
+//! The answer's way out: which case it falls under, and what it becomes.
+
+use postern_core::step::{HeaderEdit, Name, Reply};
+use postern_core::{Decision, Host, Outcome, Record, Response};
+
+use crate::blueprint::{Blueprint, Dialect, Rule};
+use crate::cases::{Body, Case, fault};
+use crate::counter;
+use crate::expression::Scope;
+use crate::facts::{Facts, RefusalFacts};
+use crate::gzip;
+use crate::json::Document;
+use crate::policy::{OnMismatch, Origin};
+use crate::template::Unrendered;
+
+/// A rendered body may be this many times as large as the largest that is read.
+const MAX_GROWTH: usize = 4;
+
+/// What is kept of a stream between its events.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// The rule that the request falls under.
+    pub(crate) rule: Option<usize>,
+    /// The dialect of its answers.
+    pub(crate) dialect: Option<usize>,
+    /// Is it a HEAD request?
+    pub(crate) head: bool,
+    /// What became of the request, for the record.
+    pub(crate) request: Option<(Decision, &'static str)>,
+    /// What templates and cases look at.
+    pub(crate) facts: Facts,
+    /// The answer's status as it came.
+    status: u16,
+    origin: Option<Origin>,
+    /// Headers of a held answer, for an answer made anew.
+    kept: Vec<(Name, Vec<u8>)>,
+    packed: bool,
+    unfit: Option<&'static str>,
+    finished: bool,
+}
+
+/// A blueprint and a stream's place in it.
+struct Answering<'b> {
+    rule: Option<&'b Rule>,
+    dialect: Option<&'b Dialect>,
+    max_body: usize,
+}
+
+impl<'b> Answering<'b> {
+    fn new(blueprint: &'b Blueprint, stream: &Stream) -> Self {
+        Answering {
+            rule: stream.rule.and_then(|i| blueprint.rules.get(i)),
+            dialect: stream.dialect.and_then(|i| blueprint.dialects.get(i)),
+            max_body: blueprint.max_body,
+        }
+    }
+
+    /// The first case of the rule, then of the dialect, that covers an answer.
+    fn case(&self, facts: &Facts, origin: Origin) -> Option<&'b Case> {
+        let own = self.rule.and_then(|r| r.answers.first(facts, origin));
+        own.or_else(|| self.dialect.and_then(|d| d.answers.first(facts, origin)))
+    }
+
+    fn dialect_headers(&self) -> Vec<HeaderEdit> {
+        self.dialect.map(|d| d.headers.clone()).unwrap_or_default()
+    }
+
+    /// The request's record, and what became of the answer.
+    fn record(&self, stream: &Stream, answer: &'static str) -> Record {
+        let rule = self.rule.map_or_else(|| "-".to_owned(), |r| r.name.clone());
+        let (decision, code) = stream.request.unwrap_or((Decision::Skip, "no_rule"));
+        let record = Record::new(decision, rule, code)
+            .with("answer", answer)
+            .with("answer_status", stream.status);
+        match &stream.facts.refusal {
+            Some(refusal) => record.with("answer_code", refusal.code.clone()),
+            None => record,
+        }
+    }
+}
+
+/// The answer's headers came.
+pub(crate) fn headers(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    response: &Response<'_>,
+    host: &dyn Host,
+) -> Outcome {
+    let answering = Answering::new(blueprint, stream);
+    if stream.finished || (answering.rule.is_none() && answering.dialect.is_none()) {
+        return Outcome::pass();
+    }
+    let Some(status) = response.status().filter(|s| *s >= 200) else { return Outcome::pass() };
+    stream.status = status;
+    stream.facts.status = status;
+    let origin = origin(&mut stream.facts, host);
+    stream.origin = Some(origin);
+    let Some(case) = answering.case(&stream.facts, origin) else {
+        let edits = answering.dialect_headers();
+        return Outcome::edit(edits);
+    };
+    if matches!(case.body, Body::Keep) {
+        let mut edits = answering.dialect_headers();
+        edits.extend(case_headers(&answering, stream, case));
+        return Outcome::edit(edits).with_record(answering.record(stream, "headers_edited"));
+    }
+    // Streams of events or messages have no whole body.
+    if is_stream(response) {
+        return Outcome::edit(answering.dialect_headers());
+    }
+    if stream.head || matches!(status, 204 | 304) {
+        return without_body(&answering, stream, case);
+    }
+    stream.kept = response
+        .headers()
+        .iter()
+        .filter(|(name, _)| !name.starts_with(':'))
+        .map(|(name, value)| (name.to_owned().into(), value.to_vec()))
+        .collect();
+    stream.unfit = if case.reads_body() { unfit(response) } else { None };
+    stream.packed = is_packed(response);
+    if response.is_end_of_stream() {
+        return anew(&answering, stream, case, b"");
+    }
+    Outcome::hold()
+}
+
+/// The answer's body came, whole.
+pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> Outcome {
+    let answering = Answering::new(blueprint, stream);
+    let Some(case) = stream.origin.and_then(|o| answering.case(&stream.facts, o)) else {
+        return Outcome::pass();
+    };
+    match rewritten(&answering, stream, case, body) {
+        Ok(new) => {
+            let mut outcome = Outcome::edit(body_headers(&answering, stream, case))
+                .with_record(answering.record(stream, "rewritten"))
+                .counting(counter::ANSWER_REWRITTEN);
+            outcome.body = Some(new);
+            outcome
+        }
+        Err(code) => mismatched(&answering, stream, case, code),
+    }
+}
+
+/// The answer's body is too long to be rewritten.
+pub(crate) fn over_cap(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
+    let answering = Answering::new(blueprint, stream);
+    let Some(case) = stream.origin.and_then(|o| answering.case(&stream.facts, o)) else {
+        return Outcome::pass();
+    };
+    let outcome = if case.reads_body() {
+        match replacement(&answering, stream, case) {
+            Some((fault, facts, body)) => {
+                stream.facts = facts;
+                reply(&answering, stream, fault, body, "too_large")
+            }
+            None => original(&answering, stream, "too_large"),
+        }
+    } else {
+        anew(&answering, stream, case, b"")
+    };
+    outcome.counting(counter::ANSWER_OVER_CAP)
+}
+
+/// Who made the answer. A filter's refusal is known by its state; what did not
+/// come from upstream otherwise is the proxy's own.
+fn origin(facts: &mut Facts, host: &dyn Host) -> Origin {
+    if facts.status >= 400
+        && let Some(state) = host.property(&["postern.refusal"])
+        && let Some(refusal) = RefusalFacts::from_state(&state)
+        && refusal.is_answer(facts.status)
+    {
+        facts.refusal = Some(refusal);
+        return Origin::Filter;
+    }
+    if facts.status < 400 {
+        return Origin::Upstream;
+    }
+    match host.property(&["response", "code_details"]) {
+        Some(details) if details != b"via_upstream" => Origin::Proxy,
+        _ => Origin::Upstream,
+    }
+}
+
+fn is_stream(response: &Response<'_>) -> bool {
+    let content_type = media_type(response);
+    content_type == "text/event-stream" || content_type.starts_with("application/grpc")
+}
+
+/// The media type in lower case, without parameters; empty if there is none.
+fn media_type(response: &Response<'_>) -> String {
+    let value = response.headers().get("content-type").unwrap_or_default();
+    let text = String::from_utf8_lossy(value);
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// What stands against reading the body as JSON, if anything.
+fn unfit(response: &Response<'_>) -> Option<&'static str> {
+    let media_type = media_type(response);
+    if media_type != "application/json" && !media_type.ends_with("+json") {
+        return Some("not_json");
+    }
+    if response.headers().get("content-range").is_some() {
+        return Some("partial");
+    }
+    let coded = response.headers().all("content-encoding").any(|value| {
+        let coding = value.to_ascii_lowercase();
+        !matches!(coding.as_slice(), b"" | b"identity" | b"gzip" | b"x-gzip")
+    });
+    coded.then_some("unknown_coding")
+}
+
+fn is_packed(response: &Response<'_>) -> bool {
+    response
+        .headers()
+        .all("content-encoding")
+        .any(|value| value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip"))
+}
+
+/// The new body.
+fn rewritten(
+    answering: &Answering<'_>,
+    stream: &Stream,
+    case: &Case,
+    body: &[u8],
+) -> Result<Vec<u8>, &'static str> {
+    if !case.reads_body() {
+        return made(answering, case, &stream.facts);
+    }
+    if let Some(code) = stream.unfit {
+        return Err(code);
+    }
+    let unpacked;
+    let text = if stream.packed {
+        unpacked = gzip::decode(body, answering.max_body).ok_or("bad_gzip")?;
+        unpacked.as_slice()
+    } else {
+        body
+    };
+    let document = Document::read(text).map_err(|_| "bad_json")?;
+    render(answering, case, &document, &stream.facts)
+}
+
+/// The body of a case that does not look at the answer's.
+fn made(answering: &Answering<'_>, case: &Case, facts: &Facts) -> Result<Vec<u8>, &'static str> {
+    let nothing = Document::read(b"null").map_err(|_| "bad_json")?;
+    render(answering, case, &nothing, facts)
+}
+
+fn render(
+    answering: &Answering<'_>,
+    case: &Case,
+    document: &Document<'_>,
+    facts: &Facts,
+) -> Result<Vec<u8>, &'static str> {
+    match &case.body {
+        Body::Keep => Err("no_body"),
+        Body::Constant(bytes) => Ok(bytes.clone()),
+        Body::Edit(edit) => Ok(edit.apply(document).into_bytes()),
+        Body::Template(template) => {
+            let scope = Scope { document, current: document.root(), facts };
+            let limit = answering.max_body.saturating_mul(MAX_GROWTH);
+            match template.render(scope, limit) {
+                Ok(json) => Ok(json.into_bytes()),
+                Err(Unrendered::Mismatch(_)) => Err("other_shape"),
+                Err(Unrendered::TooLarge) => Err("too_large"),
+            }
+        }
+    }
+}
+
+/// An answer that does not fit its case: the original, or a fault.
+fn mismatched(
+    answering: &Answering<'_>,
+    stream: &mut Stream,
+    case: &Case,
+    code: &'static str,
+) -> Outcome {
+    let outcome = match replacement(answering, stream, case) {
+        Some((fault, facts, body)) => {
+            stream.facts = facts;
+            let mut outcome = Outcome::edit(body_headers(answering, stream, fault))
+                .with_record(answering.record(stream, code));
+            outcome.body = Some(body);
+            outcome
+        }
+        None => original(answering, stream, code),
+    };
+    outcome.counting(counter::ANSWER_MISMATCHED)
+}
+
+fn original(answering: &Answering<'_>, stream: &Stream, code: &'static str) -> Outcome {
+    Outcome::edit(answering.dialect_headers()).with_record(answering.record(stream, code))
+}
+
+/// What the dialect makes of an answer that cannot be used, if the case wants
+/// that.
+fn replacement<'b>(
+    answering: &Answering<'b>,
+    stream: &Stream,
+    case: &Case,
+) -> Option<(&'b Case, Facts, Vec<u8>)> {
+    if case.on_mismatch != OnMismatch::Fault {
+        return None;
+    }
+    let (mut facts, origin) = fault();
+    facts.captures.clone_from(&stream.facts.captures);
+    let fault = answering.case(&facts, origin).filter(|c| !c.reads_body())?;
+    let body = made(answering, fault, &facts).ok()?;
+    Some((fault, facts, body))
+}
+
+/// An answer made anew: one without a body cannot be given one otherwise, nor
+/// one that is too long for the buffer.
+fn anew(answering: &Answering<'_>, stream: &mut Stream, case: &Case, body: &[u8]) -> Outcome {
+    match rewritten(answering, stream, case, body) {
+        Ok(new) => {
+            reply(answering, stream, case, new, "rewritten").counting(counter::ANSWER_REWRITTEN)
+        }
+        Err(code) => match replacement(answering, stream, case) {
+            Some((fault, facts, body)) => {
+                stream.facts = facts;
+                reply(answering, stream, fault, body, code)
+            }
+            None => original(answering, stream, code),
+        }
+        .counting(counter::ANSWER_MISMATCHED),
+    }
+}
+
+fn reply(
+    answering: &Answering<'_>,
+    stream: &mut Stream,
+    case: &Case,
+    body: Vec<u8>,
+    code: &'static str,
+) -> Outcome {
+    let status = case.status.unwrap_or(stream.facts.status);
+    let mut headers = std::mem::take(&mut stream.kept);
+    headers.retain(|(name, _)| !matches!(name.as_ref(), "content-length" | "transfer-encoding"));
+    for edit in body_headers(answering, stream, case) {
+        match edit {
+            HeaderEdit::Set(name, _) if name == ":status" => {}
+            HeaderEdit::Set(name, value) => {
+                headers.retain(|(n, _)| *n != name);
+                headers.push((name, value));
+            }
+            HeaderEdit::Append(name, value) => headers.push((name, value)),
+            HeaderEdit::Remove(name) => headers.retain(|(n, _)| *n != name),
+        }
+    }
+    // The reply comes back through this filter's own response events.
+    stream.finished = true;
+    Outcome::reply(Reply { status, headers, body }).with_record(answering.record(stream, code))
+}
+
+/// HEAD, 204 and 304: the headers of the rewritten answer, without its body.
+fn without_body(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Outcome {
+    let mut edits = answering.dialect_headers();
+    if stream.head && !matches!(stream.status, 204 | 304) {
+        edits.extend(case_headers(answering, stream, case));
+        // The length of the body that there would be is not known.
+        edits.push(HeaderEdit::remove("content-length"));
+    } else {
+        edits.extend(case.headers.iter().cloned());
+    }
+    edits.extend(of_the_old_body());
+    Outcome::edit(edits).with_record(answering.record(stream, "rewritten"))
+}
+
+/// The edits that go with a new body.
+fn body_headers(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Vec<HeaderEdit> {
+    let mut edits = answering.dialect_headers();
+    edits.extend(of_the_old_body());
+    edits.extend(case_headers(answering, stream, case));
+    edits
+}
+
+fn case_headers(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Vec<HeaderEdit> {
+    let mut edits = Vec::new();
+    let status = case.status.unwrap_or(stream.facts.status);
+    if status != stream.status {
+        edits.push(HeaderEdit::set(":status", status.to_string()));
+    }
+    let json_type = || {
+        let named = answering.dialect.and_then(|d| d.json_type.clone());
+        case.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
+    };
+    if let Some(content_type) = case.content_type.clone().or_else(json_type) {
+        edits.push(HeaderEdit::Set("content-type".into(), content_type));
+    }
+    edits.extend(case.headers.iter().cloned());
+    edits
+}
+
+/// Headers that describe the bytes of the body that was.
+fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
+    const NAMES: [&str; 7] = [
+        "etag",
+        "content-encoding",
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+        "accept-ranges",
+    ];
+    NAMES.into_iter().map(HeaderEdit::remove)
+}

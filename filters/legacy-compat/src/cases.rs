@@ -1,0 +1,219 @@
+//! Cases: which answers, and what becomes of them.
+
+use postern_core::HeaderEdit;
+use postern_core::config::{Errors, Name};
+
+use crate::blueprint::{Captures, header_edits, header_value};
+use crate::edit::Edit;
+use crate::expression::{Names, Scope};
+use crate::facts::{Facts, RefusalFacts};
+use crate::json::Document;
+use crate::place::Located;
+use crate::policy::{CasePolicy, OnMismatch, Origin, StatusPattern, WhenPolicy};
+use crate::template::{Compiler, Template};
+
+/// Cases in order; the first that matches counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cases(Vec<Case>);
+
+/// A compiled case.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    when: WhenPolicy,
+    /// Another status.
+    pub(crate) status: Option<u16>,
+    /// Header edits.
+    pub(crate) headers: Vec<HeaderEdit>,
+    /// Another content type.
+    pub(crate) content_type: Option<Vec<u8>>,
+    /// Is the other body a `json` one?
+    pub(crate) is_json: bool,
+    /// Another body.
+    pub(crate) body: Body,
+    /// What if the answer does not fit.
+    pub(crate) on_mismatch: OnMismatch,
+}
+
+/// What becomes of a body.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// It stays.
+    Keep,
+    /// These bytes take its place.
+    Constant(Vec<u8>),
+    /// A rendered template takes its place.
+    Template(Template),
+    /// Some of its values change.
+    Edit(Edit),
+}
+
+impl Cases {
+    /// Compiles them. `captures`: those of the rule; a dialect has none.
+    pub(crate) fn compile(
+        policies: &[Located<CasePolicy>],
+        captures: Option<&Captures>,
+        compiler: &mut Compiler<'_>,
+        names: &Names,
+        errors: &mut Errors,
+    ) -> Self {
+        let compile = |case| Case::compile(case, captures, compiler, names, errors);
+        Cases(policies.iter().map(compile).collect())
+    }
+
+    /// The cases in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Case> {
+        self.0.iter()
+    }
+
+    /// Adds others behind.
+    pub(crate) fn extend(&mut self, others: &Cases) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    /// The first that matches.
+    pub(crate) fn first(&self, facts: &Facts, origin: Origin) -> Option<&Case> {
+        self.0.iter().find(|case| case.covers(facts, origin))
+    }
+
+    /// Has a case that becomes a fault something to become?
+    pub(crate) fn check_faults(
+        &self,
+        policies: &[Located<CasePolicy>],
+        fallback: Option<&Cases>,
+        errors: &mut Errors,
+    ) {
+        let (facts, origin) = fault();
+        let found = self.first(&facts, origin).or_else(|| fallback?.first(&facts, origin));
+        let usable = found.is_some_and(|c| !matches!(c.body, Body::Keep) && !c.reads_body());
+        for (case, policy) in self.0.iter().zip(policies) {
+            if case.on_mismatch == OnMismatch::Fault && !usable {
+                policy.error(
+                    errors,
+                    "`on_mismatch: fault` needs a case for the status 502, here or in the dialect, \
+                     with a body of its own",
+                );
+            }
+        }
+    }
+}
+
+/// What is known of an answer that does not fit: a refusal by this filter.
+pub(crate) fn fault() -> (Facts, Origin) {
+    let refusal = Some(RefusalFacts::unusable_answer("legacy-compat"));
+    (Facts { status: 502, captures: Vec::new(), refusal }, Origin::Filter)
+}
+
+impl Case {
+    fn compile(
+        located: &Located<CasePolicy>,
+        captures: Option<&Captures>,
+        compiler: &mut Compiler<'_>,
+        names: &Names,
+        errors: &mut Errors,
+    ) -> Self {
+        let CasePolicy { when, status, headers, content_type, json, text, edit, on_mismatch } =
+            &located.value;
+        let bodies = [json.is_some(), text.is_some(), edit.is_some()];
+        let has_body = bodies.contains(&true);
+        if bodies.iter().filter(|b| **b).count() > 1 {
+            located.error(errors, "expected at most one body of `json`, `text` or `edit`");
+        }
+        if text.is_some() && content_type.is_none() {
+            located.error(errors, "a `text` body needs a `content_type`");
+        }
+        if has_body
+            && let Some(status) = status
+            && matches!(status.value.get(), 204 | 205 | 304)
+        {
+            status.error(errors, "an answer with this status has no body");
+        }
+        let body = match (json, text, edit) {
+            (Some(place), _, _) => compiler.template(place, errors).map(|template| {
+                check_captures(&template, place, captures, errors);
+                match template {
+                    Template::Constant(json) => Body::Constant(json.into_bytes()),
+                    template if is_constant(&template) => constant(&template),
+                    template => Body::Template(template),
+                }
+            }),
+            (None, Some(text), _) => Some(Body::Constant(text.clone().into_bytes())),
+            (None, None, Some(edit)) => Some(Body::Edit(Edit::compile(edit, names, errors))),
+            (None, None, None) => None,
+        };
+        let content_type = content_type.as_ref().and_then(|t| header_value(t, errors));
+        Case {
+            when: when.clone(),
+            status: status.as_ref().and_then(|s| u16::try_from(s.value.get()).ok()),
+            headers: header_edits(headers, errors),
+            content_type,
+            is_json: json.is_some(),
+            body: body.unwrap_or(Body::Keep),
+            on_mismatch: *on_mismatch,
+        }
+    }
+
+    /// Does it need the answer's own body?
+    pub(crate) fn reads_body(&self) -> bool {
+        match &self.body {
+            Body::Keep | Body::Constant(_) => false,
+            Body::Template(template) => template.reads_body(),
+            Body::Edit(_) => true,
+        }
+    }
+
+    /// The captures that its body takes.
+    pub(crate) fn captures(&self) -> Vec<&str> {
+        let mut out = Vec::new();
+        if let Body::Template(template) = &self.body {
+            template.visit(&mut |expression| out.extend(expression.captures()));
+        }
+        out
+    }
+
+    fn covers(&self, facts: &Facts, origin: Origin) -> bool {
+        let WhenPolicy { status, origin: origins, code, by } = &self.when;
+        let refusal = facts.refusal.as_ref();
+        let named = |names: &[Name], of: fn(&RefusalFacts) -> &str| {
+            names.is_empty() || refusal.is_some_and(|r| names.iter().any(|n| n.as_str() == of(r)))
+        };
+        (status.is_empty() || status.iter().any(|s: &StatusPattern| s.covers(facts.status)))
+            && (origins.is_empty() || origins.contains(&origin))
+            && named(code, |r| &r.code)
+            && named(by, |r| &r.by)
+    }
+}
+
+fn check_captures(
+    template: &Template,
+    place: &Located<postern_core::config::Node>,
+    captures: Option<&Captures>,
+    errors: &mut Errors,
+) {
+    template.visit(&mut |expression| {
+        for name in expression.captures() {
+            let checked = match captures {
+                Some(captures) => captures.check(name),
+                None => Err("a dialect knows no captures: the case belongs into a rule".to_owned()),
+            };
+            if let Err(why) = checked {
+                place.error(errors, why);
+            }
+        }
+    });
+}
+
+fn is_constant(template: &Template) -> bool {
+    let mut constant = !template.reads_body();
+    template.visit(&mut |_| constant = false);
+    constant
+}
+
+fn constant(template: &Template) -> Body {
+    let nothing = Document::read(b"null");
+    let facts = Facts::default();
+    let rendered = nothing.ok().and_then(|document| {
+        let scope = Scope { document: &document, current: document.root(), facts: &facts };
+        template.render(scope, usize::MAX).ok()
+    });
+    rendered.map_or(Body::Template(template.clone()), |json| Body::Constant(json.into_bytes()))
+}

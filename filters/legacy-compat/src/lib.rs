@@ -1,0 +1,111 @@
+//! legacy-compat: what old clients send and expect.
+//!
+//! The outer skin of the chain: requests in an old form become requests of the
+//! current API on the way in, answers (refusals of the filters behind it
+//! included) become old answers on the way out. The engine knows no API; the
+//! policy says it all. A body is rewritten whole or passed on as it came.
+//!
+//! It also publishes the path that the log may show, `postern.path`, of every
+//! request: it alone knows which part of an old path is a credential.
+
+mod answer;
+mod blueprint;
+mod cases;
+mod edit;
+mod expression;
+mod facts;
+mod gzip;
+mod json;
+mod log_path;
+mod place;
+mod policy;
+mod request;
+mod request_steps;
+mod template;
+mod value;
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Decode, Errors, Node};
+use postern_core::filter::Environment;
+use postern_core::{Filter, Host, Outcome, Request, Response};
+
+use crate::blueprint::Blueprint;
+
+pub use crate::answer::Stream;
+
+/// The filter.
+#[derive(Debug)]
+pub struct LegacyCompat {
+    blueprint: Blueprint,
+}
+
+impl LegacyCompat {
+    /// The shape of the policy.
+    #[must_use]
+    pub fn schema() -> Schema {
+        policy::Policy::schema()
+    }
+}
+
+/// The counters, as indices into [`Filter::COUNTERS`].
+mod counter {
+    pub(crate) const REQUEST_MATCHED: usize = 0;
+    pub(crate) const REQUEST_REFUSED: usize = 1;
+    pub(crate) const ANSWER_REWRITTEN: usize = 2;
+    pub(crate) const ANSWER_MISMATCHED: usize = 3;
+    pub(crate) const ANSWER_OVER_CAP: usize = 4;
+    pub(crate) const NAMES: &[&str] = &[
+        "request_matched",
+        "request_refused",
+        "answer_rewritten",
+        "answer_mismatched",
+        "answer_over_cap",
+    ];
+}
+
+impl Filter for LegacyCompat {
+    const NAME: &'static str = "legacy-compat";
+    const COUNTERS: &'static [&'static str] = counter::NAMES;
+    const HOLDS_BODIES: bool = true;
+    type Stream = Stream;
+
+    fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
+        Blueprint::compile(At::root(policy)).map(|blueprint| LegacyCompat { blueprint })
+    }
+
+    fn request_headers(
+        &self,
+        stream: &mut Stream,
+        request: &Request<'_>,
+        _host: &dyn Host,
+    ) -> Outcome {
+        request::received(&self.blueprint, stream, request)
+    }
+
+    fn response_headers(
+        &self,
+        stream: &mut Stream,
+        response: &Response<'_>,
+        host: &dyn Host,
+    ) -> Outcome {
+        answer::headers(&self.blueprint, stream, response, host)
+    }
+
+    fn response_body(&self, stream: &mut Stream, body: &[u8], _host: &dyn Host) -> Outcome {
+        answer::body(&self.blueprint, stream, body)
+    }
+
+    fn response_body_over_cap(&self, stream: &mut Stream) -> Outcome {
+        answer::over_cap(&self.blueprint, stream)
+    }
+
+    fn body_cap(&self) -> usize {
+        self.blueprint.max_body
+    }
+}
+
+#[cfg(target_family = "wasm")]
+postern_host::export!(LegacyCompat);
+
+#[cfg(test)]
+mod tests;

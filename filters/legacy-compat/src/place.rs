@@ -1,0 +1,83 @@
+//! Parts of a policy that are compiled after the rest is decoded, since they
+//! refer to names elsewhere in it. They keep their path for error messages.
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Decode, Errors, Key, Node, Problem, Span, Value};
+
+/// A decoded value, and where it stands in the policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Located<T> {
+    /// The value.
+    pub(crate) value: T,
+    path: String,
+    span: Span,
+}
+
+/// A tree that is compiled later.
+pub(crate) type Place = Located<Node>;
+
+impl<T> Located<T> {
+    /// Notes a mistake about this value.
+    pub(crate) fn error(&self, errors: &mut Errors, message: impl Into<String>) {
+        errors.push(Problem { path: self.path.clone(), span: self.span, message: message.into() });
+    }
+}
+
+impl Place {
+    /// A member's value.
+    pub(crate) fn key(&self, key: &Key, node: &Node) -> Place {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        let path = format!("{}{dot}{}", self.path, key.text);
+        Located { value: node.clone(), path, span: node.span }
+    }
+
+    /// An item.
+    pub(crate) fn index(&self, index: usize, node: &Node) -> Place {
+        Located { value: node.clone(), path: format!("{}[{index}]", self.path), span: node.span }
+    }
+
+    /// The text, or a mistake.
+    pub(crate) fn text(&self, errors: &mut Errors, expected: &str) -> Option<&str> {
+        if let Value::Text(text) = &self.value.value {
+            return Some(text);
+        }
+        self.error(errors, format!("expected {expected}, but found {}", self.value.kind()));
+        None
+    }
+}
+
+impl<T: Decode> Decode for Located<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let value = T::decode(at, errors)?;
+        Some(Located { value, path: at.path(), span: at.node().span })
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+/// A mapping with keys of the operator's choice, in the order as written.
+#[derive(Clone, Debug)]
+pub(crate) struct Ordered<T>(pub(crate) Vec<(Key, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Ordered(Vec::new())
+    }
+}
+
+impl<T: Decode> Decode for Ordered<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let entries = at.entries(errors)?;
+        let decoded: Vec<_> = entries
+            .iter()
+            .map(|(key, node)| T::decode(at.key(&key.text, node), errors).map(|v| (key.clone(), v)))
+            .collect();
+        decoded.into_iter().collect::<Option<_>>().map(Ordered)
+    }
+
+    fn schema() -> Schema {
+        Schema::Map(Box::new(T::schema()))
+    }
+}

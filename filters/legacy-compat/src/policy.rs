@@ -1,0 +1,329 @@
+//! The policy as it is written. Compiled by [`blueprint`](crate::blueprint).
+
+use std::collections::BTreeMap;
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Count, Decode, Errors, Name, Text, Value};
+use postern_core::rules::{HeaderName, HostPattern, Match};
+
+use crate::place::{Located, Ordered, Place};
+use crate::value::DateFormat;
+
+postern_core::config! {
+    /// The policy of legacy-compat: what old clients send and expect.
+    pub(crate) struct Policy {
+        /// The largest body in bytes that is rewritten; keep it under the
+        /// proxy's buffer limit (1 MiB unless set). Larger answers pass as
+        /// they are, or become a fault, as the case's `on_mismatch` says.
+        max_body: Count<1_024, 16_777_216> = Count::new(1_000_000),
+        /// What the log may show of paths and queries.
+        log: LogPolicy = LogPolicy::default(),
+        /// Hosts that answer in a dialect of their own, where no rule matches too.
+        hosts: Vec<Located<HostPolicy>> = Vec::new(),
+        /// Forms of dates, as in C's `strftime`, for the conversion `date`.
+        date_formats: BTreeMap<String, DateFormat> = BTreeMap::new(),
+        /// Words and what becomes of them, for the conversion `words`.
+        words: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new(),
+        /// JSON templates that others `$include`.
+        templates: BTreeMap<String, Place> = BTreeMap::new(),
+        /// Ways of answering that several rules share.
+        dialects: BTreeMap<String, DialectPolicy> = BTreeMap::new(),
+        /// The rules; the first that matches counts.
+        rules: Vec<Located<RulePolicy>>,
+    }
+
+    /// What the log may show of paths and queries. The path that is logged is
+    /// published as filter state `postern.path`, with `***` for secrets.
+    pub(crate) struct LogPolicy {
+        /// Query parameters whose values are secrets.
+        secret_query: Vec<Text> = Vec::new(),
+        /// What secrets begin with, wherever they stand in a path or query.
+        secret_prefixes: Vec<Text> = Vec::new(),
+    }
+
+    /// Hosts that answer in a dialect of their own.
+    pub(crate) struct HostPolicy {
+        /// The hosts.
+        names: Vec<HostPattern>,
+        /// The dialect of answers to requests that no rule matches, and of
+        /// refusals of paths that cannot be judged.
+        dialect: Located<Name>,
+        /// What becomes of requests that no rule matches.
+        unmatched: Unmatched = Unmatched::Pass,
+        /// How many segments of a path that no rule matches the log may show;
+        /// the query is left out then. Without it: all.
+        log_segments: Option<Count<0, 32>>,
+    }
+
+    /// What becomes of requests that no rule matches.
+    pub(crate) choice Unmatched {
+        /// They go on.
+        Pass = "pass",
+        /// They are refused with 404.
+        Refuse = "refuse",
+    }
+
+    /// A way of answering.
+    pub(crate) struct DialectPolicy {
+        /// A dialect whose header edits come before, and whose cases come
+        /// after, these.
+        extends: Option<Located<Name>>,
+        /// The content type of `json` bodies that name none.
+        json_type: Option<Located<Text>>,
+        /// Header edits of every answer.
+        headers: HeadersPolicy = HeadersPolicy::default(),
+        /// What answers become, refusals of the gateway included; the first
+        /// case that matches counts.
+        answers: Vec<Located<CasePolicy>> = Vec::new(),
+    }
+
+    /// Header edits with fixed values.
+    pub(crate) struct HeadersPolicy {
+        /// Headers with one value that replaces all others.
+        set: Ordered<Located<Text>> = Ordered::default(),
+        /// Headers of which no copy is left.
+        remove: Vec<HeaderName> = Vec::new(),
+    }
+
+    /// A rule: which requests, what becomes of them and of their answers.
+    pub(crate) struct RulePolicy {
+        /// Its name, in records and logs.
+        name: Located<Name>,
+        /// Which requests.
+        r#match: Match = Match::any(),
+        /// The dialect that it answers in, where its own `answers` say nothing.
+        dialect: Option<Located<Name>>,
+        /// What becomes of the request.
+        request: RequestPolicy = RequestPolicy::default(),
+        /// What becomes of the answer; the first case that matches counts.
+        answers: Vec<Located<CasePolicy>> = Vec::new(),
+        /// Captures that are secret: the log shows `***`. Those that a
+        /// credential's password or token is made of are secret anyway.
+        secret: Vec<Located<Text>> = Vec::new(),
+        /// How many segments of the path the log may show; the query is left
+        /// out then. Without it: all.
+        log_segments: Option<Count<0, 32>>,
+    }
+
+    /// What becomes of a request. Captures of the rule's paths stand in braces
+    /// as `{name}`.
+    pub(crate) struct RequestPolicy {
+        /// Another method.
+        method: Option<Located<Text>>,
+        /// Another path; captures are put in as they came, escapes included.
+        /// The query goes, but for `keep_query`.
+        path: Option<Place>,
+        /// Query parameters, in order.
+        query: Ordered<Place> = Ordered::default(),
+        /// Parameters of the client's query that stay.
+        keep_query: Vec<Located<Text>> = Vec::new(),
+        /// Header edits; captures are put in decoded.
+        headers: RequestHeadersPolicy = RequestHeadersPolicy::default(),
+        /// The credential that the client sent in its own way, for `auth`.
+        credential: Option<CredentialPolicy>,
+    }
+
+    /// Header edits of a request.
+    pub(crate) struct RequestHeadersPolicy {
+        /// Headers with one value that replaces all others.
+        set: Ordered<Place> = Ordered::default(),
+        /// Headers of which no copy is left.
+        remove: Vec<HeaderName> = Vec::new(),
+    }
+
+    /// A credential, from captures.
+    pub(crate) oneof CredentialPolicy {
+        /// `Authorization: Basic` (RFC 7617).
+        basic: Basic(BasicPolicy),
+        /// `Authorization: Bearer` (RFC 6750).
+        bearer: Bearer(Place),
+    }
+
+    /// A user and a password.
+    pub(crate) struct BasicPolicy {
+        /// The user.
+        username: Place,
+        /// The password: a key, for example.
+        password: Place,
+    }
+
+    /// A case: which answers, and what becomes of them.
+    pub(crate) struct CasePolicy {
+        /// Which answers; all if left out.
+        when: WhenPolicy = WhenPolicy::default(),
+        /// Another status.
+        status: Option<Located<Count<200, 599>>>,
+        /// Header edits, after the dialect's.
+        headers: HeadersPolicy = HeadersPolicy::default(),
+        /// Another content type. Without it a `json` body has the dialect's
+        /// `json_type`, else `application/json`.
+        content_type: Option<Located<Text>>,
+        /// Another body: a JSON template.
+        json: Option<Place>,
+        /// Another body: this text, byte for byte.
+        text: Option<String>,
+        /// The same JSON with some values in another form.
+        edit: Option<EditPolicy>,
+        /// What if the body does not fit, is no JSON or is too large.
+        on_mismatch: OnMismatch = OnMismatch::Original,
+    }
+
+    /// Which answers a case is for. All given conditions have to hold.
+    pub(crate) struct WhenPolicy {
+        /// Statuses: `404`, or `4xx` for a class.
+        status: Vec<StatusPattern> = Vec::new(),
+        /// Who made the answer.
+        origin: Vec<Origin> = Vec::new(),
+        /// Codes of the gateway's refusals, for example `insufficient_scope`.
+        code: Vec<Name> = Vec::new(),
+        /// Plugins that refused, for example `auth`.
+        by: Vec<Name> = Vec::new(),
+    }
+
+    /// Who made an answer.
+    pub(crate) choice Origin {
+        /// The upstream.
+        Upstream = "upstream",
+        /// A filter of the gateway refused.
+        Filter = "filter",
+        /// The proxy itself: no route, no upstream, a reset, a time-out.
+        Proxy = "proxy",
+    }
+
+    /// What if an answer does not fit.
+    pub(crate) choice OnMismatch {
+        /// It goes on as it is, but for the dialect's headers.
+        Original = "original",
+        /// The client gets what the dialect makes of a 502 with the code
+        /// `unusable_answer`.
+        Fault = "fault",
+    }
+
+    /// Values of a JSON body in another form; all else stays byte for byte.
+    pub(crate) struct EditPolicy {
+        /// Conversions of members by name, at any depth; a value that does not
+        /// fit its conversion is treated as if it had none.
+        convert: Vec<ConvertPolicy> = Vec::new(),
+        /// What becomes of other numbers and booleans.
+        scalars: Scalars = Scalars::Keep,
+        /// What becomes of nulls.
+        nulls: Nulls = Nulls::Keep,
+    }
+
+    /// One conversion of members.
+    pub(crate) struct ConvertPolicy {
+        /// The members' names. The items of a list have the list's.
+        members: Vec<Located<Text>>,
+        /// The conversions: `money`, `date old`.
+        to: Place,
+    }
+
+    /// What becomes of numbers and booleans.
+    pub(crate) choice Scalars {
+        /// They stay.
+        Keep = "keep",
+        /// They become strings, digits as they are.
+        String = "string",
+    }
+
+    /// What becomes of nulls.
+    pub(crate) choice Nulls {
+        /// They stay.
+        Keep = "keep",
+        /// They become empty strings.
+        Empty = "empty",
+    }
+}
+
+impl Default for LogPolicy {
+    fn default() -> Self {
+        LogPolicy { secret_query: Vec::new(), secret_prefixes: Vec::new() }
+    }
+}
+
+impl Default for HeadersPolicy {
+    fn default() -> Self {
+        HeadersPolicy { set: Ordered::default(), remove: Vec::new() }
+    }
+}
+
+impl Default for RequestHeadersPolicy {
+    fn default() -> Self {
+        RequestHeadersPolicy { set: Ordered::default(), remove: Vec::new() }
+    }
+}
+
+impl Default for RequestPolicy {
+    fn default() -> Self {
+        RequestPolicy {
+            method: None,
+            path: None,
+            query: Ordered::default(),
+            keep_query: Vec::new(),
+            headers: RequestHeadersPolicy::default(),
+            credential: None,
+        }
+    }
+}
+
+impl Default for WhenPolicy {
+    fn default() -> Self {
+        WhenPolicy { status: Vec::new(), origin: Vec::new(), code: Vec::new(), by: Vec::new() }
+    }
+}
+
+/// A status or a class of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusPattern {
+    /// This one.
+    Exact(u16),
+    /// All that begin with this digit.
+    Class(u16),
+}
+
+impl StatusPattern {
+    /// Does a status fall under it?
+    pub(crate) fn covers(self, status: u16) -> bool {
+        match self {
+            StatusPattern::Exact(exact) => exact == status,
+            StatusPattern::Class(class) => status / 100 == class,
+        }
+    }
+}
+
+impl Decode for StatusPattern {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        const EXPECTED: &str = "a status from 200 to 599, or a class such as `4xx`";
+        match &at.node().value {
+            Value::Int(code @ 200..=599) => u16::try_from(*code).ok().map(StatusPattern::Exact),
+            Value::Text(text) => {
+                let class = match text.as_str() {
+                    "2xx" => Some(2),
+                    "3xx" => Some(3),
+                    "4xx" => Some(4),
+                    "5xx" => Some(5),
+                    _ => None,
+                };
+                if class.is_none() {
+                    at.error(errors, format!("expected {EXPECTED}"));
+                }
+                class.map(StatusPattern::Class)
+            }
+            Value::Int(_) => {
+                at.error(errors, format!("expected {EXPECTED}"));
+                None
+            }
+            _ => {
+                at.expected(errors, EXPECTED);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        Schema::Text {
+            expected: "a status from 200 to 599, or a class such as `4xx`",
+            pattern: Some("^([2-5][0-9][0-9]|[2-5]xx)$"),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The request's way in: which rule it falls under, and what it becomes.
+
+use postern_core::rules::{Found, Subject};
+use postern_core::step::HeaderEdit;
+use postern_core::target::{Target, host_of};
+use postern_core::{Decision, Outcome, Record, Refusal, Request};
+
+use crate::answer::Stream;
+use crate::blueprint::{Blueprint, Rule};
+use crate::counter;
+use crate::policy::Unmatched;
+use crate::request_steps::Unwritable;
+
+/// The filter state of the path that may be logged.
+const PATH: &str = "path";
+
+/// The request's headers came.
+pub(crate) fn received(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    request: &Request<'_>,
+) -> Outcome {
+    stream.head = request.method() == Some(b"HEAD");
+    let target = match Target::parse(request.path()) {
+        Ok(target) => target,
+        Err(bad) => {
+            let host = blueprint.host(host_of(request.authority()).as_deref());
+            stream.dialect = host.map(|h| h.dialect);
+            let segments = host.and_then(|h| h.log_segments);
+            let path = blueprint.log.of_bytes(request.path().unwrap_or_default(), segments);
+            return refused(stream, Refusal::bad_request(bad.to_string()), "-", path);
+        }
+    };
+    let subject = Subject::new(request, &target);
+    match blueprint.rules.first(&subject) {
+        Some(found) => matched(blueprint, stream, &target, &found),
+        None => unmatched(blueprint, stream, &target, subject.host.as_deref()),
+    }
+}
+
+fn matched(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    target: &Target<'_>,
+    found: &Found<'_, Rule>,
+) -> Outcome {
+    let rule = found.rule;
+    stream.rule = Some(found.index);
+    stream.dialect = rule.dialect;
+    let captures = found.captures(target);
+    for capture in captures.iter().filter(|c| rule.wanted.contains(c.name)) {
+        let text = String::from_utf8_lossy(&capture.decoded).into_owned();
+        stream.facts.captures.push((capture.name.to_owned(), text));
+    }
+    let secret = |name: &str| rule.secret.contains(name);
+    let path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
+    let mut headers = match rule.request.edits(target, &captures) {
+        Ok(edits) => edits,
+        Err(why) => return refused(stream, refusal(why), &rule.name, path),
+    };
+    if rule.reads_body {
+        headers.extend(whole_answer());
+    }
+    let code = if headers.is_empty() { "matched" } else { "rewritten" };
+    stream.request = Some((Decision::Allow, code));
+    let record = Record::new(Decision::Allow, rule.name.clone(), code);
+    let mut outcome = Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED);
+    outcome.publish.push((PATH, path));
+    outcome
+}
+
+fn unmatched(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    target: &Target<'_>,
+    host: Option<&str>,
+) -> Outcome {
+    let host = blueprint.host(host);
+    stream.dialect = host.map(|h| h.dialect);
+    let segments = host.and_then(|h| h.log_segments);
+    let path = blueprint.log.of_target(target, None, |_| false, segments);
+    if host.is_some_and(|h| h.unmatched == Unmatched::Refuse) {
+        let refusal =
+            Refusal::new(404, "unknown_route", "Not found", "there is nothing at this path");
+        return refused(stream, refusal, "-", path);
+    }
+    let mut outcome = Outcome::pass().with_record(Record::new(Decision::Skip, "-", "no_rule"));
+    outcome.publish.push((PATH, path));
+    outcome
+}
+
+/// The answer has to come uncompressed, whole, and as it is now: a rewritten
+/// body has no validators.
+fn whole_answer() -> [HeaderEdit; 5] {
+    [
+        HeaderEdit::set("accept-encoding", "identity"),
+        HeaderEdit::remove("range"),
+        HeaderEdit::remove("if-range"),
+        HeaderEdit::remove("if-match"),
+        HeaderEdit::remove("if-none-match"),
+    ]
+}
+
+fn refusal(why: Unwritable) -> Refusal {
+    match why {
+        Unwritable::Path => Refusal::bad_request("the path cannot be rewritten"),
+        Unwritable::Header => Refusal::bad_request("a part of the path does not fit a header"),
+        Unwritable::Credential => Refusal::new(
+            401,
+            "invalid_credential",
+            "Unauthorized",
+            "the credential in the path is malformed",
+        ),
+    }
+}
+
+fn refused(stream: &mut Stream, refusal: Refusal, rule: &str, path: Vec<u8>) -> Outcome {
+    stream.request = Some((Decision::Deny, refusal.code));
+    let record = Record::new(Decision::Deny, rule.to_owned(), refusal.code);
+    let mut outcome =
+        Outcome::refuse(refusal).with_record(record).counting(counter::REQUEST_REFUSED);
+    outcome.publish.push((PATH, path));
+    outcome
+}

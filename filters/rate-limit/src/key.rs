@@ -1,0 +1,153 @@
+//! Whose requests are counted together.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use postern_core::{Host, Identity, identity};
+
+use crate::bucket::Algorithm;
+use crate::policy::Limit;
+
+postern_core::config! {
+    /// A part of what a limit counts by. Where the caller has no such part (it
+    /// is anonymous, say), its address takes that part's place.
+    pub choice Part {
+        /// The subject, whatever credential it came with.
+        Subject = "subject",
+        /// Who vouches for the subject; only of use beside `subject`.
+        Issuer = "issuer",
+        /// The client that calls.
+        Client = "client",
+        /// The credential's kind and id, and the subject that it belongs to.
+        Credential = "credential",
+        /// The plan: all its callers share one count.
+        Plan = "plan",
+        /// The address that the proxy trusts; of IPv6 the network's prefix.
+        Address = "address",
+    }
+}
+
+/// The caller of a request.
+pub(crate) struct Caller<'a> {
+    known: Option<&'a identity::Caller>,
+    host: &'a dyn Host,
+    ipv6_prefix: u8,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn new(identity: Option<&'a Identity>, host: &'a dyn Host, ipv6_prefix: u8) -> Self {
+        let known = match identity {
+            Some(Identity::Known(caller)) => Some(caller.as_ref()),
+            Some(Identity::Anonymous) | None => None,
+        };
+        Caller { known, host, ipv6_prefix }
+    }
+
+    pub(crate) fn plan(&self) -> Option<&'a str> {
+        self.known.and_then(|c| c.plan.as_deref())
+    }
+
+    /// The bucket's name: which limit, under which plan, for whom. Every part
+    /// is written with its kind and length, so that no two callers share one.
+    pub(crate) fn key(&self, limit: &Limit, plan: Option<&str>, algorithm: Algorithm) -> Vec<u8> {
+        let mut key = Vec::with_capacity(96);
+        push(&mut key, algorithm.tag(), limit.id.as_str().as_bytes());
+        push(&mut key, b'=', plan.unwrap_or_default().as_bytes());
+        let mut addressed = false;
+        for part in &limit.key {
+            match self.known.and_then(|caller| identified(*part, caller)) {
+                Some((tag, value)) => push(&mut key, tag, value.as_bytes()),
+                None if addressed => {}
+                None => {
+                    addressed = true;
+                    push(&mut key, b'@', &self.address());
+                }
+            }
+        }
+        key
+    }
+
+    fn address(&self) -> Vec<u8> {
+        let source = self.host.property(&["source", "address"]).unwrap_or_default();
+        network(&source, self.ipv6_prefix)
+    }
+}
+
+fn identified(part: Part, caller: &identity::Caller) -> Option<(u8, Cow<'_, str>)> {
+    let text = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned().into());
+    match part {
+        Part::Subject => text(&caller.sub).map(|v| (b's', v)),
+        Part::Issuer => caller.iss.as_deref().and_then(text).map(|v| (b'i', v)),
+        Part::Client => caller.client.as_deref().and_then(text).map(|v| (b'c', v)),
+        Part::Credential if caller.credential.is_empty() => None,
+        Part::Credential => {
+            let value = format!("{}\0{}", caller.credential, caller.sub);
+            Some((b'k', value.into()))
+        }
+        Part::Plan => caller.plan.as_deref().and_then(text).map(|v| (b'p', v)),
+        Part::Address => None,
+    }
+}
+
+fn push(key: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    key.push(tag);
+    key.extend_from_slice(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
+    key.extend_from_slice(value);
+}
+
+/// The address without its port; of IPv6 the prefix of `bits`. What is no
+/// address (a Unix socket) stands for itself.
+fn network(source: &[u8], bits: u8) -> Vec<u8> {
+    let text = std::str::from_utf8(source).unwrap_or_default();
+    let address = match text.parse::<SocketAddr>() {
+        Ok(socket) => Some(socket.ip()),
+        Err(_) => text.parse::<IpAddr>().ok(),
+    };
+    match address.map(|a| a.to_canonical()) {
+        Some(IpAddr::V4(v4)) => v4.octets().to_vec(),
+        Some(IpAddr::V6(v6)) => prefix(v6, bits).octets().to_vec(),
+        None => source.to_vec(),
+    }
+}
+
+fn prefix(address: Ipv6Addr, bits: u8) -> Ipv6Addr {
+    let host_bits = 128u32.saturating_sub(u32::from(bits));
+    let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+    Ipv6Addr::from_bits(address.to_bits() & mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn same(a: &str, b: &str, bits: u8, expected: bool) {
+        let same = network(a.as_bytes(), bits) == network(b.as_bytes(), bits);
+        assert_eq!(same, expected, "{a} and {b}");
+    }
+
+    #[test]
+    fn ports_do_not_count() {
+        same("192.0.2.1:1000", "192.0.2.1:2000", 64, true);
+        same("192.0.2.1:1000", "192.0.2.1", 64, true);
+        same("192.0.2.1:1000", "192.0.2.2:1000", 64, false);
+        same("[2001:db8::1]:1000", "[2001:db8::1]:2000", 128, true);
+        same("[2001:db8::1]:1000", "[2001:db8::2]:1000", 128, false);
+        same("[::ffff:192.0.2.1]:1000", "192.0.2.1:1", 64, true);
+    }
+
+    #[test]
+    fn a_network_shares_its_prefix() {
+        same("[2001:db8:1:2::1]:1", "[2001:db8:1:2:ffff::9]:1", 64, true);
+        same("[2001:db8:1:2::1]:1", "[2001:db8:1:3::1]:1", 64, false);
+        same("[2001:db8:1:2::1]:1", "[2001:db8:1:3::1]:1", 48, true);
+        same("[::1]:1", "[::2]:1", 128, false);
+    }
+
+    #[test]
+    fn what_is_no_address_stands_for_itself() {
+        same("/run/a.sock", "/run/b.sock", 64, false);
+        same("", "", 64, true);
+        assert_eq!(network(b"\xff", 64), b"\xff");
+    }
+}

@@ -1,0 +1,14 @@
+//! The demo's upstream and identity provider, as routers that a program serves or a test calls.
+//! What they answer is laid down in `stack/README.md`.
+
+mod broken_body;
+pub mod data;
+pub mod idp;
+pub mod keys;
+pub mod mint;
+mod oauth;
+pub mod program;
+mod reply;
+mod server;
+mod tokens;
+pub mod upstream;

@@ -1,0 +1,56 @@
+//! Opaque tokens: random text that means something to whoever issued it, and to nobody else.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+/// Tokens remembered at most; the oldest are forgotten first.
+const KEPT: usize = 10_000;
+
+/// What an opaque token stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// Whom it speaks for.
+    pub subject: String,
+    /// The client it was issued to; personal tokens have none.
+    pub client: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// Seconds since 1970.
+    pub issued: i64,
+    /// Seconds since 1970.
+    pub expires: i64,
+}
+
+/// The tokens issued since the program started.
+#[derive(Default)]
+pub(crate) struct Tokens(Mutex<Issued>);
+
+#[derive(Default)]
+struct Issued {
+    grants: HashMap<String, Grant>,
+    order: VecDeque<String>,
+}
+
+impl Tokens {
+    pub(crate) fn issue(&self, token: String, grant: Grant) {
+        let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while issued.order.len() >= KEPT {
+            let Some(oldest) = issued.order.pop_front() else { break };
+            issued.grants.remove(&oldest);
+        }
+        issued.order.push_back(token.clone());
+        issued.grants.insert(token, grant);
+    }
+
+    /// What the token stands for, unless it has expired by `now`.
+    pub(crate) fn find(&self, token: &str, now: i64) -> Option<Grant> {
+        let issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.grants.get(token).filter(|grant| grant.expires > now).cloned()
+    }
+
+    pub(crate) fn revoke(&self, token: &str) {
+        let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.grants.remove(token);
+        issued.order.retain(|kept| kept != token);
+    }
+}

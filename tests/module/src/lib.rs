@@ -1,0 +1,190 @@
+//! A proxy in memory that runs a compiled filter module (proxy-wasm ABI 0.2.1)
+//! and counts each call that crosses the boundary. What it does not know it
+//! answers with *unimplemented*, so a filter that starts to need more is seen.
+
+mod abi;
+mod proxy;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
+
+pub use proxy::{Headers, Proxy, Reply};
+
+/// Contexts: the root, then streams from this number on.
+const ROOT: i32 = 1;
+
+/// A loaded module with its root context.
+pub struct Module {
+    store: Store<Proxy>,
+    instance: Instance,
+    next_context: i32,
+}
+
+/// Why a module could not be used.
+#[derive(Debug)]
+pub struct Broken(String);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl From<wasmi::Error> for Broken {
+    fn from(error: wasmi::Error) -> Self {
+        Broken(error.to_string())
+    }
+}
+
+/// What a module did in one event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Did it ask the proxy to pause?
+    pub paused: bool,
+    /// Calls into the proxy, by the ABI's names.
+    pub crossings: BTreeMap<String, u32>,
+}
+
+impl Module {
+    /// Loads a module and starts its VM.
+    ///
+    /// # Errors
+    /// When it is no module of this ABI or traps at the start.
+    pub fn load(wasm: &[u8], plugin: &str, environment: &[(&str, &str)]) -> Result<Self, Broken> {
+        let engine = Engine::default();
+        let code = Code::new(&engine, wasm)?;
+        let mut store = Store::new(&engine, Proxy::new(plugin, environment));
+        let mut linker = Linker::new(&engine);
+        for import in code.imports() {
+            let ExternType::Func(signature) = import.ty() else {
+                return Err(Broken(format!("`{}` is no function", import.name())));
+            };
+            let name = import.name().to_owned();
+            linker
+                .func_new(
+                    import.module(),
+                    import.name(),
+                    signature.clone(),
+                    move |caller, arguments, results| abi::call(caller, &name, arguments, results),
+                )
+                .map_err(|e| Broken(e.to_string()))?;
+        }
+        let instance = linker.instantiate_and_start(&mut store, &code)?;
+        let mut module = Module { store, instance, next_context: ROOT + 1 };
+        module.call("_initialize", &[])?;
+        module.call("proxy_on_context_create", &[ROOT, 0])?;
+        module.call("proxy_on_vm_start", &[ROOT, 0])?;
+        Ok(module)
+    }
+
+    /// Gives the plugin its configuration; does it take it?
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn configure(&mut self, rendered: &str) -> Result<bool, Broken> {
+        self.proxy().configuration = rendered.as_bytes().to_vec();
+        let size = i32::try_from(rendered.len()).unwrap_or(i32::MAX);
+        Ok(self.call("proxy_on_configure", &[ROOT, size])? == Some(1))
+    }
+
+    /// The proxy's side: messages, states, log.
+    pub fn proxy(&mut self) -> &mut Proxy {
+        self.store.data_mut()
+    }
+
+    /// Begins a stream.
+    ///
+    /// # Errors
+    /// When the module traps.
+    pub fn stream(&mut self) -> Result<i32, Broken> {
+        let context = self.next_context;
+        self.next_context += 1;
+        self.call("proxy_on_context_create", &[context, ROOT])?;
+        Ok(context)
+    }
+
+    /// Ends a stream.
+    ///
+    /// # Errors
+    /// When the module traps.
+    pub fn end(&mut self, stream: i32) -> Result<Event, Broken> {
+        self.proxy().crossings.clear();
+        for event in ["proxy_on_done", "proxy_on_log", "proxy_on_delete"] {
+            self.call(event, &[stream])?;
+        }
+        Ok(Event { paused: false, crossings: std::mem::take(&mut self.proxy().crossings) })
+    }
+
+    /// Shows the module the headers of the request.
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn request_headers(
+        &mut self,
+        stream: i32,
+        headers: Headers,
+        end: bool,
+    ) -> Result<Event, Broken> {
+        let count = headers.len();
+        self.proxy().request = headers;
+        self.headers_event("proxy_on_request_headers", stream, count, end)
+    }
+
+    /// Shows the module the headers of the response.
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn response_headers(
+        &mut self,
+        stream: i32,
+        headers: Headers,
+        end: bool,
+    ) -> Result<Event, Broken> {
+        let count = headers.len();
+        self.proxy().response = headers;
+        self.headers_event("proxy_on_response_headers", stream, count, end)
+    }
+
+    /// Shows the module the response's body, whole.
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn response_body(&mut self, stream: i32, body: &[u8]) -> Result<Event, Broken> {
+        self.proxy().response_body = body.to_vec();
+        self.headers_event("proxy_on_response_body", stream, body.len(), true)
+    }
+
+    fn headers_event(
+        &mut self,
+        event: &str,
+        stream: i32,
+        size: usize,
+        end: bool,
+    ) -> Result<Event, Broken> {
+        self.proxy().crossings.clear();
+        let size = i32::try_from(size).unwrap_or(i32::MAX);
+        let action = self.call(event, &[stream, size, i32::from(end)])?;
+        let crossings = std::mem::take(&mut self.proxy().crossings);
+        Ok(Event { paused: action == Some(1), crossings })
+    }
+
+    /// Calls an export; those that a module leaves out answer nothing.
+    fn call(&mut self, name: &str, arguments: &[i32]) -> Result<Option<i32>, Broken> {
+        let Some(function) = self.instance.get_func(&self.store, name) else { return Ok(None) };
+        let returns = self.returns(&function);
+        let arguments: Vec<Val> = arguments.iter().copied().map(Val::I32).collect();
+        let mut results = vec![Val::I32(0); returns];
+        function
+            .call(&mut self.store, &arguments, &mut results)
+            .map_err(|e| Broken(format!("{name} trapped: {e}")))?;
+        Ok(results.first().and_then(Val::i32))
+    }
+
+    fn returns(&self, function: &Func) -> usize {
+        function.ty(&self.store).results().len()
+    }
+}

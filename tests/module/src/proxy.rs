@@ -1,0 +1,69 @@
+//! The proxy's side of a stream.
+
+use std::collections::BTreeMap;
+
+/// Names and values in order.
+pub type Headers = Vec<(String, Vec<u8>)>;
+
+/// A reply that the filter made itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u32,
+    /// The headers.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Everything that a module may see or change.
+#[derive(Debug, Default)]
+pub struct Proxy {
+    /// The plugin's configuration.
+    pub configuration: Vec<u8>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Nanoseconds since the Unix epoch.
+    pub now: u64,
+    /// The request's headers.
+    pub request: Headers,
+    /// The response's headers.
+    pub response: Headers,
+    /// The response's body.
+    pub response_body: Vec<u8>,
+    /// Attributes and filter states; the path's parts joined by NUL.
+    pub properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Shared data with their compare-and-swap tokens.
+    pub shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    /// Metrics: name and value; their ids are places.
+    pub metrics: Vec<(String, u64)>,
+    /// Log lines.
+    pub log: Vec<String>,
+    /// The reply, if the filter made one.
+    pub reply: Option<Reply>,
+    /// Calls since the last event, by the ABI's names.
+    pub crossings: BTreeMap<String, u32>,
+}
+
+impl Proxy {
+    pub(crate) fn new(plugin: &str, environment: &[(&str, &str)]) -> Self {
+        let mut proxy = Proxy {
+            environment: environment.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            now: 1_800_000_000_000_000_000,
+            ..Proxy::default()
+        };
+        proxy.set_property(&["plugin_name"], plugin.as_bytes());
+        proxy
+    }
+
+    /// Sets an attribute or a filter state.
+    pub fn set_property(&mut self, path: &[&str], value: &[u8]) {
+        self.properties.insert(path.join("\0").into_bytes(), value.to_vec());
+    }
+
+    /// An attribute or a filter state.
+    #[must_use]
+    pub fn property(&self, path: &[&str]) -> Option<&[u8]> {
+        self.properties.get(path.join("\0").as_bytes()).map(Vec::as_slice)
+    }
+}

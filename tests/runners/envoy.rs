@@ -1,0 +1,88 @@
+//! The corpus on a real Envoy with the modules, over HTTP, and what only a
+//! running gateway can show.
+
+mod behaviour;
+mod probe;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use postern_stack::keys::Keys;
+use postern_tests::case::Only;
+use postern_tests::corpus;
+use postern_tests::gateway::Gateway;
+use postern_tests::live::Run;
+use probe::Probed;
+
+/// The running demo and what was seen of the corpus on it.
+pub struct Stage {
+    gateway: Gateway,
+    run: Run,
+}
+
+/// Started by the first test that needs it.
+struct Shared {
+    stage: OnceLock<Result<Stage, String>>,
+}
+
+impl Shared {
+    fn stage(&self) -> Result<&Stage, Failed> {
+        self.stage.get_or_init(start).as_ref().map_err(|e| Failed::from(e.clone()))
+    }
+}
+
+fn start() -> Result<Stage, String> {
+    let cases = corpus::load()?;
+    let keys = Keys::embedded().map_err(|e| e.to_string())?;
+    let gateway = Gateway::start("envoy")?;
+    let run = Run::of(&gateway, &cases, &keys);
+    Ok(Stage { gateway, run })
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The tests share one gateway, and some change it.
+    arguments.test_threads = Some(1);
+    let cases = match corpus::load() {
+        Ok(cases) => cases,
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let shared = Arc::new(Mutex::new(Shared { stage: OnceLock::new() }));
+    let mut trials = Vec::new();
+    for case in cases {
+        if matches!(case.only, Some(Only::Native(_))) {
+            continue;
+        }
+        let shared = Arc::clone(&shared);
+        let name = format!("case::{}", case.name.as_str());
+        trials.push(Trial::test(name, move || {
+            let shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let found = shared.stage()?.run.judge(&case);
+            if found.is_empty() { Ok(()) } else { Err(Failed::from(found.join("\n"))) }
+        }));
+    }
+    for (name, test) in behaviour::ALL {
+        let shared = Arc::clone(&shared);
+        trials.push(Trial::test(*name, move || {
+            let shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            test(shared.stage()?).map_err(Failed::from)
+        }));
+    }
+    let probed: Arc<Mutex<OnceLock<Result<Probed, String>>>> = Arc::default();
+    for (name, test) in probe::ALL {
+        let probed = Arc::clone(&probed);
+        trials.push(Trial::test(format!("shell::{name}"), move || {
+            let probed = probed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let probed = probed.get_or_init(Probed::start).as_ref().map_err(Failed::from)?;
+            test(probed).map_err(Failed::from)
+        }));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Stops the demo.
+    drop((shared, probed));
+    conclusion.exit_code()
+}

@@ -1,0 +1,211 @@
+//! What a case file holds. The format is described in `cases/README.md`.
+
+use std::collections::BTreeMap;
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Count, Decode, Errors, Name, Node, Text, Value};
+
+use crate::bytes::Bytes;
+
+postern_core::config! {
+    /// One file of cases.
+    pub struct CaseFile {
+        /// The cases, in order.
+        cases: Vec<Case>,
+    }
+
+    /// One request and what has to come of it.
+    pub struct Case {
+        /// Its name, unique in the corpus.
+        name: Name,
+        /// What it shows, where the name does not say.
+        about: Option<Text>,
+        /// The attack cases that it covers, as numbered in `cases/README.md`.
+        attacks: Vec<Count<1, 99>> = Vec::new(),
+        /// The one runner that can show it; with the reason.
+        only: Option<Only>,
+        /// What is sent.
+        request: RequestCase,
+        /// What comes back, what the upstream saw and what was decided.
+        expect: Expect,
+    }
+
+    /// A case that only one runner can show.
+    pub oneof Only {
+        /// Only a real Envoy; why.
+        envoy: Envoy(Text),
+        /// Only the native runner; why.
+        native: Native(Text),
+    }
+
+    /// A request.
+    pub struct RequestCase {
+        /// The method.
+        method: String = "GET".to_owned(),
+        /// The request target as it goes onto the wire.
+        path: Bytes = Bytes(b"/".to_vec()),
+        /// The `Host` header; an empty text sends none.
+        host: Bytes = Bytes(b"api.example.com".to_vec()),
+        /// Further header lines, `name: value`, in order, as they go onto the wire.
+        headers: Vec<Bytes> = Vec::new(),
+        /// How often the same request is sent before the one that is judged.
+        before: Count<0, 200> = Count::new(0),
+        /// The body; `content-length` is added.
+        body: Option<Bytes>,
+        /// A token to mint. Sent as `Authorization: Bearer`, unless `{token}`
+        /// stands somewhere in the request.
+        token: Option<TokenCase>,
+        /// The whole request, byte for byte, in place of all others but `token`.
+        raw: Option<Bytes>,
+    }
+
+    /// A token, minted with the keys of the demo's identity provider.
+    pub struct TokenCase {
+        /// The claim `sub`.
+        sub: String = "northwind".to_owned(),
+        /// The signature's algorithm.
+        alg: String = "RS256".to_owned(),
+        /// The scopes; all of them if left out.
+        scopes: Option<Vec<String>>,
+        /// The claim `plan`; `load` is not limited. An empty text: no such claim.
+        plan: String = "load".to_owned(),
+        /// The claim `iss`.
+        iss: Option<String>,
+        /// The claim `aud`.
+        aud: Option<String>,
+        /// Seconds until it expires; negative: expired.
+        ttl: Option<Seconds>,
+        /// Further claims; `null` removes one.
+        claims: BTreeMap<String, Node> = BTreeMap::new(),
+        /// Further members of the JOSE header; `null` removes one.
+        header: BTreeMap<String, Node> = BTreeMap::new(),
+        /// Text put before the payload's closing brace, such as `,"sub":"x"`;
+        /// the token is then signed again. Only with `alg: HS256`.
+        append: Option<String>,
+        /// A forgery made of the good token.
+        forge: Option<Forgery>,
+    }
+
+    /// What is done to a good token.
+    pub choice Forgery {
+        /// The signature is left out, the dots stay.
+        Unsigned = "unsigned",
+        /// The claims are changed after signing.
+        Claims = "claims",
+        /// One bit of the signature is flipped.
+        Signature = "signature",
+        /// Signed with HS256 and the RSA public key (PEM) as the secret.
+        HmacOfPublicPem = "hmac-of-public-pem",
+        /// The same, the PEM with leading white space.
+        HmacOfSpacedPem = "hmac-of-spaced-pem",
+        /// Two more parts: the shape of an encrypted token.
+        FiveParts = "five-parts",
+        /// The JSON serialisation of RFC 7515 §7.2.2.
+        JsonForm = "json-form",
+        /// Padded to over 16 KiB by a long claim.
+        Oversized = "oversized",
+    }
+
+    /// What has to come of a request.
+    pub struct Expect {
+        /// The status.
+        status: Count<100, 599>,
+        /// Headers with exactly these values, each header once.
+        headers: BTreeMap<String, Bytes> = BTreeMap::new(),
+        /// Headers whose one value matches the anchored regular expression.
+        matching: BTreeMap<String, String> = BTreeMap::new(),
+        /// Headers that have to be there.
+        present: Vec<String> = Vec::new(),
+        /// Headers that must not be there.
+        absent: Vec<String> = Vec::new(),
+        /// The body.
+        body: Option<BodyExpect>,
+        /// What the upstream saw.
+        upstream: Option<UpstreamExpect>,
+        /// Per filter, members of its decision record with their values.
+        decisions: BTreeMap<String, BTreeMap<String, Node>> = BTreeMap::new(),
+        /// The path in the access log; only Envoy has one, native compares the
+        /// published filter state.
+        logged_path: Option<Bytes>,
+    }
+
+    /// A body.
+    pub oneof BodyExpect {
+        /// These bytes.
+        text: Exactly(Bytes),
+        /// JSON that is equal, the order of members aside.
+        json: Json(Node),
+        /// JSON that has at least these members; lists are compared whole.
+        includes: Includes(Node),
+        /// A regular expression that matches the whole body.
+        matches: Matches(String),
+    }
+
+    /// What reached the upstream.
+    pub struct SeenExpect {
+        /// The method.
+        method: Option<String>,
+        /// The request target, byte for byte.
+        path: Option<Bytes>,
+        /// Headers with exactly these values, each header once.
+        headers: BTreeMap<String, Bytes> = BTreeMap::new(),
+        /// Headers that have to be there.
+        present: Vec<String> = Vec::new(),
+        /// Headers that must not be there.
+        absent: Vec<String> = Vec::new(),
+    }
+}
+
+/// What reached the upstream: nothing, or one request.
+#[derive(Clone, Debug)]
+pub enum UpstreamExpect {
+    /// `none`: it was not reached.
+    None,
+    /// One request.
+    Seen(Box<SeenExpect>),
+}
+
+impl Decode for UpstreamExpect {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match &at.node().value {
+            Value::Text(text) if text == "none" => Some(UpstreamExpect::None),
+            Value::Map(_) => {
+                SeenExpect::decode(at, errors).map(|s| UpstreamExpect::Seen(Box::new(s)))
+            }
+            _ => {
+                at.expected(errors, "`none` or a mapping");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        SeenExpect::schema()
+    }
+}
+
+/// A whole number of seconds, negative ones included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub i64);
+
+impl Decode for Seconds {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match at.node().value {
+            Value::Int(seconds) => Some(Seconds(seconds)),
+            _ => {
+                at.expected(errors, "a whole number of seconds");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        Schema::Any
+    }
+}
+
+/// A node as JSON.
+#[must_use]
+pub fn json(node: &Node) -> serde_json::Value {
+    serde_json::from_str(&node.to_json()).unwrap_or_default()
+}

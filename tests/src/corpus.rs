@@ -1,0 +1,97 @@
+//! Reads the case files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use postern_cli::yaml;
+use postern_core::config::decode;
+
+use crate::case::{Case, CaseFile};
+
+/// The folder `tests` of the workspace.
+#[must_use]
+pub fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    folder().parent().unwrap_or_else(|| folder())
+}
+
+/// Every case of `tests/cases/*.yaml`, files in order of their names.
+///
+/// # Errors
+/// Every mistake in every file, a line each with its place.
+pub fn load() -> Result<Vec<Case>, String> {
+    let folder = folder().join("cases");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .map_err(|e| format!("{}: {e}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    files.sort();
+    let mut cases: Vec<Case> = Vec::new();
+    let mut mistakes = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        match parse(&text) {
+            Ok(found) => cases.extend(found),
+            Err(list) => mistakes.extend(list.iter().map(|m| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                format!("{name}:{m}")
+            })),
+        }
+    }
+    let mut names: BTreeMap<&str, u32> = BTreeMap::new();
+    for case in &cases {
+        *names.entry(case.name.as_str()).or_default() += 1;
+    }
+    mistakes.extend(
+        names.iter().filter(|(_, n)| **n > 1).map(|(name, _)| format!("`{name}` names two cases")),
+    );
+    if cases.is_empty() && mistakes.is_empty() {
+        mistakes.push(format!("{}: no cases", folder.display()));
+    }
+    if mistakes.is_empty() { Ok(cases) } else { Err(mistakes.join("\n")) }
+}
+
+/// Parses one file's text.
+///
+/// # Errors
+/// Every mistake as `line:column: path: message`.
+pub fn parse(text: &str) -> Result<Vec<Case>, Vec<String>> {
+    let parsed = yaml::parse(text).and_then(|node| decode::<CaseFile>(&node));
+    parsed.map(|file| file.cases).map_err(|errors| {
+        errors
+            .problems()
+            .iter()
+            .map(|p| format!("{}:{}: {p}", p.span.start.line, p.span.start.column))
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_corpus_is_well_formed() {
+        let cases = load().unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert!(cases.len() > 100, "only {} cases", cases.len());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_their_place() {
+        let text = "cases:\n- name: a\n  request: {pth: /}\n  expect: {status: 20}\n";
+        assert_eq!(
+            parse(text).unwrap_err(),
+            [
+                "3:13: cases[0].request: unknown key `pth`, did you mean `path`?",
+                "4:20: cases[0].expect.status: expected a whole number from 100 to 599, but found 20",
+            ]
+        );
+    }
+}

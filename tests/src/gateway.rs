@@ -1,0 +1,254 @@
+//! The whole demo on ports and in a folder of its own: `cargo xtask up`.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::client::{PATIENCE, Wire, send};
+use crate::corpus::workspace;
+use crate::envoy::{self, free_ports};
+use crate::observe::{Answer, Seen};
+
+/// How long the demo may take to start, modules and programs to build included.
+const START: Duration = Duration::from_secs(900);
+
+/// A running demo; stopped when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Logs, rendered policies, state.
+    pub run: PathBuf,
+    /// The policies that this run applies: a copy that a test may edit.
+    pub policies: PathBuf,
+    ports: [(&'static str, u16); 4],
+}
+
+impl Gateway {
+    /// Starts the demo under a name of its own.
+    ///
+    /// # Errors
+    /// What `cargo xtask up` printed.
+    pub fn start(name: &str) -> Result<Self, String> {
+        let run = workspace().join("target/test-runs").join(name);
+        let mut gateway = Gateway {
+            policies: run.join("policies"),
+            ports: [
+                ("POSTERN_GATEWAY_PORT", 0),
+                ("POSTERN_ADMIN_PORT", 0),
+                ("POSTERN_UPSTREAM_PORT", 0),
+                ("POSTERN_IDP_PORT", 0),
+            ],
+            run: run.join("run"),
+        };
+        // An earlier run that was killed may have left programs behind.
+        if gateway.run.join("state.json").exists() {
+            gateway.xtask(&["down"], PATIENCE).unwrap_or_default();
+        }
+        let _ = fs::remove_dir_all(&run);
+        copy(&workspace().join("envoy/filters"), &gateway.policies)?;
+        fs::create_dir_all(&gateway.run).map_err(|e| e.to_string())?;
+        for ((_, port), free) in gateway.ports.iter_mut().zip(free_ports::<4>()?) {
+            *port = free;
+        }
+        gateway.xtask(&["up", "--detach"], START)?;
+        Ok(gateway)
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.port(0)
+    }
+
+    /// Where the upstream listens.
+    #[must_use]
+    pub fn upstream(&self) -> SocketAddr {
+        self.port(2)
+    }
+
+    fn port(&self, index: usize) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[index].1))
+    }
+
+    /// Sends a request to the gateway.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send(&self, wire: &Wire) -> Result<Answer, String> {
+        send(self.address(), wire, PATIENCE)
+    }
+
+    /// The requests that the upstream saw since it was last told to forget.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn seen(&self) -> Result<Vec<Seen>, String> {
+        let answer = send(self.upstream(), &Wire::get("upstream", "/__requests", &[]), PATIENCE)?;
+        let list = answer.json().ok_or("`/__requests` is not JSON")?;
+        list.as_array()
+            .ok_or("`/__requests` is no list")?
+            .iter()
+            .map(|r| seen(r).ok_or_else(|| format!("`/__requests`: not understood: {r}")))
+            .collect()
+    }
+
+    /// Tells the upstream to forget what it saw.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn forget(&self) -> Result<(), String> {
+        let wire = Wire::new("DELETE", b"/__requests", b"upstream", &[], None);
+        let answer = send(self.upstream(), &wire, PATIENCE)?;
+        if answer.status / 100 == 2 { Ok(()) } else { Err(format!("{}", answer.status)) }
+    }
+
+    /// A number of Envoy's statistics; a counter that was never touched is 0.
+    ///
+    /// # Errors
+    /// When the admin interface does not say.
+    pub fn stat(&self, name: &str) -> Result<u64, String> {
+        let all = self.stats(name)?;
+        Ok(all.iter().find(|(n, _)| n == name).map_or(0, |(_, value)| *value))
+    }
+
+    /// All numbers of Envoy's statistics whose name contains `part`.
+    ///
+    /// # Errors
+    /// When the admin interface does not say.
+    pub fn stats(&self, part: &str) -> Result<Vec<(String, u64)>, String> {
+        envoy::stats(self.port(1), part)
+    }
+
+    /// The access log's lines so far.
+    #[must_use]
+    pub fn access_log(&self) -> Vec<String> {
+        let text = fs::read(self.run.join("access.jsonl")).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+    }
+
+    /// What a program of the run logged.
+    #[must_use]
+    pub fn log(&self, program: &str) -> String {
+        let bytes = fs::read(self.run.join(format!("{program}.log"))).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Runs `postern apply` on this run's policies, as `up` does at each save.
+    ///
+    /// # Errors
+    /// What it printed, when it refused.
+    pub fn apply(&self) -> Result<(), String> {
+        let tool = self.tool("postern");
+        let secret = fs::read_to_string(workspace().join("stack/keys/hs256.txt"))
+            .map_err(|e| e.to_string())?;
+        let output = Command::new(&tool)
+            .arg("apply")
+            .arg(&self.policies)
+            .arg("--to")
+            .arg(self.run.join("filters"))
+            .arg("--modules")
+            .arg(workspace().join("target/modules"))
+            .env("POSTERN_DEMO_HS256", secret.trim())
+            .output()
+            .map_err(|e| format!("{}: {e}", tool.display()))?;
+        let printed = printed(&output.stdout, &output.stderr);
+        if output.status.success() { Ok(()) } else { Err(printed) }
+    }
+
+    /// A program that `up` built.
+    fn tool(&self, name: &str) -> PathBuf {
+        if let Some(folder) = std::env::var_os("POSTERN_BIN_DIR") {
+            return PathBuf::from(folder).join(name);
+        }
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| workspace().join("target"), PathBuf::from);
+        target.join("tool").join(name)
+    }
+
+    fn xtask(&self, arguments: &[&str], patience: Duration) -> Result<(), String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let log = self.run.with_extension("xtask.log");
+        if let Some(folder) = log.parent() {
+            fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+        }
+        let out = fs::File::create(&log).map_err(|e| e.to_string())?;
+        let err = out.try_clone().map_err(|e| e.to_string())?;
+        let mut child = Command::new(cargo)
+            .arg("xtask")
+            .args(arguments)
+            .current_dir(workspace())
+            .env("POSTERN_RUN_DIR", &self.run)
+            .env("POSTERN_POLICIES", &self.policies)
+            .envs(self.ports.iter().map(|(name, port)| (*name, port.max(&1).to_string())))
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .map_err(|e| format!("cargo xtask: {e}"))?;
+        let ended = wait_for(patience, || child.try_wait().ok().flatten());
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        match ended {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!("cargo xtask {}: {status}\n{text}", arguments.join(" "))),
+            None => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(format!("cargo xtask {}: not done in {patience:?}\n{text}", arguments.join(" ")))
+            }
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Err(e) = self.xtask(&["down"], Duration::from_secs(60)) {
+            eprintln!("{e}");
+        }
+    }
+}
+
+/// Asks again and again until there is something, at most for `patience`.
+pub fn wait_for<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(found) = ask() {
+            return Some(found);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
+    for entry in fs::read_dir(from).map_err(|e| format!("{}: {e}", from.display()))?.flatten() {
+        let target = to.join(entry.file_name());
+        fs::copy(entry.path(), &target).map_err(|e| format!("{}: {e}", target.display()))?;
+    }
+    Ok(())
+}
+
+fn printed(out: &[u8], err: &[u8]) -> String {
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
+}
+
+/// A request as the upstream lists it.
+fn seen(value: &Value) -> Option<Seen> {
+    let headers = value.get("headers")?.as_array()?;
+    Some(Seen {
+        method: value.get("method")?.as_str()?.to_owned(),
+        path: value.get("path")?.as_str()?.as_bytes().to_vec(),
+        headers: headers
+            .iter()
+            .map(|pair| {
+                let name = pair.get(0)?.as_str()?.to_ascii_lowercase();
+                Some((name, pair.get(1)?.as_str()?.as_bytes().to_vec()))
+            })
+            .collect::<Option<Vec<_>>>()?,
+    })
+}

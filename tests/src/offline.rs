@@ -1,0 +1,226 @@
+//! The corpus in this process: the filters' cores in their order, the demo's
+//! policies, the demo's upstream without a socket.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
+use postern_cli::chain::{Account, Chain, Message, World};
+use postern_cli::edge::{self, Sent};
+use postern_stack::keys::Keys;
+use postern_stack::upstream::{Recorder, router};
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+use crate::case::Case;
+use crate::corpus::workspace;
+use crate::observe::{Answer, Observation, Seen};
+use crate::request::{Filled, fill};
+
+/// The largest answer of the upstream that is read.
+const LARGEST: usize = 64 << 20;
+
+/// The gateway without a proxy.
+pub struct Offline {
+    chain: Chain,
+    keys: Keys,
+    upstream: Upstream,
+    sent: u64,
+}
+
+impl Offline {
+    /// Loads the demo's policies.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn start() -> Result<Self, String> {
+        let secret = include_str!("../../stack/keys/hs256.txt").trim();
+        let environment = |name: &str| (name == "POSTERN_DEMO_HS256").then(|| secret.to_owned());
+        let folder = workspace().join("envoy/filters");
+        let chain = Chain::of_folder(&folder, &environment, now()).map_err(|findings| {
+            findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        })?;
+        let recorder = Recorder::default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|e| e.to_string())?;
+        Ok(Offline {
+            chain,
+            keys: Keys::embedded().map_err(|e| e.to_string())?,
+            upstream: Upstream {
+                router: router(&recorder).map_err(|e| e.to_string())?,
+                recorder,
+                runtime,
+            },
+            sent: 0,
+        })
+    }
+
+    /// Takes a case through the chain.
+    ///
+    /// # Errors
+    /// When it cannot be sent this way.
+    pub fn observe(&mut self, case: &Case) -> Result<Observation, String> {
+        let filled = fill(case, &self.keys)?;
+        for _ in 0..case.request.before.get() {
+            self.send(&filled)?;
+        }
+        self.upstream.recorder.clear();
+        self.send(&filled)
+    }
+
+    fn send(&mut self, filled: &Filled) -> Result<Observation, String> {
+        if filled.raw.is_some() {
+            return Err("a raw request needs a proxy: mark the case `only: envoy`".to_owned());
+        }
+        self.sent += 1;
+        self.chain.set_now(now());
+        let sent = sent(filled, self.sent);
+        let client = sent.client.clone();
+        let to_head = sent.method == b"HEAD";
+        let request = edge::admit(&sent).map_err(|rejected| {
+            format!("the proxy would answer {}: mark the case `only: envoy`", rejected.status)
+        })?;
+        let done = self.chain.send(request, &client, &mut self.upstream);
+        let mut seen = Observation {
+            answer: answer(done.response, to_head)?,
+            upstream: self.upstream.seen(),
+            upstream_known: true,
+            secrets: filled.secrets.clone(),
+            ..Observation::default()
+        };
+        for Account { plugin, record, .. } in &done.filters {
+            let Some(record) = record else { continue };
+            seen.log.push_str(&String::from_utf8_lossy(record));
+            let record = serde_json::from_slice(record)
+                .map_err(|e| format!("{plugin}: its record is not JSON: {e}"))?;
+            seen.decisions.insert(plugin.clone(), record);
+        }
+        let published: BTreeMap<String, Vec<u8>> = done.published.into_iter().collect();
+        if let Some(path) = published.get("path") {
+            let path = String::from_utf8_lossy(path).into_owned();
+            seen.log.push_str(&path);
+            seen.logged_path = Some(path);
+        }
+        Ok(seen)
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The request as a client would write it, `connection: close` aside.
+fn sent(filled: &Filled, number: u64) -> Sent {
+    let mut headers = vec![(b"Host".to_vec(), filled.host.clone())];
+    for line in &filled.lines {
+        let at = line.iter().position(|b| *b == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(at);
+        headers.push((name.to_vec(), value.get(1..).unwrap_or_default().to_vec()));
+    }
+    if let Some(body) = &filled.body {
+        headers.push((b"Content-Length".to_vec(), body.len().to_string().into_bytes()));
+    }
+    Sent {
+        method: filled.method.clone().into_bytes(),
+        path: filled.path.clone(),
+        headers,
+        body: filled.body.clone(),
+        request_id: format!("00000000-0000-4000-8000-{number:012x}"),
+        client: SocketAddr::from(([127, 0, 0, 1], 40_000)).to_string(),
+    }
+}
+
+/// What the client gets of a message.
+fn answer(message: Message, to_head: bool) -> Result<Answer, String> {
+    let status = message.header(":status").and_then(|s| std::str::from_utf8(s).ok()?.parse().ok());
+    Ok(Answer {
+        status: status.ok_or("an answer without a status")?,
+        headers: message.headers.into_iter().filter(|(n, _)| !n.starts_with(':')).collect(),
+        body: message.body.unwrap_or_default(),
+        to_head,
+        cut: false,
+    })
+}
+
+/// The demo's upstream, asked without a socket.
+struct Upstream {
+    router: Router,
+    recorder: Recorder,
+    runtime: Runtime,
+}
+
+impl Upstream {
+    fn seen(&self) -> Vec<Seen> {
+        let one = |seen: postern_stack::upstream::Seen| Seen {
+            method: seen.method,
+            path: seen.path.into_bytes(),
+            headers: seen.headers.into_iter().map(|(n, v)| (n, v.into_bytes())).collect(),
+        };
+        self.recorder.seen().into_iter().map(one).collect()
+    }
+
+    fn ask(&self, message: &Message) -> Result<Message, String> {
+        let request = request(message)?;
+        let head = request.method() == Method::HEAD;
+        self.runtime.block_on(async {
+            let Ok(response) = self.router.clone().oneshot(request).await;
+            let (parts, body) = response.into_parts();
+            let body = to_bytes(body, LARGEST).await.map_err(|e| e.to_string())?;
+            let status = parts.status.as_str().as_bytes().to_vec();
+            let mut headers = vec![(":status".to_owned(), status)];
+            headers.extend(
+                parts.headers.iter().map(|(n, v)| (n.as_str().to_owned(), v.as_bytes().to_vec())),
+            );
+            let framed = parts.headers.contains_key("content-length");
+            let bodiless = head || matches!(parts.status.as_u16(), 204 | 304);
+            if !framed && !bodiless {
+                headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+            }
+            let body = (!bodiless && !body.is_empty()).then(|| body.to_vec());
+            Ok(Message { headers, body })
+        })
+    }
+}
+
+impl World for Upstream {
+    /// An answer that breaks is what Envoy makes of it: 502.
+    fn upstream(&mut self, request: &Message) -> Message {
+        self.ask(request).unwrap_or_else(|why| {
+            let headers = vec![
+                (":status".to_owned(), b"502".to_vec()),
+                ("content-type".to_owned(), b"text/plain".to_vec()),
+                ("content-length".to_owned(), why.len().to_string().into_bytes()),
+            ];
+            Message { headers, body: Some(why.into_bytes()) }
+        })
+    }
+}
+
+fn request(message: &Message) -> Result<Request<Body>, String> {
+    let text = |name: &str| {
+        let value = message.header(name).ok_or_else(|| format!("no `{name}` upstream"))?;
+        String::from_utf8(value.to_vec()).map_err(|_| format!("`{name}` is not UTF-8"))
+    };
+    let method = Method::from_bytes(text(":method")?.as_bytes()).map_err(|e| e.to_string())?;
+    let uri: Uri = text(":path")?.parse().map_err(|e| format!("`:path`: {e}"))?;
+    let body = Body::from(message.body.clone().unwrap_or_default());
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    for (name, value) in &message.headers {
+        let name = match name.as_str() {
+            ":authority" => "host",
+            name if name.starts_with(':') => continue,
+            name => name,
+        };
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
+        let value = HeaderValue::from_bytes(value).map_err(|e| e.to_string())?;
+        request.headers_mut().append(name, value);
+    }
+    Ok(request)
+}

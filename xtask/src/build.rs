@@ -1,0 +1,125 @@
+//! Builds: the filters to Wasm, the programs of the demo for this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::settings::Settings;
+use crate::{Result, command};
+
+/// The four filters.
+pub const FILTERS: [&str; 4] = ["auth", "authz", "rate-limit", "legacy-compat"];
+
+const TARGET: &str = "wasm32-wasip1";
+
+/// Builds the filters into `target/modules`, each replaced by a rename.
+///
+/// # Errors
+/// What keeps one from being built or written.
+pub fn modules(settings: &Settings) -> Result<PathBuf> {
+    wasm_target_there(settings)?;
+    let from = target_folder(settings)?.join(TARGET).join("release");
+    let to = settings.modules();
+    fs::create_dir_all(&to).map_err(|e| unwritable(&to, &e))?;
+    for filter in FILTERS {
+        say!("building {filter}");
+        let package = format!("postern-{filter}");
+        // The crate type is asked for here: naming it in the manifest beside
+        // `rlib` would silently cost the module its link-time optimisation.
+        cargo(
+            settings,
+            &[
+                "rustc",
+                "--release",
+                "--target",
+                TARGET,
+                "--package",
+                &package,
+                "--crate-type",
+                "cdylib",
+            ],
+        )?;
+        let built = from.join(format!("{}.wasm", package.replace('-', "_")));
+        let size = place(&built, &to.join(format!("{filter}.wasm")))?;
+        say!("  target/modules/{filter}.wasm, {} KiB", size / 1024);
+    }
+    Ok(to)
+}
+
+/// Builds `postern` and the demo's servers; returns the folder they are in.
+///
+/// # Errors
+/// What keeps one from being built.
+pub fn programs(settings: &Settings) -> Result<PathBuf> {
+    say!("building the command line tool and the demo's servers");
+    let packages = ["--package", "postern-cli", "--package", "postern-stack"];
+    let fixed = ["build", "--profile", "tool", "--bins"];
+    cargo(settings, &[&fixed[..], &packages[..]].concat())?;
+    Ok(target_folder(settings)?.join("tool"))
+}
+
+/// Runs cargo in the workspace.
+///
+/// # Errors
+/// Its failure.
+pub fn cargo(settings: &Settings, arguments: &[&str]) -> Result<()> {
+    let status = command::run(cargo_command(settings).args(arguments))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`cargo {}` failed: {status}", arguments.join(" ")))
+    }
+}
+
+/// The cargo that runs this, in the workspace.
+pub fn cargo_command(settings: &Settings) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(&settings.root);
+    command
+}
+
+/// Cargo's own target folder, which variables and configuration may move.
+fn target_folder(settings: &Settings) -> Result<PathBuf> {
+    let asked = ["metadata", "--no-deps", "--format-version", "1"];
+    let output = command::output(cargo_command(settings).args(asked))?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("`cargo metadata` failed: {}", command::printed(&output)))?;
+    let folder = metadata.get("target_directory").and_then(|folder| folder.as_str());
+    folder.map(PathBuf::from).ok_or_else(|| "`cargo metadata` names no target folder".to_owned())
+}
+
+/// # Errors
+/// The Wasm target is not installed: what to do.
+pub fn wasm_target_there(settings: &Settings) -> Result<()> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = ["--print", "target-libdir", "--target", TARGET];
+    let output = command::output(Command::new(rustc).args(asked).current_dir(&settings.root))?;
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && Path::new(&folder).is_dir() {
+        Ok(())
+    } else {
+        Err(format!(
+            "the Rust target `{TARGET}` is not installed: run `rustup target add {TARGET}`{}",
+            if output.status.success() {
+                String::new()
+            } else {
+                format!(" ({})", command::printed(&output))
+            }
+        ))
+    }
+}
+
+/// Copies beside the goal and renames, so that a reader sees a whole file.
+fn place(from: &Path, to: &Path) -> Result<u64> {
+    let beside = to.with_extension(format!("new.{}", std::process::id()));
+    let placed = fs::copy(from, &beside).and_then(|size| fs::rename(&beside, to).map(|()| size));
+    placed.map_err(|e| {
+        let _ = fs::remove_file(&beside);
+        unwritable(to, &e)
+    })
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> String {
+    format!("`{}` cannot be written: {error}", path.display())
+}

@@ -1,0 +1,110 @@
+//! One readable line per request, out of the access log.
+
+use serde_json::Value;
+
+/// The filters in the order in which a request meets them, as the access log
+/// names them.
+const FILTERS: [(&str, &str); 4] = [
+    ("legacy_compat", "legacy-compat"),
+    ("auth", "auth"),
+    ("rate_limit", "rate-limit"),
+    ("authz", "authz"),
+];
+
+/// A line of the access log for people: time, status, request, and each
+/// filter's decision with its rule and reason. `None` if it is no such line.
+pub fn readable(line: &str, colours: bool) -> Option<String> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| plain(entry.get(name).and_then(Value::as_str).unwrap_or("-"));
+    let number = |name: &str| entry.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let time = text("time");
+    let clock =
+        time.split_once('T').map_or(time.as_str(), |(_, clock)| clock.trim_end_matches('Z'));
+    let decisions: Vec<String> =
+        FILTERS.iter().filter_map(|(member, name)| decision(name, entry.get(*member)?)).collect();
+    let decided = if decisions.is_empty() { text("details") } else { decisions.join(" | ") };
+    let mut out = format!(
+        "{clock} {} {} {}{} {} ms  {decided}",
+        painted(number("status"), colours),
+        text("method"),
+        text("host"),
+        text("path"),
+        number("duration_ms"),
+    );
+    let flags = text("flags");
+    if flags != "-" {
+        out.push_str(&format!("  [{flags}]"));
+    }
+    Some(out)
+}
+
+/// `auth allow keys (api_key)`
+fn decision(name: &str, record: &Value) -> Option<String> {
+    let record: Value = serde_json::from_str(record.as_str()?).ok()?;
+    let member =
+        |name: &str| record.get(name).and_then(Value::as_str).map(plain).unwrap_or_default();
+    let (decision, rule, code) = (member("decision"), member("rule"), member("code"));
+    let mut out = format!("{name} {decision}");
+    if !rule.is_empty() && rule != "-" {
+        out.push(' ');
+        out.push_str(&rule);
+    }
+    if !code.is_empty() {
+        out.push_str(&format!(" ({code})"));
+    }
+    let mode = member("mode");
+    if !mode.is_empty() && mode != "enforce" {
+        out.push_str(&format!(" [{mode}]"));
+    }
+    Some(out)
+}
+
+fn painted(status: u64, colours: bool) -> String {
+    let colour = match status {
+        200..=399 => 32,
+        400..=499 => 33,
+        _ => 31,
+    };
+    if colours { format!("\x1b[{colour}m{status}\x1b[0m") } else { status.to_string() }
+}
+
+/// Nothing that a client sent may steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_one_line() {
+        let line = r#"{"time":"2026-11-24T10:11:12.345Z","status":403,"method":"GET",
+            "host":"a.example","path":"/x","duration_ms":2,"flags":null,"legacy_compat":null,
+            "auth":"{\"decision\":\"allow\",\"rule\":\"tokens\",\"code\":\"jwt\",\"mode\":\"enforce\"}",
+            "authz":"{\"decision\":\"deny\",\"rule\":\"-\",\"code\":\"no_rule\",\"mode\":\"shadow\"}"}"#;
+        assert_eq!(
+            readable(line, false).unwrap(),
+            "10:11:12.345 403 GET a.example/x 2 ms  \
+             auth allow tokens (jwt) | authz deny (no_rule) [shadow]"
+        );
+    }
+
+    #[test]
+    fn a_reply_of_envoy_shows_its_details() {
+        let line = r#"{"time":"-","status":400,"method":"GET","host":"a","path":null,
+            "details":"path_normalization_failed","flags":"DPE","duration_ms":0}"#;
+        assert_eq!(
+            readable(line, false).unwrap(),
+            "- 400 GET a- 0 ms  path_normalization_failed  [DPE]"
+        );
+    }
+
+    #[test]
+    fn clients_do_not_steer_the_terminal() {
+        let line = "{\"status\":200,\"host\":\"\\u001b[2J\",\"path\":\"/\\u0007\"}";
+        let shown = readable(line, false).unwrap();
+        assert!(!shown.contains(|c: char| c.is_control()), "{shown:?}");
+        assert!(readable("no json", false).is_none());
+    }
+}

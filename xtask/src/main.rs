@@ -1,0 +1,73 @@
+//! The recipes of this workspace: `cargo xtask build | up | down | test`.
+
+/// Prints a line; a reader that went away is no reason to fail.
+macro_rules! say {
+    ($($part:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($part)*);
+    }};
+}
+
+mod bootstrap;
+mod build;
+mod child;
+mod command;
+mod decisions;
+mod down;
+mod envoy;
+mod http;
+mod machine;
+mod policies;
+mod settings;
+mod stack;
+mod state;
+mod tail;
+mod test;
+mod tour;
+mod up;
+
+use std::process::ExitCode;
+
+use settings::Settings;
+
+/// What went wrong, in words for the one who typed the command.
+type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  build          the four filters, to target/modules
+  up [--detach]  the whole demo on loopback: builds, checks the policies, starts
+                 the stack and Envoy, follows the decisions until Ctrl-C;
+                 --detach: returns once a request has passed
+  down           stops what `up` started
+  test           every test: unit, corpus native, corpus on Envoy
+
+variables: ENVOY, POSTERN_RUN_DIR, POSTERN_POLICIES, POSTERN_GATEWAY_PORT,
+POSTERN_ADMIN_PORT, POSTERN_UPSTREAM_PORT, POSTERN_IDP_PORT";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let command: fn(&Settings) -> Result<()> = match words.as_slice() {
+        ["build"] => |settings| build::modules(settings).map(drop),
+        ["up"] => |settings| up::run(settings, false),
+        ["up", "--detach"] => |settings| up::run(settings, true),
+        ["down"] => down::run,
+        ["test"] => test::run,
+        ["help" | "--help" | "-h"] => {
+            say!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match machine::heed_signals().and_then(|()| command(&Settings::from_environment()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The tour: commands that work pasted as they are.
+
+use crate::settings::Settings;
+
+/// The tour for this run's ports.
+pub fn text(settings: &Settings) -> String {
+    let gateway = format!("127.0.0.1:{}", settings.ports.gateway);
+    let idp = format!("127.0.0.1:{}", settings.ports.idp);
+    let upstream = format!("127.0.0.1:{}", settings.ports.upstream);
+    let admin = format!("127.0.0.1:{}", settings.ports.admin);
+    format!(
+        r#"The tour, to be pasted:
+
+  # anyone may read what is public
+  curl -i http://{gateway}/v1/market/user:northwind.json
+
+  # a token, and who it says you are
+  mint() {{ curl -s http://{idp}/mint -H 'content-type: application/json' -d "$1" | sed 's/.*"access_token":"\([^"]*\)".*/\1/'; }}
+  curl -i http://{gateway}/whoami -H "authorization: Bearer $(mint '{{"sub":"northwind"}}')"
+
+  # no credentials; a scope too few
+  curl -i http://{gateway}/v3/market/author/sales
+  curl -i http://{gateway}/v3/market/author/sales -H "authorization: Bearer $(mint '{{"sub":"northwind","scopes":["user:email"]}}')"
+
+  # five a minute is the plan `tiny`; the sixth is too many
+  T=$(mint '{{"sub":"bluefin","claims":{{"plan":"tiny"}}}}'); for i in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{{http_code}}\n' http://{gateway}/whoami -H "authorization: Bearer $T"; done
+
+  # an old client: the key in the path, the old envelope back
+  curl -i http://{gateway}/api/v3/northwind/pk_demo_northwind_0123456789abcdef0123456789/vitals.json -H 'host: marketplace.example.com'
+
+  # what the upstream saw of it
+  curl -s http://{upstream}/__requests
+
+  # each filter's counters
+  curl -s 'http://{admin}/stats/prometheus?filter=postern'
+"#
+    )
+}

@@ -29,9 +29,7 @@ fn main() -> ExitCode {
     let trials = cases
         .into_iter()
         .filter(|case| !matches!(case.only, Some(Only::Envoy(_))))
-        .map(|case| {
-            Trial::test(format!("case::{}", case.name.as_str()), move || run(&case))
-        })
+        .map(|case| Trial::test(format!("case::{}", case.name.as_str()), move || run(&case)))
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -290,7 +290,8 @@ mod tests {
 
     #[test]
     fn every_framing_is_read_and_a_cut_is_seen() {
-        let ok = read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab");
+        let ok =
+            read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab");
         let ok = ok.unwrap();
         assert_eq!((ok.status, ok.body.as_slice(), ok.cut), (200, &b"ab"[..], false));
         let chunked = read(

@@ -103,8 +103,7 @@ fn binary() -> Result<PathBuf, String> {
     let on_path = std::env::split_paths(&search).map(|folder| folder.join("envoy"));
     let libraries = workspace().join("target/envoy/lib");
     let installed = fs::read_dir(libraries).into_iter().flatten().flatten();
-    let installed =
-        installed.map(|python| python.path().join("site-packages/envoy/_bin/envoy"));
+    let installed = installed.map(|python| python.path().join("site-packages/envoy/_bin/envoy"));
     on_path
         .chain(installed)
         .find(|path| path.is_file())

@@ -196,7 +196,10 @@ impl Gateway {
             None => {
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(format!("cargo xtask {}: not done in {patience:?}\n{text}", arguments.join(" ")))
+                Err(format!(
+                    "cargo xtask {}: not done in {patience:?}\n{text}",
+                    arguments.join(" ")
+                ))
             }
         }
     }

@@ -43,10 +43,7 @@ pub struct Answer {
 
 impl Answer {
     /// The values of a header.
-    pub fn all<'h, 'n>(
-        &'h self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+    pub fn all<'h, 'n>(&'h self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
         values(&self.headers, name)
     }
 

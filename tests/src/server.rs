@@ -41,7 +41,9 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
             .into_bytes();
             text.extend_from_slice(&body);
             let length = text.len();
-            write(&format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"))?;
+            write(&format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            ))?;
             stream.write_all(&text)
         }
         "/length" => write(
@@ -79,7 +81,9 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         ),
         "/big" => {
             let length: usize = query.parse().unwrap_or(0);
-            write(&format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"))?;
+            write(&format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            ))?;
             stream.write_all(&vec![b'b'; length])
         }
         // Says nothing until the peer gives up.

@@ -52,12 +52,7 @@ impl Filter for Probe {
         Ok(Probe { cap: usize::try_from(policy.cap.get()).unwrap_or(usize::MAX) })
     }
 
-    fn request_headers(
-        &self,
-        task: &mut Task,
-        request: &Request<'_>,
-        host: &dyn Host,
-    ) -> Outcome {
+    fn request_headers(&self, task: &mut Task, request: &Request<'_>, host: &dyn Host) -> Outcome {
         let orders = request.headers().get("x-probe").unwrap_or_default();
         task.orders =
             String::from_utf8_lossy(orders).split(' ').map(str::to_owned).collect::<Vec<_>>();

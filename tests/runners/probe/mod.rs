@@ -91,7 +91,11 @@ fn get(path: &str, orders: &str) -> Wire {
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, got: T) -> Result<(), String> {
-    if expected == got { Ok(()) } else { Err(format!("{what}: expected {expected:?}, got {got:?}")) }
+    if expected == got {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected:?}, got {got:?}"))
+    }
 }
 
 /// The status and the body of an answer, which has to be whole.
@@ -160,7 +164,10 @@ fn request_bodies(on: &Probed) -> Result<(), String> {
     let chunked: &[(&str, &[&str])] = &[
         ("one chunk", &["5\r\nhello\r\n0\r\n\r\n"]),
         ("two chunks", &["2\r\nhe\r\n", "3\r\nllo\r\n0\r\n\r\n"]),
-        ("single bytes", &["1\r\nh\r\n", "1\r\ne\r\n", "1\r\nl\r\n", "1\r\nl\r\n", "1\r\no\r\n", "0\r\n\r\n"]),
+        (
+            "single bytes",
+            &["1\r\nh\r\n", "1\r\ne\r\n", "1\r\nl\r\n", "1\r\nl\r\n", "1\r\no\r\n", "0\r\n\r\n"],
+        ),
         ("trailers", &["5\r\nhello\r\n0\r\nX-End: 1\r\n\r\n"]),
     ];
     for (what, parts) in chunked {
@@ -275,7 +282,8 @@ fn shared_numbers(on: &Probed) -> Result<(), String> {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..EACH {
-                    let text = on.ask("count=all").map(|a| String::from_utf8_lossy(&a.body).into_owned());
+                    let text =
+                        on.ask("count=all").map(|a| String::from_utf8_lossy(&a.body).into_owned());
                     numbers.lock().unwrap().push(text);
                 }
             });
@@ -286,8 +294,16 @@ fn shared_numbers(on: &Probed) -> Result<(), String> {
         numbers.iter().filter_map(|n| n.as_ref().ok()?.parse().ok()).collect();
     let expected: BTreeSet<u64> = (1..=(THREADS * EACH) as u64).collect();
     if found != expected {
-        let odd: Vec<_> = numbers.iter().filter(|n| !matches!(n, Ok(t) if t.parse::<u64>().is_ok())).take(3).collect();
-        return Err(format!("{} different numbers of {}; odd ones: {odd:?}", found.len(), expected.len()));
+        let odd: Vec<_> = numbers
+            .iter()
+            .filter(|n| !matches!(n, Ok(t) if t.parse::<u64>().is_ok()))
+            .take(3)
+            .collect();
+        return Err(format!(
+            "{} different numbers of {}; odd ones: {odd:?}",
+            found.len(),
+            expected.len()
+        ));
     }
     Ok(())
 }

@@ -218,10 +218,13 @@ fn always(answer: &Answer, out: &mut Vec<String>) {
     }
     if kind.starts_with("application/problem+json") && !answer.body.is_empty() {
         problem(answer, out);
-    } else if kind.starts_with("application/json") && !answer.body.is_empty() {
-        if answer.all("content-encoding").next().is_none() && answer.json().is_none() {
-            out.push("the body says that it is JSON, but is not".to_owned());
-        }
+    }
+    if kind.starts_with("application/json")
+        && !answer.body.is_empty()
+        && answer.all("content-encoding").next().is_none()
+        && answer.json().is_none()
+    {
+        out.push("the body says that it is JSON, but is not".to_owned());
     }
     for name in ["content-length", "content-type", "retry-after"] {
         if answer.all(name).count() > 1 {

@@ -97,6 +97,13 @@ pub fn wasm_target_there(settings: &Settings) -> Result<()> {
     let output = command::output(Command::new(rustc).args(asked).current_dir(&settings.root))?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() && Path::new(&folder).is_dir() {
+        return Ok(());
+    }
+    // rustup adds it by itself only to a toolchain that it installs anew.
+    say!("adding the Rust target {TARGET}");
+    let added =
+        Command::new("rustup").args(["target", "add", TARGET]).current_dir(&settings.root).status();
+    if added.is_ok_and(|status| status.success()) {
         Ok(())
     } else {
         Err(format!(

@@ -82,9 +82,10 @@ impl Auth {
         headers: &Headers<'_>,
         target: &Target<'_>,
         host: &dyn Host,
-    ) -> Result<Admitted, Denied<'_>> {
+    ) -> Result<Admitted, Box<Denied<'_>>> {
         let anonymous = |code| Ok(Admitted { identity: Identity::Anonymous, code, consumed: None });
-        let denied = |refusal, code, counter| Denied { refusal, code, counter, provider: None };
+        let denied =
+            |refusal, code, counter| Box::new(Denied { refusal, code, counter, provider: None });
         if rule.need == Need::Nothing {
             return anonymous("not_required");
         }
@@ -113,7 +114,7 @@ impl Auth {
         rule: &Rule,
         found: &Found<'_>,
         host: &dyn Host,
-    ) -> Result<Admitted, Denied<'_>> {
+    ) -> Result<Admitted, Box<Denied<'_>>> {
         let mut worst = (Reason::Kind, None);
         for provider in rule.accepted.iter().filter_map(|i| self.policy.providers.get(*i)) {
             let Some(taken) = provider.take(found) else { continue };
@@ -134,12 +135,12 @@ impl Auth {
             }
         }
         let (reason, provider) = worst;
-        Err(Denied {
+        Err(Box::new(Denied {
             refusal: rule.challenge.invalid(reason),
             code: reason.code(),
             counter: counter::INVALID,
             provider,
-        })
+        }))
     }
 }
 

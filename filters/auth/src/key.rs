@@ -23,7 +23,7 @@ pub(crate) struct Key {
 
 /// What a signature is checked with.
 pub(crate) enum Material {
-    Rsa { key: PKey<Public>, size: usize, spki: Vec<u8> },
+    Rsa { key: Box<PKey<Public>>, size: usize, spki: Vec<u8> },
     P256 { key: Box<p256::ecdsa::VerifyingKey>, spki: Vec<u8> },
     P384 { key: Box<p384::ecdsa::VerifyingKey>, spki: Vec<u8> },
     Ed25519(Box<Ed25519Key>),
@@ -130,7 +130,7 @@ impl Material {
         let spki = checked.to_der().map_err(|_| BadKey)?;
         let key: &Rsa<Public> = checked.as_ref();
         let size = key.size() as usize;
-        let key = PKey::from_rsa(key.clone()).map_err(|_| BadKey)?;
+        let key = Box::new(PKey::from_rsa(key.clone()).map_err(|_| BadKey)?);
         Ok(Material::Rsa { key, size, spki })
     }
 

@@ -34,6 +34,7 @@ postern_core::config! {
 
     /// What the log may show of paths and queries. The path that is logged is
     /// published as filter state `postern.path`, with `***` for secrets.
+    #[derive(Default)]
     pub(crate) struct LogPolicy {
         /// Query parameters whose values are secrets.
         secret_query: Vec<Text> = Vec::new(),
@@ -78,6 +79,7 @@ postern_core::config! {
     }
 
     /// Header edits with fixed values.
+    #[derive(Default)]
     pub(crate) struct HeadersPolicy {
         /// Headers with one value that replaces all others.
         set: Ordered<Located<Text>> = Ordered::default(),
@@ -107,6 +109,7 @@ postern_core::config! {
 
     /// What becomes of a request. Captures of the rule's paths stand in braces
     /// as `{name}`.
+    #[derive(Default)]
     pub(crate) struct RequestPolicy {
         /// Another method.
         method: Option<Located<Text>>,
@@ -124,6 +127,7 @@ postern_core::config! {
     }
 
     /// Header edits of a request.
+    #[derive(Default)]
     pub(crate) struct RequestHeadersPolicy {
         /// Headers with one value that replaces all others.
         set: Ordered<Place> = Ordered::default(),
@@ -169,6 +173,7 @@ postern_core::config! {
     }
 
     /// Which answers a case is for. All given conditions have to hold.
+    #[derive(Default)]
     pub(crate) struct WhenPolicy {
         /// Statuses: `404`, or `4xx` for a class.
         status: Vec<StatusPattern> = Vec::new(),
@@ -232,43 +237,6 @@ postern_core::config! {
         Keep = "keep",
         /// They become empty strings.
         Empty = "empty",
-    }
-}
-
-impl Default for LogPolicy {
-    fn default() -> Self {
-        LogPolicy { secret_query: Vec::new(), secret_prefixes: Vec::new() }
-    }
-}
-
-impl Default for HeadersPolicy {
-    fn default() -> Self {
-        HeadersPolicy { set: Ordered::default(), remove: Vec::new() }
-    }
-}
-
-impl Default for RequestHeadersPolicy {
-    fn default() -> Self {
-        RequestHeadersPolicy { set: Ordered::default(), remove: Vec::new() }
-    }
-}
-
-impl Default for RequestPolicy {
-    fn default() -> Self {
-        RequestPolicy {
-            method: None,
-            path: None,
-            query: Ordered::default(),
-            keep_query: Vec::new(),
-            headers: RequestHeadersPolicy::default(),
-            credential: None,
-        }
-    }
-}
-
-impl Default for WhenPolicy {
-    fn default() -> Self {
-        WhenPolicy { status: Vec::new(), origin: Vec::new(), code: Vec::new(), by: Vec::new() }
     }
 }
 

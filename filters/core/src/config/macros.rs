@@ -4,7 +4,7 @@
 /// an `Option`; `field: Type = expression` has a default. A leading `r#` of a
 /// field is not part of its key.
 ///
-/// - `struct`: a mapping with known keys;
+/// - `struct`: a mapping with known keys; further traits may be derived;
 /// - `choice`: one of a few words: `Enforce = "enforce"`;
 /// - `oneof`: a mapping with exactly one key, which says what it holds.
 #[macro_export]
@@ -12,13 +12,14 @@ macro_rules! config {
     () => {};
     (
         $(#[doc = $doc:literal])*
+        $(#[derive($($derived:ident),*)])?
         $vis:vis struct $name:ident {
             $( $(#[doc = $fdoc:literal])* $field:ident : $ty:ty $(= $default:expr)? ),* $(,)?
         }
         $($rest:tt)*
     ) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug $(, $($derived),*)?)]
         $vis struct $name {
             $( $(#[doc = $fdoc])* $vis $field: $ty, )*
         }

@@ -36,13 +36,13 @@ impl<'a> Jws<'a> {
         let (first, second, third) = (dots.next(), dots.next(), dots.next());
         let (Some(first), Some(second)) = (first, second) else { return Err(Reason::NotAToken) };
         if third.is_some() {
-            return Err(if dots.count() == 1 { Reason::Encrypted } else { Reason::NotAToken });
+            return Err(if dots.count() == 1 { Reason::Encrypted } else { Reason::BadToken });
         }
         let part = |from: usize, to: usize| token.get(from..to).and_then(base64url);
-        let header = part(0, first).ok_or(Reason::NotAToken)?;
-        let payload = part(first + 1, second).ok_or(Reason::NotAToken)?;
-        let signature = part(second + 1, token.len()).ok_or(Reason::NotAToken)?;
-        let signed = token.get(..second).ok_or(Reason::NotAToken)?;
+        let header = part(0, first).ok_or(Reason::BadToken)?;
+        let payload = part(first + 1, second).ok_or(Reason::BadToken)?;
+        let signature = part(second + 1, token.len()).ok_or(Reason::BadToken)?;
+        let signed = token.get(..second).ok_or(Reason::BadToken)?;
         Ok(Jws { header: Header::parse(&header)?, payload, signature, signed })
     }
 }

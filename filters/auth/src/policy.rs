@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Name, Node, Problem, Value, decode_text};
+use postern_core::config::{At, Decode, Errors, Name, Node, Part, Problem, Value, decode_text};
 use postern_core::filter::Environment;
 use postern_core::rules::{Match, Rules};
 
@@ -18,7 +18,7 @@ postern_core::config! {
     /// no rule matches needs a credential of any provider.
     pub struct PolicyConfig {
         /// The realm that challenges name.
-        realm: Realm,
+        realm: Realm = Realm("postern".to_owned()),
         /// The ways of knowing callers, each under a name.
         providers: BTreeMap<String, Part<ProviderConfig>>,
         /// What routes require. The first rule that matches counts.
@@ -44,21 +44,6 @@ postern_core::config! {
         optional: Optional(Vec<Name>),
         /// `true`: credentials are not looked at and stay in the request.
         none: Nothing(Yes),
-    }
-}
-
-/// A part of a policy whose mistakes do not hide those of its neighbours: it
-/// decodes to nothing, and the errors are noted.
-#[derive(Clone, Debug)]
-pub struct Part<T>(Option<T>);
-
-impl<T: Decode> Decode for Part<T> {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        Some(Part(T::decode(at, errors)))
-    }
-
-    fn schema() -> Schema {
-        T::schema()
     }
 }
 

@@ -8,8 +8,10 @@ pub(crate) enum Reason {
     Malformed,
     /// Longer than the provider takes.
     TooLong,
-    /// Not a compact JWS of three base64url parts.
+    /// Nothing like a compact JWS: it has fewer than three parts.
     NotAToken,
+    /// Not three parts in base64url.
+    BadToken,
     /// Five parts: an encrypted token.
     Encrypted,
     /// The JOSE header is not one.
@@ -67,7 +69,9 @@ impl Reason {
         match self {
             Reason::Malformed => ("malformed_credential", "the credential is malformed"),
             Reason::TooLong => ("credential_too_long", "the credential is too long"),
-            Reason::NotAToken => ("malformed_token", "the token is not a signed JWT"),
+            Reason::NotAToken | Reason::BadToken => {
+                ("malformed_token", "the token is not a signed JWT")
+            }
             Reason::Encrypted => ("encrypted_token", "encrypted tokens are not accepted"),
             Reason::BadHeader => ("bad_header", "the token's header is malformed"),
             Reason::Extension => ("unknown_extension", "the token needs an unknown extension"),

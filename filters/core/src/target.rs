@@ -323,17 +323,29 @@ fn decode_segment(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadTarget> {
 }
 
 /// The host that `:authority` names: lower case, without port and trailing
-/// dot. `None` when it is absent, empty or not ASCII.
+/// dot. `None` when it is absent, empty or neither a name nor an address: a
+/// proxy joins two `Host` headers into one value with a comma, for example.
 #[must_use]
 pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
-    let text = std::str::from_utf8(authority?).ok().filter(|t| t.is_ascii())?;
+    let text = std::str::from_utf8(authority?).ok()?;
     // An IPv6 literal keeps its colons: only what follows the bracket is a port.
-    let host = match text.rsplit_once(']') {
-        Some((literal, _)) if text.starts_with('[') => format!("{literal}]"),
-        _ => text.split(':').next().unwrap_or_default().to_owned(),
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((literal, port)) => {
+            let good = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
+            (Some(format!("[{literal}]")).filter(|_| literal.bytes().all(good)), port)
+        }
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+            let name = name.strip_suffix('.').unwrap_or(name);
+            (Some(name.to_owned()).filter(|n| !n.is_empty() && n.bytes().all(good)), port)
+        }
     };
-    let host = host.strip_suffix('.').unwrap_or(&host).to_ascii_lowercase();
-    (!host.is_empty()).then_some(host)
+    let port_is_good = match port.strip_prefix(':') {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_digit()),
+        None => port.is_empty(),
+    };
+    host.filter(|_| port_is_good).map(|host| host.to_ascii_lowercase())
 }
 
 #[cfg(test)]

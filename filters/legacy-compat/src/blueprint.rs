@@ -92,6 +92,10 @@ impl Blueprint {
     fn link(policy: Policy, errors: &mut Errors) -> Option<Self> {
         let Policy { max_body, log, hosts, date_formats, words, templates, dialects, rules } =
             policy;
+        // Rules refer to these by name: without one of them they would all
+        // seem to be wrong.
+        let (date_formats, words) = (date_formats.0?, words.0?);
+        let (templates, dialects) = (templates.0?, dialects.0?);
         let names = Names {
             date_formats: date_formats.into_iter().map(|(n, f)| (n, Rc::new(f))).collect(),
             words: words.into_iter().map(|(n, w)| (n, Rc::new(w))).collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Count, Decode, Errors, Name, Text, Value};
+use postern_core::config::{At, Count, Decode, Errors, Items, Name, Part, Text, Value};
 use postern_core::rules::{HeaderName, HostPattern, Match};
 
 use crate::place::{Located, Ordered, Place};
@@ -19,17 +19,17 @@ postern_core::config! {
         /// What the log may show of paths and queries.
         log: LogPolicy = LogPolicy::default(),
         /// Hosts that answer in a dialect of their own, where no rule matches too.
-        hosts: Vec<Located<HostPolicy>> = Vec::new(),
+        hosts: Items<Located<HostPolicy>> = Items::default(),
         /// Forms of dates, as in C's `strftime`, for the conversion `date`.
-        date_formats: BTreeMap<String, DateFormat> = BTreeMap::new(),
+        date_formats: Part<BTreeMap<String, DateFormat>> = Part::default(),
         /// Words and what becomes of them, for the conversion `words`.
-        words: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new(),
+        words: Part<BTreeMap<String, BTreeMap<String, String>>> = Part::default(),
         /// JSON templates that others `$include`.
-        templates: BTreeMap<String, Place> = BTreeMap::new(),
+        templates: Part<BTreeMap<String, Place>> = Part::default(),
         /// Ways of answering that several rules share.
-        dialects: BTreeMap<String, DialectPolicy> = BTreeMap::new(),
+        dialects: Part<BTreeMap<String, DialectPolicy>> = Part::default(),
         /// The rules; the first that matches counts.
-        rules: Vec<Located<RulePolicy>>,
+        rules: Items<Located<RulePolicy>>,
     }
 
     /// What the log may show of paths and queries. The path that is logged is
@@ -75,7 +75,7 @@ postern_core::config! {
         headers: HeadersPolicy = HeadersPolicy::default(),
         /// What answers become, refusals of the gateway included; the first
         /// case that matches counts.
-        answers: Vec<Located<CasePolicy>> = Vec::new(),
+        answers: Items<Located<CasePolicy>> = Items::default(),
     }
 
     /// Header edits with fixed values.
@@ -98,7 +98,7 @@ postern_core::config! {
         /// What becomes of the request.
         request: RequestPolicy = RequestPolicy::default(),
         /// What becomes of the answer; the first case that matches counts.
-        answers: Vec<Located<CasePolicy>> = Vec::new(),
+        answers: Items<Located<CasePolicy>> = Items::default(),
         /// Captures that are secret: the log shows `***`. Those that a
         /// credential's password or token is made of are secret anyway.
         secret: Vec<Located<Text>> = Vec::new(),

@@ -143,7 +143,8 @@ impl RequestSteps {
             edits.push(HeaderEdit::Set(name.clone().into(), value));
         }
         if let Some(credential) = &self.credential {
-            edits.push(HeaderEdit::set("authorization", credential.value(captures)?));
+            // Beside one that the client sent, so that `auth` sees both and refuses.
+            edits.push(HeaderEdit::append("authorization", credential.value(captures)?));
         }
         Ok(edits)
     }

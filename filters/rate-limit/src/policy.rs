@@ -16,7 +16,7 @@ type Quota = Count<1, 1_000_000_000>;
 postern_core::config! {
     struct PolicyConfig {
         /// The limits. The first that matches a request counts it.
-        limits: Vec<LimitConfig>,
+        limits: Vec<Compiled>,
         /// How clients are told what is left: the first that matches the
         /// request; `ietf` if none does.
         dialects: Vec<DialectConfig> = Vec::new(),
@@ -120,18 +120,8 @@ impl Decode for Policy {
         check_limits(at, errors);
         let PolicyConfig { limits, dialects, capacity, ipv6_prefix } =
             PolicyConfig::decode(at, errors)?;
-        let place = |i: usize| match &at.node().get("limits")?.value {
-            Value::List(items) => items.get(i),
-            _ => None,
-        };
-        let list = at.node().get("limits").map_or(at, |node| at.key("limits", node));
-        let limits: Vec<_> = limits
-            .into_iter()
-            .enumerate()
-            .map(|(i, limit)| compile(limit, list.index(i, place(i)?), errors))
-            .collect();
         Some(Policy {
-            limits: limits.into_iter().collect::<Option<_>>()?,
+            limits: limits.into_iter().map(|Compiled(matches, limit)| (matches, limit)).collect(),
             dialects: dialects.into_iter().map(|d| (d.r#match, d.dialect)).collect(),
             capacity: capacity.get(),
             ipv6_prefix: u8::try_from(ipv6_prefix.get()).unwrap_or(128),
@@ -183,26 +173,38 @@ fn check_limits(at: At<'_>, errors: &mut Errors) {
     }
 }
 
-fn compile(limit: LimitConfig, at: At<'_>, errors: &mut Errors) -> Option<(Match, Limit)> {
-    let LimitConfig { id, r#match, key, algorithm, quota, window, burst, plans } = limit;
-    let own = AllowanceConfig { quota, window, burst };
-    let default = allowance(algorithm, own, at, errors);
-    let mut compiled = BTreeMap::new();
-    let node = at.node().get("plans").unwrap_or(at.node());
-    let at = at.key("plans", node);
-    for (name, plan) in plans {
-        let plan = match plan {
-            PlanConfig::Unlimited => Some(Plan::Unlimited),
-            PlanConfig::Limited(own) => {
-                let at = at.key(&name, node.get(&name).unwrap_or(node));
-                allowance(algorithm, own, at, errors).map(Plan::Limited)
+/// A limit with what it counts, its numbers checked against each other.
+#[derive(Clone, Debug)]
+struct Compiled(Match, Limit);
+
+impl Decode for Compiled {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let LimitConfig { id, r#match, key, algorithm, quota, window, burst, plans } =
+            LimitConfig::decode(at, errors)?;
+        let own = AllowanceConfig { quota, window, burst };
+        let default = allowance(algorithm, own, at, errors);
+        let mut compiled = BTreeMap::new();
+        let node = at.node().get("plans").unwrap_or(at.node());
+        let at = at.key("plans", node);
+        for (name, plan) in plans {
+            let plan = match plan {
+                PlanConfig::Unlimited => Some(Plan::Unlimited),
+                PlanConfig::Limited(own) => {
+                    let at = at.key(&name, node.get(&name).unwrap_or(node));
+                    allowance(algorithm, own, at, errors).map(Plan::Limited)
+                }
+            };
+            if let Some(plan) = plan {
+                compiled.insert(name, plan);
             }
-        };
-        if let Some(plan) = plan {
-            compiled.insert(name, plan);
         }
+        let default = Plan::Limited(default?);
+        Some(Compiled(r#match, Limit { id, key, default, plans: compiled }))
     }
-    Some((r#match, Limit { id, key, default: Plan::Limited(default?), plans: compiled }))
+
+    fn schema() -> Schema {
+        LimitConfig::schema()
+    }
 }
 
 fn allowance(
@@ -235,7 +237,7 @@ struct Window(u64);
 impl Decode for Window {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let period = Period::decode(at, errors)?.get();
-        if period > LONGEST {
+        if period > LONGEST || period.subsec_nanos() != 0 {
             at.error(errors, "expected whole seconds such as `1s`, `5m`, `2h` or `1d`");
             return None;
         }

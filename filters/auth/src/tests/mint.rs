@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use superboring::bn::BigNum;
 use superboring::hash::MessageDigest;
 use superboring::pkey::PKey;
-use superboring::rsa::Rsa;
+use superboring::rsa::{Padding, Rsa};
 use superboring::sign::Signer;
 
 /// 2026-11-24T00:00:30Z.
@@ -134,6 +134,7 @@ fn rsa(message: &[u8]) -> Vec<u8> {
     );
     let key = PKey::from_rsa(rsa.unwrap()).unwrap();
     let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
+    signer.set_rsa_padding(Padding::PKCS1).unwrap();
     signer.update(message).unwrap();
     signer.sign_to_vec().unwrap()
 }

@@ -134,7 +134,9 @@ impl<'a> At<'a> {
         });
     }
 
-    /// Decodes one key of a mapping's entries.
+    /// Decodes one key of a mapping's entries. A value that is wrong where there
+    /// is a default is noted and decodes to that default, so that the rest of
+    /// the document is still looked at.
     pub fn field<T: Decode>(
         &self,
         entries: &[&'a (Key, Node)],
@@ -143,7 +145,9 @@ impl<'a> At<'a> {
         errors: &mut Errors,
     ) -> Option<T> {
         match entries.iter().find(|(k, _)| k.text == name) {
-            Some((_, node)) => T::decode(self.key(name, node), errors),
+            Some((_, node)) => {
+                T::decode(self.key(name, node), errors).or_else(|| default.map(|d| d()))
+            }
             None => {
                 let value = default.map(|d| d()).or_else(T::absent);
                 if value.is_none() {
@@ -237,6 +241,70 @@ impl<T: Decode> Decode for Vec<T> {
 
     fn schema() -> Schema {
         Schema::List(Box::new(T::schema()))
+    }
+}
+
+/// A value whose mistakes do not hide those of its neighbours: it decodes to
+/// nothing, and the errors are noted.
+#[derive(Clone, Debug)]
+pub struct Part<T>(pub Option<T>);
+
+impl<T: Default> Default for Part<T> {
+    fn default() -> Self {
+        Part(Some(T::default()))
+    }
+}
+
+impl<T: Decode> Decode for Part<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        Some(Part(T::decode(at, errors)))
+    }
+
+    fn absent() -> Option<Self> {
+        T::absent().map(|value| Part(Some(value)))
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+/// A list whose bad items do not hide the mistakes of the others: they are
+/// noted and left out.
+#[derive(Clone, Debug)]
+pub struct Items<T>(Vec<T>);
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Items(Vec::new())
+    }
+}
+
+impl<T> std::ops::Deref for Items<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> IntoIterator for Items<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<T: Decode> Decode for Items<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let parts = Vec::<Part<T>>::decode(at, errors)?;
+        Some(Items(parts.into_iter().filter_map(|part| part.0).collect()))
+    }
+
+    fn schema() -> Schema {
+        Vec::<T>::schema()
     }
 }
 

@@ -46,8 +46,9 @@ pub(crate) fn fixed(number: &str, shift: i64, places: usize) -> Option<String> {
 }
 
 fn parse_exponent(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    digits.parse().ok().filter(|e: &i64| e.abs() <= 1_000)
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let whole = digits.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|e: &i64| whole && e.abs() <= 1_000)
 }
 
 fn increment(digits: &mut Vec<u8>) {

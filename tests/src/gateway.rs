@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -32,6 +32,26 @@ impl Gateway {
     /// # Errors
     /// What `cargo xtask up` printed.
     pub fn start(name: &str) -> Result<Self, String> {
+        let gateway = Gateway::prepared(name)?;
+        gateway.xtask(&["up", "--detach"], START)?;
+        Ok(gateway)
+    }
+
+    /// Starts it as a person does who stays to watch.
+    ///
+    /// # Errors
+    /// What `xtask up` printed instead of following the decisions.
+    pub fn watched(name: &str) -> Result<(Self, Watched), String> {
+        let gateway = Gateway::prepared(name)?;
+        let printed = gateway.run.with_extension("xtask.log");
+        let child = gateway.command(&gateway.tool("xtask"), &["up"], &printed)?;
+        let mut watched = Watched { child, printed };
+        watched.wait_for("following the decisions", START)?;
+        Ok((gateway, watched))
+    }
+
+    /// A folder of policies and free ports; nothing runs yet.
+    fn prepared(name: &str) -> Result<Self, String> {
         let run = workspace().join("target/test-runs").join(name);
         let mut gateway = Gateway {
             policies: run.join("policies"),
@@ -53,7 +73,6 @@ impl Gateway {
         for ((_, port), free) in gateway.ports.iter_mut().zip(free_ports::<4>()?) {
             *port = free;
         }
-        gateway.xtask(&["up", "--detach"], START)?;
         Ok(gateway)
     }
 
@@ -171,23 +190,8 @@ impl Gateway {
     fn xtask(&self, arguments: &[&str], patience: Duration) -> Result<(), String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let log = self.run.with_extension("xtask.log");
-        if let Some(folder) = log.parent() {
-            fs::create_dir_all(folder).map_err(|e| e.to_string())?;
-        }
-        let out = fs::File::create(&log).map_err(|e| e.to_string())?;
-        let err = out.try_clone().map_err(|e| e.to_string())?;
-        let mut child = Command::new(cargo)
-            .arg("xtask")
-            .args(arguments)
-            .current_dir(workspace())
-            .env("POSTERN_RUN_DIR", &self.run)
-            .env("POSTERN_POLICIES", &self.policies)
-            .envs(self.ports.iter().map(|(name, port)| (*name, port.max(&1).to_string())))
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(|e| format!("cargo xtask: {e}"))?;
+        let words = [&["xtask"], arguments].concat();
+        let mut child = self.command(Path::new(&cargo), &words, &log)?;
         let ended = wait_for(patience, || child.try_wait().ok().flatten());
         let text = fs::read_to_string(&log).unwrap_or_default();
         match ended {
@@ -201,6 +205,86 @@ impl Gateway {
                     arguments.join(" ")
                 ))
             }
+        }
+    }
+}
+
+impl Gateway {
+    /// Starts a program of the workspace on this run's ports and folders.
+    fn command(&self, program: &Path, words: &[&str], log: &Path) -> Result<Child, String> {
+        if let Some(folder) = log.parent() {
+            fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+        }
+        let out = fs::File::create(log).map_err(|e| e.to_string())?;
+        let err = out.try_clone().map_err(|e| e.to_string())?;
+        Command::new(program)
+            .args(words)
+            .current_dir(workspace())
+            .env("POSTERN_RUN_DIR", &self.run)
+            .env("POSTERN_POLICIES", &self.policies)
+            .envs(self.ports.iter().map(|(name, port)| (*name, port.max(&1).to_string())))
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .map_err(|e| format!("{}: {e}", program.display()))
+    }
+}
+
+/// `xtask up` in the foreground; killed when dropped.
+#[derive(Debug)]
+pub struct Watched {
+    child: Child,
+    printed: PathBuf,
+}
+
+impl Watched {
+    /// Waits until it has printed a text.
+    ///
+    /// # Errors
+    /// All that it printed, when the text does not come or it ends before.
+    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<(), String> {
+        let found = wait_for(patience, || {
+            if self.printed().contains(text) {
+                return Some(true);
+            }
+            self.child.try_wait().ok().flatten().map(|_| false)
+        });
+        match found {
+            Some(true) => Ok(()),
+            _ => Err(format!("`xtask up` did not print `{text}`:\n{}", self.printed())),
+        }
+    }
+
+    /// All that it printed so far.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.printed).unwrap_or_default()).into_owned()
+    }
+
+    /// Presses Ctrl-C and waits until it has ended.
+    ///
+    /// # Errors
+    /// That it does not end, or not well.
+    pub fn interrupt(&mut self) -> Result<(), String> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        sent.map_err(|e| format!("kill: {e}"))?;
+        let ended = wait_for(Duration::from_secs(30), || self.child.try_wait().ok().flatten());
+        match ended {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!("`xtask up`: {status}\n{}", self.printed())),
+            None => Err("`xtask up` did not end after Ctrl-C".to_owned()),
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = self.interrupt();
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }

@@ -1,10 +1,94 @@
 //! What a case cannot say: many requests at once, changes under load, the
 //! statistics after all of it.
 
+mod follow;
+mod limits;
+mod policies;
+mod traces;
+
+use std::fmt::Debug;
+use std::net::SocketAddr;
+
+use postern_stack::keys::Keys;
+use postern_stack::mint::{MintRequest, mint, now};
+use postern_tests::client::{Connection, PATIENCE};
+use postern_tests::observe::Answer;
+use serde_json::json;
+
 use crate::Stage;
 
 /// A test on the running demo.
 pub type Test = fn(&Stage) -> Result<(), String>;
 
 /// All of them, in the order in which they run.
-pub const ALL: &[(&str, Test)] = &[];
+pub const ALL: &[(&str, Test)] = &[
+    ("limits::a_small_plan_is_exact_on_two_workers", limits::small_plan),
+    ("limits::the_usual_limit_is_exact_on_two_workers", limits::usual_limit),
+    ("limits::the_old_window_is_exact_on_two_workers", limits::old_window),
+    ("limits::refusals_of_one_caller_cost_no_other", limits::floods_of_refusals),
+    ("policies::a_saved_policy_changes_its_filter_alone", policies::swap),
+    ("policies::counts_outlive_a_policy", policies::counts_stay),
+    ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
+    ("policies::the_filters_refuse_a_broken_file_themselves", policies::broken_file),
+    ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
+    ("traces::no_credential_is_in_any_log", traces::no_credential_in_logs),
+    ("traces::metrics_count_each_filter", traces::metrics),
+    ("traces::nothing_trapped", traces::nothing_trapped),
+];
+
+/// A token of the demo for a subject, with a plan if `plan` is not empty.
+fn token(subject: &str, plan: &str) -> Result<String, String> {
+    let keys = Keys::embedded().map_err(|e| e.to_string())?;
+    let mut request = MintRequest::for_subject(subject);
+    if !plan.is_empty() {
+        request.claims.insert("plan".to_owned(), json!(plan));
+    }
+    mint(&keys, request, now())
+}
+
+/// A request that keeps its connection open.
+fn get(host: &str, path: &str, lines: &[&str]) -> Vec<u8> {
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n").into_bytes()
+}
+
+/// Sends the same request `each` times on each of `connections` at once and
+/// returns all answers.
+fn rush(
+    to: SocketAddr,
+    connections: usize,
+    each: usize,
+    request: &[u8],
+) -> Result<Vec<Answer>, String> {
+    let opened: Result<Vec<Connection>, String> =
+        (0..connections).map(|_| Connection::open(to, PATIENCE)).collect();
+    let opened = opened?;
+    let answers: Vec<Result<Vec<Answer>, String>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = opened
+            .into_iter()
+            .map(|mut connection| {
+                scope.spawn(move || {
+                    (0..each)
+                        .map(|_| {
+                            connection.write(request)?;
+                            connection.read(false)
+                        })
+                        .collect()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a client panicked".to_owned())))
+            .collect()
+    });
+    Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn same<T: PartialEq + Debug>(what: &str, expected: T, got: T) -> Result<(), String> {
+    if expected == got {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected:?}, got {got:?}"))
+    }
+}

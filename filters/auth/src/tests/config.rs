@@ -1,7 +1,7 @@
 //! Broken policies: every mistake at once, each with its path.
 
+use postern_core::Filter;
 use postern_core::config::parse_json;
-use postern_core::{Filter, digest};
 use serde_json::{Value, json};
 
 use super::{environment, mint, policy, sha256};
@@ -72,4 +72,173 @@ fn every_mistake_at_once() {
          rules[2].name: the rule at `rules[1]` has the same name\n\
          rules[2].require.optional: expected at least one provider"
     );
+}
+
+const IDP: &str = "/providers/idp/jwt";
+const KEYS: &str = "/providers/keys/api_key";
+
+/// One value of the identity provider's changed.
+#[track_caller]
+fn idp(pointer: &str, value: Value, expected: &str) {
+    check(&format!("{IDP}{pointer}"), value, &format!("providers.idp.jwt.{expected}"));
+}
+
+/// One value of the API keys' changed.
+#[track_caller]
+fn keys(pointer: &str, value: Value, expected: &str) {
+    check(&format!("{KEYS}{pointer}"), value, &format!("providers.keys.api_key.{expected}"));
+}
+
+#[test]
+fn what_is_missing_or_empty() {
+    check("/providers", Value::Null, "missing key `providers`");
+    check(
+        "/providers/other",
+        json!({}),
+        "providers.other: expected exactly one key of `jwt` or `api_key`",
+    );
+    idp("/audiences", json!([]), "audiences: expected at least one");
+    idp("/types", json!([]), "types: expected at least one");
+    keys(
+        "/keys/0/scopes",
+        json!(["a b"]),
+        "keys[0].scopes[0]: expected a scope: printable ASCII without blank, `\"` and `\\`",
+    );
+}
+
+#[test]
+fn numbers_and_times_have_bounds() {
+    for leeway in [json!("301s"), json!("10m"), json!("1500ms"), json!("-1s")] {
+        idp("/leeway", leeway, "leeway: expected whole seconds from `0s` to `5m`");
+    }
+    idp(
+        "/leeway",
+        json!(30),
+        "leeway: expected whole seconds from `0s` to `5m`, but found a whole number",
+    );
+    idp(
+        "/max_bytes",
+        json!(0),
+        "max_bytes: expected a whole number from 256 to 32768, but found 0",
+    );
+    keys(
+        "/keys/1/expires",
+        json!("2026-11-24T00:00:00Z"),
+        "keys[1].expires: expected a time after `not_before`",
+    );
+    keys(
+        "/keys/1/expires",
+        json!("tomorrow"),
+        "keys[1].expires: expected a time in UTC such as `2026-01-31T12:00:00Z`",
+    );
+}
+
+#[test]
+fn keys_are_public_usable_and_told_apart() {
+    let jwk = "/keys/0/jwks/keys/2";
+    let at = "keys[0].jwks.keys[2]";
+    let mut private = mint::ed25519_jwk();
+    private["d"] = json!("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ");
+    idp(
+        jwk,
+        private,
+        &format!("{at}.d: a private key cannot stand in a policy: give the public members only"),
+    );
+    idp(
+        jwk,
+        json!({"kty": "oct", "k": "c2VjcmV0"}),
+        &format!("{at}.k: a private key cannot stand in a policy: give the public members only"),
+    );
+    let mut encryption = mint::ed25519_jwk();
+    encryption["use"] = json!("enc");
+    idp(jwk, encryption, &format!("{at}.use: expected `sig`"));
+    let mut short = mint::ed25519_jwk();
+    short["x"] = json!("AAAA");
+    idp(
+        jwk,
+        short,
+        &format!("{at}: expected a point on the curve, with coordinates of full length"),
+    );
+    let mut same = mint::ed25519_jwk();
+    same["kid"] = mint::rsa_jwk()["kid"].clone();
+    idp(jwk, same, &format!("{at}: another key of this provider has the same `kid`"));
+    idp(
+        "/algorithms",
+        json!(["RS256", "ES256", "HS256"]),
+        &format!("{at}: no algorithm of `algorithms` can use this key"),
+    );
+}
+
+#[test]
+fn shared_secrets_come_from_the_environment() {
+    let secret = |env: &str, alg: &str| json!({"env": env, "alg": alg});
+    let at = "keys[1].secret";
+    idp(
+        "/keys/1/secret",
+        secret("NOWHERE", "HS256"),
+        &format!("{at}.env: the environment variable `NOWHERE` is not set"),
+    );
+    idp(
+        "/keys/1/secret",
+        secret("EMPTY", "HS256"),
+        &format!("{at}.env: the environment variable `EMPTY` is not set"),
+    );
+    idp(
+        "/keys/1/secret",
+        secret("BROKEN", "HS256"),
+        &format!("{at}.env: the environment variable `BROKEN` is not base64url"),
+    );
+    idp(
+        "/keys/1/secret",
+        secret("SHORT", "HS256"),
+        &format!(
+            "{at}.env: the secret in the environment variable `SHORT` has fewer than 32 bytes"
+        ),
+    );
+    idp(
+        "/keys/1/secret",
+        secret("SECRET", "RS256"),
+        &format!("{at}.alg: expected `HS256`, `HS384` or `HS512`"),
+    );
+}
+
+#[test]
+fn credentials_stand_where_they_can() {
+    keys(
+        "/from/0",
+        json!({"header": {"name": "X-Postern-Key"}}),
+        "from[0].header.name: headers that begin with `x-postern-` are the gateway's own",
+    );
+    keys(
+        "/from/0",
+        json!({"header": {"name": "Authorization"}}),
+        "from[0].header.name: use `authorization` with a scheme, or `basic`",
+    );
+    keys(
+        "/from/0",
+        json!({"authorization": "Basic"}),
+        "from[0].authorization: HTTP Basic carries a user name too: use `basic: true`",
+    );
+    check(
+        "/providers/other/jwt/from/0",
+        json!({"basic": true}),
+        "providers.other.jwt.from[0]: HTTP Basic cannot carry a JWT",
+    );
+}
+
+#[test]
+fn digests_are_digests_of_something() {
+    let wrong = "keys[0].sha256: expected a SHA-256 digest as 64 hexadecimal digits";
+    keys("/keys/0/sha256", json!("key-of-northwind"), wrong);
+    keys(
+        "/keys/0/sha256",
+        json!(sha256("")),
+        "keys[0].sha256: this is the digest of no key at all",
+    );
+    keys(
+        "/keys/1/sha256",
+        json!(sha256("key-of-northwind")),
+        "keys[1].sha256: another key of this provider has the same digest",
+    );
+    keys("/keys/1/id", json!("nw-1"), "keys[1].id: the key at `keys[0]` has the same `id`");
 }

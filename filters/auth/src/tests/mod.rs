@@ -1,6 +1,12 @@
 //! The filter as a whole, with keys of the RFCs: public test keys, no secrets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
 
 mod admits;
 mod attacks;

@@ -1,0 +1,134 @@
+//! Limits are exact, whichever worker a request reaches.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::gateway::wait_for;
+use postern_tests::observe::Answer;
+
+use super::{get, rush, same, token};
+use crate::Stage;
+
+const CONNECTIONS: usize = 64;
+const PATH: &str = "/v1/market/total-items.json";
+
+pub(super) fn small_plan(stage: &Stage) -> Result<(), String> {
+    gcra(stage, "rush-tiny", "tiny", 5, 60.0)
+}
+
+pub(super) fn usual_limit(stage: &Stage) -> Result<(), String> {
+    gcra(stage, "rush-usual", "", 100, 60.0)
+}
+
+/// GCRA admits the burst, and then one request each `window / quota`.
+fn gcra(stage: &Stage, subject: &str, plan: &str, quota: u32, window: f64) -> Result<(), String> {
+    let bearer = format!("Authorization: Bearer {}", token(subject, plan)?);
+    let before = workers(stage)?;
+    let begun = Instant::now();
+    let request = get("api.example.com", PATH, &[&bearer]);
+    let answers = rush(stage.gateway.address(), CONNECTIONS, 4, &request)?;
+    let came_back = (begun.elapsed().as_secs_f64() * f64::from(quota) / window).floor() as usize;
+    let passed = count(&answers, 200);
+    let quota = quota as usize;
+    if passed < quota || passed > quota + came_back {
+        return Err(format!("{passed} passed of {quota} and {came_back} that came back"));
+    }
+    same("all others", answers.len() - passed, count(&answers, 429))?;
+    for refused in answers.iter().filter(|a| a.status == 429) {
+        refusal(refused)?;
+    }
+    both_workers(&before, &workers(stage)?)
+}
+
+/// The fields of a 429 fit together.
+fn refusal(answer: &Answer) -> Result<(), String> {
+    let number = |text: Option<&str>| text.and_then(|t| t.parse::<u64>().ok());
+    let after = number(answer.text("retry-after")).ok_or("a 429 without `retry-after`")?;
+    let fields = answer.text("ratelimit").unwrap_or_default();
+    let left = fields.split(';').find_map(|part| part.strip_prefix("r="));
+    let more_in = number(fields.split(';').find_map(|part| part.strip_prefix("t=")));
+    let more_in = more_in.ok_or_else(|| format!("`t` is missing in `{fields}`"))?;
+    if left != Some("0") || after < more_in || after == 0 {
+        return Err(format!("`retry-after: {after}` does not fit `ratelimit: {fields}`"));
+    }
+    Ok(())
+}
+
+/// The legacy API counts in aligned windows of 60 s, per key.
+pub(super) fn old_window(stage: &Stage) -> Result<(), String> {
+    const WINDOW: u64 = 60;
+    let key = "pk_demo_quillhaven_0123456789abcdef012345678";
+    let path = format!("/api/v3/quillhaven/{key}/vitals.json");
+    // A window that ends meanwhile would be two: that takes well under 10 s.
+    let room = || (seconds() % WINDOW <= WINDOW - 10).then_some(());
+    wait_for(Duration::from_secs(15), room).ok_or("no window has room")?;
+    let window = seconds() / WINDOW;
+    let first = stage.gateway.send(&Wire::get("marketplace.example.com", &path, &[]))?;
+    let left: usize = first
+        .text("x-ratelimit-remaining")
+        .and_then(|text| text.parse().ok())
+        .ok_or("no `x-ratelimit-remaining`")?;
+    let request = get("marketplace.example.com", &path, &[]);
+    let answers = rush(stage.gateway.address(), CONNECTIONS, 2, &request)?;
+    same("the window", window, seconds() / WINDOW)?;
+    same("passed", left, count(&answers, 200))?;
+    same("refused", answers.len() - left, count(&answers, 429))?;
+    let mut said: Vec<usize> = answers
+        .iter()
+        .filter(|a| a.status == 200)
+        .filter_map(|a| a.text("x-ratelimit-remaining")?.parse().ok())
+        .collect();
+    said.sort_unstable();
+    same("each count was said once", (0..left).collect(), said)
+}
+
+/// Refused credentials and refused permissions of others cost a caller nothing.
+pub(super) fn floods_of_refusals(stage: &Stage) -> Result<(), String> {
+    let to = stage.gateway.address();
+    let bearer = format!("Authorization: Bearer {}", token("rush-innocent", "")?);
+    let ask = || send(to, &Wire::get("api.example.com", PATH, &[&bearer]), PATIENCE);
+    let left = |answer: Answer| answer.text("ratelimit").unwrap_or_default().to_owned();
+    let first = left(ask()?);
+    let forged = format!("{bearer}x");
+    let unauthorized = get("api.example.com", PATH, &[&forged]);
+    same("401", 640, count(&rush(to, CONNECTIONS, 10, &unauthorized)?, 401))?;
+    let other = format!("Authorization: Bearer {}", token("rush-guilty", "load")?);
+    let forbidden = get("api.example.com", "/v9/nothing", &[&other]);
+    same("403", 640, count(&rush(to, CONNECTIONS, 10, &forbidden)?, 403))?;
+    // What was spent before has come back meanwhile, at most.
+    let last = left(ask()?);
+    let remaining = |text: &str| {
+        let found = text.split(';').find_map(|part| part.strip_prefix("r="));
+        found.and_then(|n| n.parse::<u32>().ok()).ok_or(format!("no `r` in `{text}`"))
+    };
+    if remaining(&last)? + 1 < remaining(&first)? {
+        return Err(format!("{first} before, {last} after"));
+    }
+    Ok(())
+}
+
+fn count(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|a| a.status == status).count()
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// Connections that each worker took so far.
+fn workers(stage: &Stage) -> Result<Vec<(String, u64)>, String> {
+    let port = stage.gateway.address().port();
+    let all = stage.gateway.stats("downstream_cx_total")?;
+    let ours = |name: &str| name.contains(&format!("_{port}.worker_"));
+    Ok(all.into_iter().filter(|(name, _)| ours(name)).collect())
+}
+
+fn both_workers(before: &[(String, u64)], after: &[(String, u64)]) -> Result<(), String> {
+    same("workers", 2, after.len())?;
+    for ((name, before), (_, after)) in before.iter().zip(after) {
+        if after <= before {
+            return Err(format!("{name} took no connection"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What a run leaves behind: logs without credentials, counters, no trap.
+
+use std::fs;
+
+use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::live::FILTERS;
+
+use super::{same, token};
+use crate::Stage;
+
+/// Every file of the run, Envoy's own log and the rendered policies included.
+pub(super) fn no_credential_in_logs(stage: &Stage) -> Result<(), String> {
+    let secrets = &stage.run.secrets;
+    if secrets.len() < 50 {
+        return Err(format!("the corpus sent only {} credentials", secrets.len()));
+    }
+    let mut looked = 0;
+    let mut folders = vec![stage.gateway.run.clone()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some(found) = secrets.iter().find(|s| s.len() > 8 && text.contains(*s)) {
+                let head: String = found.chars().take(6).collect();
+                return Err(format!("{} has the credential `{head}…`", path.display()));
+            }
+            looked += 1;
+        }
+    }
+    if looked < 8 { Err(format!("only {looked} files were looked at")) } else { Ok(()) }
+}
+
+/// Each filter's counters are there, and a request moves them.
+pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
+    let counted = [
+        ("auth", "authenticated"),
+        ("authz", "allowed"),
+        ("rate-limit", "unlimited"),
+        ("legacy-compat", "request_matched"),
+    ];
+    same("filters", FILTERS.len(), counted.len())?;
+    let read = || {
+        let name = |(filter, counter)| format!("wasmcustom.postern.{filter}.{counter}");
+        counted.iter().map(|row| stage.gateway.stat(&name(*row))).collect::<Result<Vec<u64>, _>>()
+    };
+    let before = read()?;
+    let lines =
+        [&format!("Authorization: Bearer {}", token("metrics", "load")?), "X-Api-Dialect: 2015"];
+    let path = "/v1/market/total-items.json";
+    let to = stage.gateway.address();
+    same("status", 200, send(to, &Wire::get("api.example.com", path, &lines), PATIENCE)?.status)?;
+    let after = read()?;
+    for ((row, before), after) in counted.iter().zip(before).zip(after) {
+        same(&format!("{row:?}"), before + 1, after)?;
+    }
+    Ok(())
+}
+
+/// No request of the whole run, odd ones included, cost a VM.
+pub(super) fn nothing_trapped(stage: &Stage) -> Result<(), String> {
+    let reloads = stage.gateway.stats("vm_reload")?;
+    if reloads.len() < FILTERS.len() {
+        return Err(format!("Envoy counts no reloads: {reloads:?}"));
+    }
+    let trapped: Vec<_> = reloads.iter().filter(|(_, count)| *count > 0).collect();
+    if !trapped.is_empty() {
+        return Err(format!("{trapped:?}\n{}", stage.gateway.log("envoy")));
+    }
+    for word in ["proxy_abi_version", "panicked", "Function: proxy_"] {
+        if let Some(line) = stage.gateway.log("envoy").lines().find(|l| l.contains(word)) {
+            return Err(line.to_owned());
+        }
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::header::HOST;
+use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -113,7 +113,7 @@ async fn personal_token(State(provider): State<Arc<Provider>>, body: Bytes) -> R
     })))
 }
 
-/// `POST /introspect` (RFC 7662): what a personal token means, for clients that may ask.
+/// `POST /introspect` (RFC 7662): what a personal token means.
 async fn introspect(State(provider): State<Arc<Provider>>, request: Request) -> Response {
     Counters::count(&provider.counters.introspections);
     match asked_about(&provider, request).await {
@@ -147,11 +147,13 @@ async fn revoke(State(provider): State<Arc<Provider>>, request: Request) -> Resp
     }
 }
 
-/// The form's `token`, sent by a client that may ask about it.
+/// The form's `token`. Whoever reaches this server can mint whatever token they like, so a question
+/// without credentials of a client is answered too, other than RFC 7662 §2.1 has it; wrong ones, and
+/// those of a client that may not ask, are refused.
 async fn asked_about(provider: &Provider, request: Request) -> Result<String, OAuthError> {
     let (headers, form) = oauth::form(request).await?;
-    let client = oauth::client(&provider.data, &headers, &form)?;
-    if !client.may_introspect {
+    let anonymous = !headers.contains_key(AUTHORIZATION) && form.get("client_id").is_none();
+    if !anonymous && !oauth::client(&provider.data, &headers, &form)?.may_introspect {
         return Err(OAuthError::new("access_denied", "this client may not ask about tokens"));
     }
     form.get("token")

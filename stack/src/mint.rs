@@ -120,7 +120,8 @@ pub fn now() -> i64 {
 fn lay_over(members: &mut Map<String, Value>, changes: Map<String, Value>) {
     for (name, value) in changes {
         if value.is_null() {
-            members.remove(&name);
+            // The others keep their order.
+            members.shift_remove(&name);
         } else {
             members.insert(name, value);
         }

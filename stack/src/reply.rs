@@ -107,9 +107,13 @@ impl Fields {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// The field's value, if it has one: `page=` says no more than no `page` at all.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
     pub(crate) fn need(&self, name: &str) -> Result<&str, Failure> {
-        self.get(name)
-            .filter(|value| !value.is_empty())
+        self.given(name)
             .ok_or_else(|| Failure::bad_request(format!("parameter `{name}` is missing")))
     }
 

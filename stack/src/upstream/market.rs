@@ -50,7 +50,7 @@ pub(super) async fn catalog_item(
 pub(super) async fn search(State(upstream): State<Arc<Upstream>>, request: Request) -> Response {
     let started = Instant::now();
     let fields = Fields::of_query(&request);
-    let wanted = |name| fields.get(name).filter(|value| !value.is_empty());
+    let wanted = |name| fields.given(name);
     let found: Vec<Match<'_>> = upstream
         .data
         .items
@@ -58,7 +58,7 @@ pub(super) async fn search(State(upstream): State<Arc<Upstream>>, request: Reque
         .filter(|item| wanted("site").is_none_or(|site| item.summary.site == site))
         .filter(|item| wanted("category").is_none_or(|within| lies_in(&item.summary, within)))
         .filter(|item| wanted("term").is_none_or(|term| speaks_of(item, term)))
-        .map(|item| Match { summary: &item.summary, description: &item.description })
+        .map(Match::of)
         .collect();
     let hits = found.len();
     let matches: Vec<_> = found.into_iter().take(MATCHES).collect();
@@ -160,9 +160,52 @@ struct Answer<'d> {
     total_hits: usize,
 }
 
+/// The contract's five members come first; the others are what the old API's `search` says of an
+/// item besides.
 #[derive(Serialize)]
 struct Match<'d> {
-    #[serde(flatten)]
-    summary: &'d Summary,
+    id: u64,
+    name: &'d str,
+    site: &'d str,
+    url: &'d str,
+    price_cents: u64,
+    author_username: &'d str,
+    thumbnail: Option<&'d str>,
+    number_of_sales: u64,
+    rating: f64,
+    published_at: &'d str,
+    category: &'d str,
     description: &'d str,
+}
+
+impl<'d> Match<'d> {
+    fn of(item: &'d Item) -> Self {
+        let Summary {
+            id,
+            name,
+            url,
+            site,
+            author_username,
+            thumbnail,
+            number_of_sales,
+            rating,
+            price_cents,
+            published_at,
+            category,
+        } = &item.summary;
+        Self {
+            id: *id,
+            name,
+            site,
+            url,
+            price_cents: *price_cents,
+            author_username,
+            thumbnail: thumbnail.as_deref(),
+            number_of_sales: *number_of_sales,
+            rating: *rating,
+            published_at,
+            category,
+            description: &item.description,
+        }
+    }
 }

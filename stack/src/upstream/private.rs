@@ -74,7 +74,8 @@ pub(super) async fn author_sales(
                 "amount": sale.amount,
                 "sold_at": sale.sold_at,
                 "license": sale.license,
-                "item": upstream.data.item_sold(sale),
+                // A list names the item; `sale` describes it.
+                "item": upstream.data.item_sold(sale).map(|it| json!({"id": it.id, "name": it.name})),
             })
         })
         .collect();
@@ -112,8 +113,8 @@ pub(super) async fn list_purchases(
 ) -> Result<Response, Failure> {
     let caller = caller(&upstream.data, request.headers())?;
     let fields = Fields::of_query(&request);
-    let kind = match fields.get("filter_by") {
-        None | Some("") => Kind::Any,
+    let kind = match fields.given("filter_by") {
+        None => Kind::Any,
         Some("wordpress-themes") => Kind::WordPressTheme,
         Some("wordpress-plugins") => Kind::WordPressPlugin,
         Some(other) => {
@@ -148,7 +149,7 @@ pub(super) async fn download(
 ) -> Result<Response, Failure> {
     let caller = caller(&upstream.data, request.headers())?;
     let fields = Fields::of_query(&request);
-    let item = if let Some(code) = fields.get("purchase_code") {
+    let item = if let Some(code) = fields.given("purchase_code") {
         purchase(&upstream.data, &caller, code)?.1
     } else {
         let wanted = wanted_item(&upstream.data, fields.need("item_id")?)?;
@@ -158,10 +159,10 @@ pub(super) async fn download(
             .find(|item| item.summary.id == wanted.summary.id)
             .ok_or_else(|| Failure::not_found(not_bought))?
     };
-    let url = |file: &str| format!("https://downloads.example.net/{}/{file}", item.summary.id);
     Ok(json_reply(&json!({
-        "download_url": url("package.zip"),
-        "wordpress_theme": item.wordpress_theme_metadata.as_ref().map(|_| url("theme.zip")),
+        "download_url": format!("https://downloads.example.net/{}/package.zip", item.summary.id),
+        // Null in the contract, whatever the item is: the package holds the theme.
+        "wordpress_theme": null,
     })))
 }
 
@@ -190,7 +191,7 @@ fn said(headers: &HeaderMap, name: &str) -> Option<String> {
 /// The page that the query asks for, from 1; empty after the last.
 fn page<'e, T>(request: &Request, entries: &'e [T]) -> Result<&'e [T], Failure> {
     let fields = Fields::of_query(request);
-    let text = fields.get("page").unwrap_or("1");
+    let text = fields.given("page").unwrap_or("1");
     let number: usize = text
         .parse()
         .ok()

@@ -297,7 +297,7 @@ mod tests {
         fn the_weekday_goes_on_by_one_each_day(days in 0u32..3_000_000) {
             // Days counted up from Saturday, 1 January 0000.
             let (mut year, mut month, mut day) = (0, 1, days);
-            let leap = |y: u32| y % 4 == 0 && y % 100 != 0 || y % 400 == 0;
+            let leap = |y: u32| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
             while day >= 365 + u32::from(leap(year)) {
                 day -= 365 + u32::from(leap(year));
                 year += 1;

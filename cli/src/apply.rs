@@ -1,46 +1,14 @@
 //! Check, render, and rename into place: all or nothing.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use postern_core::digest;
-use postern_core::filter::Environment;
 
 use crate::finding::Finding;
-use crate::policy::{Checked, Policy, files_of};
+use crate::policy::{Checked, files_of};
 use crate::render;
-
-/// Checks policy files and folders.
-///
-/// # Errors
-/// Every mistake of every file.
-pub fn check(
-    paths: &[PathBuf],
-    environment: &Environment<'_>,
-) -> Result<Vec<Checked>, Vec<Finding>> {
-    let mut good = Vec::new();
-    let mut findings = Vec::new();
-    let mut names = BTreeSet::new();
-    for path in paths {
-        let files = files_of(path).unwrap_or_else(|mut f| {
-            findings.append(&mut f);
-            Vec::new()
-        });
-        for file in files {
-            match Policy::read(&file).and_then(|policy| policy.check(environment)) {
-                Ok(checked) if names.insert(checked.policy.plugin.clone()) => good.push(checked),
-                Ok(checked) => findings.push(Finding::of_file(
-                    &file,
-                    format!("another file names the plugin `{}` too", checked.policy.plugin),
-                )),
-                Err(mut found) => findings.append(&mut found),
-            }
-        }
-    }
-    if findings.is_empty() { Ok(good) } else { Err(findings) }
-}
 
 /// Where rendered files go, and where modules come from.
 #[derive(Clone, Debug)]

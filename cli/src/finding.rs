@@ -3,15 +3,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use postern_core::config::{Errors, Position};
+use postern_core::config::{Errors, Span};
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The file, as it was named on the command line.
     pub file: PathBuf,
-    /// Where in it; 0:0 when it concerns the file as a whole.
-    pub position: Position,
+    /// Where in it; from 0:0 when it concerns the file as a whole.
+    pub span: Span,
     /// The path in the document; empty for the root.
     pub path: String,
     /// What is wrong and what was expected.
@@ -23,7 +23,7 @@ impl Finding {
     pub fn of_file(file: &Path, message: impl Into<String>) -> Self {
         Finding {
             file: file.to_owned(),
-            position: Position::default(),
+            span: Span::default(),
             path: String::new(),
             message: message.into(),
         }
@@ -37,12 +37,12 @@ impl Finding {
             .iter()
             .map(|p| Finding {
                 file: file.to_owned(),
-                position: p.span.start,
+                span: p.span,
                 path: p.path.clone(),
                 message: p.message.clone(),
             })
             .collect();
-        findings.sort_by_key(|f| f.position);
+        findings.sort_by_key(|f| f.span.start);
         findings
     }
 }
@@ -51,8 +51,9 @@ impl fmt::Display for Finding {
     /// `file:line:column: path: message`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file.display())?;
-        if self.position.line > 0 {
-            write!(f, "{}:{}:", self.position.line, self.position.column)?;
+        let start = self.span.start;
+        if start.line > 0 {
+            write!(f, "{}:{}:", start.line, start.column)?;
         }
         if !self.path.is_empty() {
             write!(f, " {}:", self.path)?;

@@ -2,11 +2,16 @@
 //! rendered, and the filters chained offline. The same cores as in the modules.
 
 pub mod apply;
+pub mod bootstrap;
 pub mod chain;
+pub mod check;
 pub mod edge;
+pub mod explain;
 pub mod finding;
 pub mod policy;
 pub mod reference;
 pub mod render;
+pub mod report;
 pub mod schema;
+pub mod wait;
 pub mod yaml;

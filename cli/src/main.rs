@@ -1,13 +1,22 @@
-//! `postern`: checks and applies policies. Exit status: 0 good, 1 findings,
-//! 2 wrong usage.
+//! `postern`: checks, applies and explains policies. Exit status: 0 good,
+//! 1 findings, 2 wrong usage.
 
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
-use postern_cli::apply::{Target, apply, check};
+use postern_cli::apply::{Applied, Target, apply};
+use postern_cli::chain::{Chain, Message};
+use postern_cli::check::check;
+use postern_cli::explain::request::Curl;
+use postern_cli::explain::{Answering, explain};
 use postern_cli::finding::Finding;
 use postern_cli::policy::Kind;
+use postern_cli::wait::{Admin, Counts, Outcome};
+use postern_cli::{reference, report, schema};
+use serde_json::json;
 
 /// The tool for Postern's policies.
 #[derive(Parser)]
@@ -19,11 +28,65 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Checks policy files; names every mistake with file, line, column and path.
+    /// Checks policies and the bootstrap that mounts them; names every mistake
+    /// with file, line, column and path.
     Check {
-        /// Policy files, or folders of them.
-        #[arg(required = true)]
+        /// Files, or folders of them.
+        #[arg(default_value = "envoy")]
         paths: Vec<PathBuf>,
+        /// Print the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks policies, renders them for Envoy and renames them into place.
+    Apply {
+        /// Policy files, or folders of them.
+        #[arg(default_value = "envoy/filters")]
+        paths: Vec<PathBuf>,
+        /// The folder that Envoy watches.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// The folder with the modules, `<filter>.wasm`.
+        #[arg(long, value_name = "DIR", default_value = "target/modules")]
+        modules: PathBuf,
+        /// The path under which Envoy sees the folder of `--to`, if it differs.
+        #[arg(long, value_name = "DIR")]
+        seen_as: Option<PathBuf>,
+        /// Render this plugin only; all are checked all the same.
+        #[arg(long, value_name = "PLUGIN")]
+        only: Option<String>,
+        /// Wait until the Envoy with this admin interface, `host:port`, took or
+        /// refused what was written.
+        #[arg(long, value_name = "ADMIN")]
+        wait: Option<String>,
+        /// How many seconds `--wait` waits.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "wait")]
+        patience: u64,
+        /// Print what was done, or the findings, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes one request through the chain, offline: each filter's verdict, rule,
+    /// reason and edits. Counts of rate limits start anew. A finding (exit
+    /// status 1) is a policy that cannot be used, not a refusal.
+    Explain {
+        #[command(flatten)]
+        request: Box<Curl>,
+        /// The folder of the policies.
+        #[arg(long, value_name = "DIR", default_value = "envoy/filters")]
+        policies: PathBuf,
+        /// The client's address.
+        #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:40000")]
+        client: String,
+        /// Also explain the way back, of an upstream's answer with this status.
+        #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(200..600))]
+        answer: Option<u16>,
+        /// The body of that answer, or `@FILE`.
+        #[arg(long, value_name = "JSON", requires = "answer")]
+        answer_body: Option<String>,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Prints the JSON Schema of a filter's policy.
     Schema {
@@ -35,76 +98,152 @@ enum Command {
         /// `auth`, `authz`, `rate-limit` or `legacy-compat`.
         filter: String,
     },
-    /// Checks policies, renders them for Envoy and renames them into place.
-    Apply {
-        /// Policy files, or folders of them.
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-        /// The folder that Envoy watches.
-        #[arg(long)]
-        to: PathBuf,
-        /// The folder with the modules, `<filter>.wasm`.
-        #[arg(long, default_value = "target/modules")]
-        modules: PathBuf,
-        /// The path under which Envoy sees the folder of `--to`, if it differs.
-        #[arg(long)]
-        seen_as: Option<PathBuf>,
-        /// Render this plugin only; all are checked all the same.
-        #[arg(long)]
-        only: Option<String>,
-    },
+}
+
+/// Why a command did not succeed.
+enum Failure {
+    /// Something is wrong with the files.
+    Findings(Vec<Finding>),
+    /// Something is wrong with the command line.
+    Usage(String),
+}
+
+impl From<Vec<Finding>> for Failure {
+    fn from(findings: Vec<Finding>) -> Self {
+        Failure::Findings(findings)
+    }
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
-        Ok(lines) => {
-            for line in lines {
-                println!("{line}");
-            }
+    let Arguments { command } = Arguments::parse();
+    let as_json =
+        matches!(command, Command::Check { json: true, .. } | Command::Apply { json: true, .. });
+    match run(command) {
+        Ok(text) => {
+            // A reader that went away is no reason to fail.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
             ExitCode::SUCCESS
         }
-        Err(findings) => {
-            for finding in &findings {
-                eprintln!("{finding}");
-            }
+        Err(Failure::Findings(findings)) if as_json => {
+            let _ = writeln!(std::io::stdout(), "{:#}", report::json(&findings));
             ExitCode::from(1)
+        }
+        Err(Failure::Findings(findings)) => {
+            let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            eprint!("{}", report::text(&findings, colours));
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(why)) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
         }
     }
 }
 
-fn run(command: Command) -> Result<Vec<String>, Vec<Finding>> {
+fn run(command: Command) -> Result<String, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
     match command {
-        Command::Check { paths } => {
-            let checked = check(&paths, &environment)?;
-            Ok(checked.iter().map(|c| format!("{}: good", c.policy.file.display())).collect())
+        Command::Check { paths, json } => {
+            let good = check(&paths, &environment)?;
+            if json {
+                return Ok("[]".to_owned());
+            }
+            Ok(good.files().map(|file| format!("{}: good\n", file.display())).collect())
         }
-        Command::Schema { filter } => {
-            Ok(vec![format!("{:#}", postern_cli::schema::of(kind_named(&filter)?))])
-        }
-        Command::Reference { filter } => Ok(vec![postern_cli::reference::of(kind_named(&filter)?)]),
-        Command::Apply { paths, to, modules, seen_as, only } => {
-            let mut checked = check(&paths, &environment)?;
+        Command::Schema { filter } => Ok(format!("{:#}", schema::of(kind_named(&filter)?))),
+        Command::Reference { filter } => Ok(reference::of(kind_named(&filter)?)),
+        Command::Apply { paths, to, modules, seen_as, only, wait, patience, json } => {
+            let mut checked = check(&paths, &environment)?.policies;
             if let Some(only) = only {
                 checked.retain(|c| c.policy.plugin == only);
                 if checked.is_empty() {
-                    return Err(vec![Finding::of_file(&to, format!("no policy names `{only}`"))]);
+                    return Err(Failure::Usage(format!("no policy names the plugin `{only}`")));
                 }
             }
-            let done = apply(&checked, &Target { to, modules, seen_as }).map_err(|f| vec![f])?;
-            let line = |a: &postern_cli::apply::Applied| {
-                let what = if a.changed { "written" } else { "unchanged" };
-                format!("{}: {what}, version {}", a.plugin, a.version)
+            let admin = wait.as_deref().map(Admin::new);
+            let unanswered = |why: String| Failure::Findings(vec![Finding::of_file(&to, why)]);
+            let before = admin.as_ref().map(Admin::counts).transpose().map_err(unanswered)?;
+            let target = Target { to: to.clone(), modules, seen_as };
+            let done = apply(&checked, &target).map_err(|f| vec![f])?;
+            let outcomes = match admin.zip(before) {
+                Some((admin, before)) => {
+                    let limit = Duration::from_secs(patience);
+                    waited(&admin, &before, &done, limit).map_err(unanswered)?
+                }
+                None => Vec::new(),
             };
-            Ok(done.iter().map(line).collect())
+            applied(&done, &outcomes, &to, json)
+        }
+        Command::Explain { request, policies, client, answer, answer_body, json } => {
+            let sent = request.sent(&client).map_err(Failure::Usage)?;
+            let body = answer_body.map(|text| match text.strip_prefix('@') {
+                Some(file) => std::fs::read(file)
+                    .map_err(|e| Failure::Usage(format!("`{file}` cannot be read: {e}"))),
+                None => Ok(text.into_bytes()),
+            });
+            let body = body.transpose()?;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let chain = Chain::of_folder(&policies, &environment, now)?;
+            let answer = Answering(answer.map(|status| answer_of(status, body)));
+            let explanation = explain(&chain, &sent, answer);
+            Ok(if json { format!("{:#}", explanation.to_json()) } else { explanation.to_text() })
         }
     }
 }
 
-fn kind_named(name: &str) -> Result<Kind, Vec<Finding>> {
-    let unknown = || {
-        let message = "expected `auth`, `authz`, `rate-limit` or `legacy-compat`";
-        vec![Finding::of_file(Path::new(name), message)]
+fn waited<'a>(
+    admin: &Admin,
+    before: &Counts,
+    done: &'a [Applied],
+    limit: Duration,
+) -> Result<Vec<(&'a str, Outcome)>, String> {
+    let changed: Vec<&str> = done.iter().filter(|a| a.changed).map(|a| a.plugin.as_str()).collect();
+    admin.wait(&changed, before, limit)
+}
+
+/// What was done, a line for each plugin; findings where Envoy did not take it.
+fn applied(
+    done: &[Applied],
+    outcomes: &[(&str, Outcome)],
+    to: &Path,
+    as_json: bool,
+) -> Result<String, Failure> {
+    let outcome = |plugin: &str| outcomes.iter().find(|(name, _)| *name == plugin).map(|(_, o)| *o);
+    let refused: Vec<Finding> = outcomes
+        .iter()
+        .filter(|(_, outcome)| *outcome != Outcome::Taken)
+        .map(|(plugin, o)| Finding::of_file(&to.join(format!("{plugin}.json")), o.to_string()))
+        .collect();
+    if !refused.is_empty() {
+        return Err(refused.into());
+    }
+    if as_json {
+        let one = |a: &Applied| {
+            let outcome = outcome(&a.plugin).map(|o| o.to_string());
+            json!({"plugin": a.plugin, "version": a.version, "written": a.changed, "envoy": outcome})
+        };
+        return Ok(format!("{:#}", done.iter().map(one).collect::<serde_json::Value>()));
+    }
+    let line = |a: &Applied| {
+        let what = if a.changed { "written" } else { "unchanged" };
+        let outcome = outcome(&a.plugin).map(|o| format!(": {o}")).unwrap_or_default();
+        format!("{}: {what}, version {}{outcome}\n", a.plugin, a.version)
     };
-    Kind::ALL.into_iter().find(|k| k.name() == name).ok_or_else(unknown)
+    Ok(done.iter().map(line).collect())
+}
+
+fn answer_of(status: u16, body: Option<Vec<u8>>) -> Message {
+    let mut headers = vec![(":status".to_owned(), status.to_string().into_bytes())];
+    if let Some(body) = &body {
+        headers.push(("content-type".to_owned(), b"application/json".to_vec()));
+        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+    }
+    Message { headers, body }
+}
+
+fn kind_named(name: &str) -> Result<Kind, Failure> {
+    Kind::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| {
+        let expected = "expected `auth`, `authz`, `rate-limit` or `legacy-compat`";
+        Failure::Usage(format!("{expected}, but found `{name}`"))
+    })
 }

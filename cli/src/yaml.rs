@@ -65,7 +65,12 @@ impl<'t> Reader<'t> {
             }
             Some(Err(e)) => {
                 let at = place(e.marker());
-                Err(problem(Span { start: at, end: at }, &format!("not YAML: {}", e.info())))
+                let hint = if e.info().contains("flow") {
+                    "; inside `[…]` and `{…}` a text with brackets, braces or commas needs quotes"
+                } else {
+                    ""
+                };
+                Err(problem(Span { start: at, end: at }, &format!("not YAML: {}{hint}", e.info())))
             }
             None => Err(problem(Span::default(), "not YAML: the text ends too early")),
         }

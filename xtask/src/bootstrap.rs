@@ -11,11 +11,10 @@ use crate::settings::Settings;
 /// The mark between a line and its template.
 const MARK: &str = "# = ";
 
-/// Renders the bootstrap into the run folder, once the policies are there.
+/// Renders the bootstrap, which is checked by then, into the run folder.
 ///
 /// # Errors
-/// A file that cannot be read or written, a mark that makes no sense, a filter
-/// without a policy: Envoy would start all the same and answer 500 to all.
+/// A file that cannot be read or written, a mark that makes no sense.
 pub fn render(settings: &Settings) -> Result<PathBuf> {
     let source = settings.root.join("envoy/envoy.yaml");
     let text = fs::read_to_string(&source)
@@ -31,24 +30,9 @@ pub fn render(settings: &Settings) -> Result<PathBuf> {
     let rendered =
         fill(&text, &variables).map_err(|e| format!("{}:{e}", settings.shown(&source)))?;
     let file = settings.run.join("envoy.yaml");
-    for plugin in mounted(&text) {
-        if !settings.rendered().join(format!("{plugin}.json")).is_file() {
-            return Err(format!(
-                "`{}` mounts the filter `{plugin}`, and `{}` holds no policy `{plugin}.yaml`",
-                settings.shown(&source),
-                settings.shown(&settings.policies)
-            ));
-        }
-    }
     fs::write(&file, rendered)
         .map_err(|e| format!("`{}` cannot be written: {e}", file.display()))?;
     Ok(file)
-}
-
-/// The plugins whose rendered policies a bootstrap names.
-fn mounted(text: &str) -> impl Iterator<Item = &str> {
-    let named = text.lines().filter_map(|line| line.split_once("${POSTERN_CONFIG_DIR}/"));
-    named.filter_map(|(_, file)| file.trim_end().strip_suffix(".json"))
 }
 
 fn fill(text: &str, variables: &[(&str, String)]) -> Result<String> {
@@ -104,14 +88,6 @@ mod tests {
         assert_eq!(filled("a:\nb: 1  # = ${NO}\n").unwrap_err(), "2: unknown variable `NO`");
         assert_eq!(filled("a: 1  # = ${DIR").unwrap_err(), "1: expected `}` after `${`");
         assert_eq!(filled("- 1  # = 2").unwrap_err(), "1: expected `key: value` before `# = `");
-    }
-
-    #[test]
-    fn the_mounted_filters_are_found() {
-        let text = "a: b  # = ${POSTERN_CONFIG_DIR}/auth.json\nc: ${POSTERN_CONFIG_DIR}/x.pem\n";
-        assert_eq!(mounted(text).collect::<Vec<_>>(), ["auth"]);
-        let all = mounted(include_str!("../../envoy/envoy.yaml")).count();
-        assert!(all >= 4, "{all}");
     }
 
     #[test]

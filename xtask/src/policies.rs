@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::settings::Settings;
-use crate::{Result, child, command, http, machine};
-
-/// How long Envoy has to take a new policy.
-const TAKEN: Duration = Duration::from_secs(5);
+use crate::{Result, child, command, http};
 
 /// The policies of one run, applied by the command line tool `postern`.
 #[derive(Debug)]
@@ -41,26 +38,26 @@ impl<'a> Policies<'a> {
     }
 
     /// # Errors
-    /// Every mistake in every policy, `file:line:column: path: message`.
+    /// Every mistake in every policy and in the bootstrap that mounts them,
+    /// `file:line:column: path: message`.
     pub fn check(&self) -> Result<()> {
-        self.postern(&["check"], &[&self.folder()]).map(drop)
+        self.postern(&["check"], &[&self.folder(), Path::new("envoy/envoy.yaml")]).map(drop)
     }
 
-    /// Renders the policies to where Envoy watches; returns the plugins that
-    /// changed with what `postern` says of each.
+    /// Renders the policies to where Envoy watches.
     ///
     /// # Errors
     /// As [`Policies::check`]; then nothing was written.
-    pub fn apply(&mut self) -> Result<Vec<(String, String)>> {
+    pub fn apply(&mut self) -> Result<()> {
+        self.applied(&[]).map(drop)
+    }
+
+    /// What `postern apply` printed.
+    fn applied(&mut self, words: &[&str]) -> Result<String> {
         self.seen = self.look();
         let (to, modules) = (self.settings.rendered(), self.settings.modules());
         let paths = [&self.folder(), Path::new("--to"), &to, Path::new("--modules"), &modules];
-        let printed = self.postern(&["apply"], &paths)?;
-        let changed = printed.lines().filter_map(|line| {
-            let (plugin, what) = line.split_once(": ")?;
-            what.strip_prefix("written, ").map(|what| (plugin.to_owned(), what.to_owned()))
-        });
-        Ok(changed.collect())
+        self.postern(&[&["apply"], words].concat(), &paths)
     }
 
     /// Has a policy been saved since it was last applied?
@@ -68,39 +65,21 @@ impl<'a> Policies<'a> {
         self.look() != self.seen
     }
 
-    /// Applies what was saved and says what became of it: in Envoy's words.
+    /// Applies what was saved and says what became of it.
     pub fn follow(&mut self) {
-        let before = taken(self.settings.ports.admin);
-        match self.apply() {
+        let admin = format!("127.0.0.1:{}", self.settings.ports.admin);
+        match self.applied(&["--wait", &admin]) {
             Err(error) => say!("policies not applied, the last good ones serve on:\n{error}"),
-            Ok(changed) if changed.is_empty() => say!("policies saved, nothing changed"),
-            Ok(changed) => {
-                for (plugin, version) in changed {
-                    say!("{plugin}: {version}: {}", self.outcome(&plugin, &before));
+            Ok(printed) => {
+                let written: Vec<&str> =
+                    printed.lines().filter(|line| line.contains(": written, ")).collect();
+                if written.is_empty() {
+                    say!("policies saved, nothing changed");
+                }
+                for line in written {
+                    say!("{line}");
                 }
             }
-        }
-    }
-
-    /// What Envoy made of a new policy.
-    fn outcome(&self, plugin: &str, before: &Counts) -> &'static str {
-        let admin = self.settings.ports.admin;
-        let old = before.get(plugin).copied().unwrap_or_default();
-        let found = machine::wait_for(TAKEN, || {
-            let now = taken(admin).get(plugin).copied().unwrap_or_default();
-            Ok(if now.refused > old.refused {
-                Some("refused by Envoy, the last good one serves on; see envoy.log")
-            } else if now.taken > old.taken {
-                Some("Envoy took it")
-            } else {
-                None
-            })
-        });
-        match found {
-            Ok(Some(outcome)) => outcome,
-            Ok(None) if !before.contains_key(plugin) => "no filter of this name in envoy.yaml",
-            Ok(None) => "Envoy did not take it in time; see envoy.log",
-            Err(_) => "interrupted",
         }
     }
 
@@ -138,48 +117,26 @@ impl<'a> Policies<'a> {
 /// # Errors
 /// A plugin whose policy Envoy, or the filter itself, refused.
 pub fn none_refused(settings: &Settings) -> Result<()> {
-    let refused = taken(settings.ports.admin).into_iter().find(|(_, count)| count.refused > 0);
-    match refused {
+    let admin = settings.ports.admin;
+    let stats = http::get(admin, "/stats?filter=extension_config_discovery");
+    match stats.and_then(|answer| refused(&answer.body).map(str::to_owned)) {
         None => Ok(()),
-        Some((plugin, _)) => {
+        Some(plugin) => {
             let log = settings.log("envoy");
             Err(format!("Envoy refused the policy of `{plugin}`{}", child::end_of(&log)))
         }
     }
 }
 
-/// How often Envoy took and refused a plugin's policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    taken: u64,
-    refused: u64,
-}
-
-type Counts = BTreeMap<String, Count>;
-
-fn taken(admin: u16) -> Counts {
-    let answer = http::get(admin, "/stats?filter=extension_config_discovery");
-    answer.map(|a| counts(&a.body)).unwrap_or_default()
-}
-
-/// `…extension_config_discovery.http_filter.<plugin>.config_reload: 1`
-fn counts(stats: &str) -> Counts {
-    let mut out = Counts::new();
-    for line in stats.lines() {
-        let Some((_, rest)) = line.split_once("extension_config_discovery.http_filter.") else {
-            continue;
-        };
-        let Some((name, value)) = rest.split_once(": ") else { continue };
-        let Some((plugin, what)) = name.rsplit_once('.') else { continue };
-        let Ok(value) = value.trim().parse::<u64>() else { continue };
-        let count = out.entry(plugin.to_owned()).or_default();
-        match what {
-            "config_reload" => count.taken = value,
-            "update_rejected" | "config_fail" | "update_failure" => count.refused += value,
-            _ => {}
-        }
-    }
-    out
+/// `…extension_config_discovery.http_filter.<plugin>.update_rejected: 1`
+fn refused(stats: &str) -> Option<&str> {
+    stats.lines().find_map(|line| {
+        let (_, rest) = line.split_once("extension_config_discovery.http_filter.")?;
+        let (name, value) = rest.split_once(": ")?;
+        let (plugin, what) = name.rsplit_once('.')?;
+        let bad = matches!(what, "update_rejected" | "config_fail" | "update_failure");
+        (bad && value.trim() != "0").then_some(plugin)
+    })
 }
 
 /// The demo's HS256 test secret, unless the caller has set one.
@@ -199,15 +156,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn envoys_counters_are_read_per_plugin() {
-        let stats = "extension_config_discovery.http_filter.auth.config_reload: 3\n\
-                     extension_config_discovery.http_filter.auth.update_rejected: 1\n\
-                     extension_config_discovery.http_filter.auth.update_failure: 2\n\
-                     extension_config_discovery.http_filter.rate-limit.config_reload: 1\n\
-                     http.http.rq_total: 9\n";
-        let counts = counts(stats);
-        assert_eq!(counts.get("auth"), Some(&Count { taken: 3, refused: 3 }));
-        assert_eq!(counts.get("rate-limit"), Some(&Count { taken: 1, refused: 0 }));
-        assert_eq!(counts.len(), 2);
+    fn a_refused_policy_is_named() {
+        let stat =
+            |what: &str| format!("extension_config_discovery.http_filter.rate-limit.{what}\n");
+        let good = stat("config_reload: 3") + &stat("update_rejected: 0");
+        assert_eq!(refused(&good), None);
+        for bad in ["update_rejected: 1", "config_fail: 2", "update_failure: 1"] {
+            assert_eq!(refused(&(good.clone() + &stat(bad))), Some("rate-limit"));
+        }
     }
 }

@@ -1,0 +1,85 @@
+//! Checks files and folders of policies, and the bootstrap that mounts them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use postern_core::filter::Environment;
+
+use crate::bootstrap;
+use crate::finding::Finding;
+use crate::policy::{Checked, Policy, files_of};
+use crate::yaml;
+
+/// What was found to be good.
+#[derive(Debug, Default)]
+pub struct Good {
+    /// The policies.
+    pub policies: Vec<Checked>,
+    /// The bootstraps.
+    pub bootstraps: Vec<PathBuf>,
+}
+
+impl Good {
+    /// The files, in the order in which they were looked at.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let policies = self.policies.iter().map(|c| c.policy.file.as_path());
+        policies.chain(self.bootstraps.iter().map(PathBuf::as_path))
+    }
+}
+
+/// Checks policy files, bootstraps, and folders of them. A folder stands for
+/// its `*.yaml`, `*.yml` and `*.json`, and for those of its folder `filters`.
+///
+/// # Errors
+/// Every mistake of every file.
+pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, Vec<Finding>> {
+    let mut good = Good::default();
+    let mut findings = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut bootstraps = Vec::new();
+    let files: Vec<PathBuf> = paths.iter().flat_map(|path| expand(path, &mut findings)).collect();
+    for file in files {
+        if is_bootstrap(&file) {
+            bootstraps.push(file);
+            continue;
+        }
+        match Policy::read(&file).and_then(|policy| {
+            names.replace(policy.plugin.clone()).map_or(Ok(()), |plugin| {
+                let message = format!("another file names the plugin `{plugin}` too");
+                Err(vec![Finding::of_file(&file, message)])
+            })?;
+            policy.check(environment)
+        }) {
+            Ok(checked) => good.policies.push(checked),
+            Err(mut found) => findings.append(&mut found),
+        }
+    }
+    // A bootstrap alone is no reason to look for its policies.
+    let known = (!names.is_empty()).then_some(&names);
+    for file in bootstraps {
+        match bootstrap::check(&file, known) {
+            Ok(()) => good.bootstraps.push(file),
+            Err(mut found) => findings.append(&mut found),
+        }
+    }
+    if findings.is_empty() { Ok(good) } else { Err(findings) }
+}
+
+fn expand(path: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
+    let inner = path.join("filters");
+    let mut files = Vec::new();
+    let folders: &[&Path] = if inner.is_dir() { &[&inner, path] } else { &[path] };
+    for folder in folders {
+        match files_of(folder) {
+            Ok(mut found) => files.append(&mut found),
+            Err(mut found) => findings.append(&mut found),
+        }
+    }
+    files
+}
+
+/// A file that is no YAML at all is left to those who say why.
+fn is_bootstrap(file: &Path) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    yaml::parse(&text).is_ok_and(|node| bootstrap::is_bootstrap(&node))
+}

@@ -1,0 +1,238 @@
+//! One request through the configured chain, offline: each filter's verdict,
+//! rule, reason and edits. Credentials are not shown.
+
+pub mod request;
+
+use postern_core::HeaderEdit;
+use serde_json::{Map, Value, json};
+
+use crate::chain::{Account, Chain, HeaderList, Message, World};
+use crate::edge::{Rejected, Sent, admit};
+
+/// Headers whose values are credentials.
+const SECRET: [&str; 5] =
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"];
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Explanation {
+    request: (String, String, String),
+    /// The proxy itself refuses it.
+    rejected: Option<Rejected>,
+    /// The filters that saw it, in order.
+    filters: Vec<Account>,
+    /// What the upstream gets; `None`: it is not reached.
+    upstream: Option<Message>,
+    /// What the client gets: of a refusal, or of the upstream's answer if one
+    /// was given.
+    response: Option<Message>,
+}
+
+/// The upstream's answer to whatever is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Answering(pub Option<Message>);
+
+impl World for Answering {
+    fn upstream(&mut self, _request: &Message) -> Message {
+        self.0.clone().unwrap_or_else(|| Message {
+            headers: vec![(":status".to_owned(), b"200".to_vec())],
+            body: None,
+        })
+    }
+}
+
+/// Takes a request through the chain.
+pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation {
+    let text = |bytes: &[u8]| printable(bytes);
+    let host = sent.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(b"host"));
+    let host = host.map_or_else(String::new, |(_, value)| text(value));
+    let path = sent.path.split(|b| *b == b'?').next().unwrap_or_default();
+    let request = (text(&sent.method), host, text(path));
+    let message = match admit(sent) {
+        Ok(message) => message,
+        Err(rejected) => {
+            return Explanation {
+                request,
+                rejected: Some(rejected),
+                filters: Vec::new(),
+                upstream: None,
+                response: None,
+            };
+        }
+    };
+    let done = chain.send(message, &sent.client, &mut world);
+    let (method, host, path) = request;
+    // As the log shows it: keys stand in old paths.
+    let logged = done.published.iter().find(|(key, _)| key == "path");
+    let path = logged.map_or(path, |(_, value)| text(value));
+    let answered = world.0.is_some() || done.upstream.is_none();
+    let seen = done.filters.iter().position(|f| f.answered).map_or(done.filters.len(), |at| at + 1);
+    Explanation {
+        request: (method, host, path),
+        rejected: None,
+        filters: done.filters.into_iter().take(seen).collect(),
+        upstream: done.upstream,
+        response: answered.then_some(done.response),
+    }
+}
+
+impl Explanation {
+    /// Each filter's decision record, by plugin.
+    pub fn records(&self) -> impl Iterator<Item = (&str, Value)> {
+        self.filters.iter().filter_map(|f| Some((f.plugin.as_str(), record(f)?)))
+    }
+
+    /// The status of a refusal by the proxy or a filter.
+    #[must_use]
+    pub fn refused(&self) -> Option<u16> {
+        match (&self.rejected, &self.response) {
+            (Some(rejected), _) => Some(rejected.status),
+            (None, Some(response)) if self.upstream.is_none() => status(response),
+            _ => None,
+        }
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let (method, host, path) = &self.request;
+        json!({
+            "request": {"method": method, "host": host, "path": path},
+            "rejected_by_proxy": self.rejected.map(|r| r.status),
+            "filters": self.filters.iter().map(filter_json).collect::<Value>(),
+            "upstream": self.upstream.as_ref().map(|m| json!({
+                "method": pseudo(m, ":method"),
+                "host": pseudo(m, ":authority"),
+                "path": pseudo(m, ":path"),
+                "headers": headers_json(&m.headers),
+            })),
+            "response": self.response.as_ref().map(|m| json!({
+                "status": status(m),
+                "headers": headers_json(&m.headers),
+                "body": m.body.as_deref().map(printable),
+            })),
+        })
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let (method, host, path) = &self.request;
+        let mut out = format!("{method} {host}{path}\n");
+        if let Some(rejected) = self.rejected {
+            out.push_str(&format!(
+                "the proxy answers {}: no filter sees the request\n",
+                rejected.status
+            ));
+            return out;
+        }
+        let width = self.filters.iter().map(|f| f.plugin.len()).max().unwrap_or(0);
+        for filter in &self.filters {
+            let record = record(filter).unwrap_or_default();
+            let member =
+                |name: &str| record.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            out.push_str(&format!(
+                "\n{:width$}  {}  rule {}  ({})\n",
+                filter.plugin,
+                member("decision"),
+                member("rule"),
+                member("code"),
+            ));
+            for edit in &filter.request_edits {
+                out.push_str(&format!("{:width$}    request   {}\n", "", edit_text(edit)));
+            }
+            if self.response.is_some() {
+                for edit in &filter.response_edits {
+                    out.push_str(&format!("{:width$}    response  {}\n", "", edit_text(edit)));
+                }
+            }
+        }
+        if let Some(upstream) = &self.upstream {
+            let (method, path) = (pseudo(upstream, ":method"), pseudo(upstream, ":path"));
+            out.push_str(&format!("\nto the upstream: {method} {path}\n"));
+            for (name, value) in shown(&upstream.headers) {
+                out.push_str(&format!("  {name}: {value}\n"));
+            }
+        }
+        if let Some(response) = &self.response {
+            out.push_str(&format!("\nto the client: {}\n", status(response).unwrap_or_default()));
+            for (name, value) in shown(&response.headers) {
+                out.push_str(&format!("  {name}: {value}\n"));
+            }
+            if let Some(body) = &response.body {
+                out.push_str(&format!("\n  {}\n", printable(body)));
+            }
+        }
+        out
+    }
+}
+
+fn record(filter: &Account) -> Option<Value> {
+    serde_json::from_slice(filter.record.as_deref()?).ok()
+}
+
+fn filter_json(filter: &Account) -> Value {
+    let mut out = Map::new();
+    out.insert("plugin".to_owned(), filter.plugin.clone().into());
+    if let Some(Value::Object(record)) = record(filter) {
+        out.extend(record);
+    }
+    let edits = |list: &[HeaderEdit]| list.iter().map(edit_json).collect::<Value>();
+    out.insert("answered".to_owned(), filter.answered.into());
+    out.insert("request_edits".to_owned(), edits(&filter.request_edits));
+    out.insert("response_edits".to_owned(), edits(&filter.response_edits));
+    out.insert("counted".to_owned(), filter.counted.clone().into());
+    Value::Object(out)
+}
+
+fn edit_json(edit: &HeaderEdit) -> Value {
+    match edit {
+        HeaderEdit::Set(name, value) => json!({"set": name, "value": value_of(name, value)}),
+        HeaderEdit::Append(name, value) => json!({"append": name, "value": value_of(name, value)}),
+        HeaderEdit::Remove(name) => json!({"remove": name}),
+    }
+}
+
+fn edit_text(edit: &HeaderEdit) -> String {
+    match edit {
+        HeaderEdit::Set(name, value) => format!("set {name}: {}", value_of(name, value)),
+        HeaderEdit::Append(name, value) => format!("append {name}: {}", value_of(name, value)),
+        HeaderEdit::Remove(name) => format!("remove {name}"),
+    }
+}
+
+fn shown(headers: &HeaderList) -> impl Iterator<Item = (&str, String)> {
+    let fields = headers.iter().filter(|(name, _)| !name.starts_with(':'));
+    fields.map(|(name, value)| (name.as_str(), value_of(name, value)))
+}
+
+fn headers_json(headers: &HeaderList) -> Value {
+    shown(headers).map(|(name, value)| json!([name, value])).collect()
+}
+
+/// A header's value as it may be shown: of credentials the scheme alone.
+fn value_of(name: &str, value: &[u8]) -> String {
+    if !SECRET.contains(&name) {
+        return printable(value);
+    }
+    match value.iter().position(|b| *b == b' ') {
+        Some(blank) if name.ends_with("authorization") => {
+            format!("{} ***", printable(value.get(..blank).unwrap_or_default()))
+        }
+        _ => "***".to_owned(),
+    }
+}
+
+fn pseudo(message: &Message, name: &str) -> String {
+    message.header(name).map(printable).unwrap_or_default()
+}
+
+fn status(message: &Message) -> Option<u16> {
+    std::str::from_utf8(message.header(":status")?).ok()?.parse().ok()
+}
+
+/// Nothing that came from outside may steer a terminal.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}

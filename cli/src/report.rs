@@ -1,0 +1,132 @@
+//! Findings as people and as programs read them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use postern_core::config::Position;
+use serde_json::{Value, json};
+
+use crate::finding::Finding;
+
+/// A span of more lines is cut to its first.
+const MAX_LINES: usize = 3;
+
+/// A line of a larger file is not shown: it may be one line of rendered JSON.
+const MAX_WIDTH: usize = 400;
+
+/// Each finding as `file:line:column: path: message`, and below it what it is
+/// about. `colours`: for a terminal.
+#[must_use]
+pub fn text(findings: &[Finding], colours: bool) -> String {
+    let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
+    let mut sources: BTreeMap<&Path, Option<String>> = BTreeMap::new();
+    let mut out = String::new();
+    for finding in findings {
+        out.push_str(&finding.to_string());
+        out.push('\n');
+        let source =
+            sources.entry(&finding.file).or_insert_with(|| fs::read_to_string(&finding.file).ok());
+        if let Some((source, first, span)) = source.as_deref().and_then(|s| excerpt(s, finding)) {
+            let shown = Snippet::source(source)
+                .line_start(first)
+                .annotation(AnnotationKind::Primary.span(span));
+            out.push_str(&renderer.render(&[Group::with_level(Level::ERROR).element(shown)]));
+            out.push_str("\n\n");
+        }
+    }
+    out
+}
+
+/// The lines that a finding is about, the number of the first, and the bytes
+/// in them.
+fn excerpt<'s>(
+    source: &'s str,
+    finding: &Finding,
+) -> Option<(&'s str, usize, std::ops::Range<usize>)> {
+    let (start, end) = (finding.span.start, finding.span.end);
+    let from = offset(source, start)?;
+    let first = source.get(..from)?.rfind('\n').map_or(0, |at| at + 1);
+    let rest = source.get(from..)?;
+    let line_end = from + rest.find('\n').unwrap_or(rest.len());
+    let to = match offset(source, end) {
+        Some(to) if end.line - start.line < MAX_LINES && to > from => to,
+        _ => line_end,
+    };
+    // A block that ends where the next line begins shows nothing of that line.
+    let to = from + source.get(from..to)?.trim_end().len();
+    let last = source.get(to..)?;
+    let last = to + last.find('\n').unwrap_or(last.len());
+    let shown = source.get(first..last)?;
+    let fits = shown.lines().all(|line| line.len() <= MAX_WIDTH);
+    fits.then_some((shown, start.line, from - first..to.max(from) - first))
+}
+
+/// The byte at a place.
+fn offset(source: &str, at: Position) -> Option<usize> {
+    let before: usize =
+        source.split_inclusive('\n').take(at.line.checked_sub(1)?).map(str::len).sum();
+    let line = source.get(before..).filter(|rest| !rest.is_empty())?.split('\n').next()?;
+    let column = at.column.checked_sub(1)?;
+    let within = line.char_indices().map(|(i, _)| i).chain([line.len()]).nth(column)?;
+    Some(before + within)
+}
+
+/// The findings as JSON: a list of objects with `file`, `line`, `column`,
+/// `end_line`, `end_column` (from 1; 0: the file as a whole), `path`, `message`.
+#[must_use]
+pub fn json(findings: &[Finding]) -> Value {
+    let one = |f: &Finding| {
+        json!({
+            "file": f.file,
+            "line": f.span.start.line,
+            "column": f.span.start.column,
+            "end_line": f.span.end.line,
+            "end_column": f.span.end.column,
+            "path": f.path,
+            "message": f.message,
+        })
+    };
+    findings.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use postern_core::config::Span;
+
+    use super::*;
+
+    #[track_caller]
+    fn shows(
+        source: &str,
+        from: (usize, usize),
+        to: (usize, usize),
+        expected: Option<(&str, &str)>,
+    ) {
+        let place = |(line, column)| Position { line, column };
+        let finding = Finding {
+            span: Span { start: place(from), end: place(to) },
+            ..Finding::of_file(Path::new("f"), "m")
+        };
+        let found = excerpt(source, &finding);
+        assert_eq!(
+            found
+                .as_ref()
+                .map(|(shown, _, span)| (*shown, shown.get(span.clone()).unwrap_or_default())),
+            expected
+        );
+    }
+
+    #[test]
+    fn the_span_is_shown_in_its_lines() {
+        let source = "a: b\nxé: [1,\n  2]\nc:\n  d: 1\n  e: 2\n  f: 3\ng: 4\n";
+        shows(source, (1, 4), (1, 5), Some(("a: b", "b")));
+        shows(source, (2, 5), (3, 5), Some(("xé: [1,\n  2]", "[1,\n  2]")));
+        // Too long, or past its end: the first line.
+        shows(source, (5, 3), (8, 1), Some(("  d: 1", "d: 1")));
+        shows(source, (8, 4), (9, 1), Some(("g: 4", "4")));
+        shows(source, (12, 1), (12, 2), None);
+        shows(source, (0, 0), (0, 0), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! Did Envoy take a policy? Its statistics count each that it took and each
+//! that it refused, per filter.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// How often the statistics are read.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long one answer of Envoy's admin interface may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Envoy's admin interface.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    agent: ureq::Agent,
+    address: String,
+}
+
+/// How often Envoy took and refused a plugin's policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Taken.
+    pub taken: u64,
+    /// Refused: by the filter, or because the file is none.
+    pub refused: u64,
+}
+
+/// The counts by plugin.
+pub type Counts = BTreeMap<String, Count>;
+
+/// What became of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Envoy took it; the next request is judged by it.
+    Taken,
+    /// Envoy refused it; the last good one serves on.
+    Refused,
+    /// Envoy did neither in time.
+    Late,
+    /// Envoy has no filter of this name.
+    NotMounted,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Taken => "Envoy took it",
+            Outcome::Refused => "refused by Envoy, the last good one serves on; see its log",
+            Outcome::Late => "Envoy did not take it in time; see its log",
+            Outcome::NotMounted => "Envoy has no filter of this name",
+        })
+    }
+}
+
+impl Admin {
+    /// The interface at `host:port`.
+    #[must_use]
+    pub fn new(address: &str) -> Self {
+        let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).build();
+        Admin { agent: config.new_agent(), address: address.to_owned() }
+    }
+
+    /// The counts now.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn counts(&self) -> Result<Counts, String> {
+        let url = format!("http://{}/stats?filter=extension_config_discovery", self.address);
+        let text =
+            self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+        text.map(|text| counts(&text)).map_err(|e| {
+            format!("Envoy's admin interface at `{}` does not answer: {e}", self.address)
+        })
+    }
+
+    /// Waits until each of the plugins was taken or refused since `before`.
+    ///
+    /// # Errors
+    /// When the interface stops answering.
+    pub fn wait<'p>(
+        &self,
+        plugins: &[&'p str],
+        before: &Counts,
+        limit: Duration,
+    ) -> Result<Vec<(&'p str, Outcome)>, String> {
+        let end = Instant::now() + limit;
+        loop {
+            let now = self.counts()?;
+            let outcomes: Vec<_> =
+                plugins.iter().map(|plugin| (*plugin, outcome(plugin, before, &now))).collect();
+            let open = outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Late);
+            if !open || Instant::now() >= end {
+                return Ok(outcomes);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+fn outcome(plugin: &str, before: &Counts, now: &Counts) -> Outcome {
+    let old = before.get(plugin).copied().unwrap_or_default();
+    match now.get(plugin) {
+        None => Outcome::NotMounted,
+        Some(now) if now.refused > old.refused => Outcome::Refused,
+        Some(now) if now.taken > old.taken => Outcome::Taken,
+        Some(_) => Outcome::Late,
+    }
+}
+
+/// `…extension_config_discovery.http_filter.<plugin>.config_reload: 1`
+fn counts(stats: &str) -> Counts {
+    let mut out = Counts::new();
+    for line in stats.lines() {
+        let Some((_, rest)) = line.split_once("extension_config_discovery.http_filter.") else {
+            continue;
+        };
+        let Some((name, value)) = rest.split_once(": ") else { continue };
+        let Some((plugin, what)) = name.rsplit_once('.') else { continue };
+        let Ok(value) = value.trim().parse::<u64>() else { continue };
+        let count = out.entry(plugin.to_owned()).or_default();
+        match what {
+            "config_reload" => count.taken = value,
+            "update_rejected" | "config_fail" | "update_failure" => count.refused += value,
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_a_policy_is_told_by_the_counts() {
+        let before = counts(
+            "extension_config_discovery.http_filter.auth.config_reload: 1\n\
+             extension_config_discovery.http_filter.auth.update_rejected: 2\n\
+             http.g.extension_config_discovery.http_filter.authz.config_reload: 1\n\
+             something else: 5\n",
+        );
+        assert_eq!(before.get("auth"), Some(&Count { taken: 1, refused: 2 }));
+        let mut now = before.clone();
+        assert_eq!(outcome("auth", &before, &now), Outcome::Late);
+        assert_eq!(outcome("nobody", &before, &now), Outcome::NotMounted);
+        now.insert("auth".to_owned(), Count { taken: 2, refused: 2 });
+        assert_eq!(outcome("auth", &before, &now), Outcome::Taken);
+        // Taken by the main thread, refused by a worker.
+        now.insert("auth".to_owned(), Count { taken: 2, refused: 3 });
+        assert_eq!(outcome("auth", &before, &now), Outcome::Refused);
+        assert_eq!(outcome("authz", &before, &now), Outcome::Late);
+    }
+}

@@ -24,7 +24,7 @@ pub fn of(kind: Kind) -> String {
         match schema {
             Schema::Object { name, doc, fields, one_of } if seen.insert(name) => {
                 object(&mut out, name, &doc(), &fields(), one_of);
-                queue.extend(fields().iter().map(|f| inner(&f.schema)));
+                queue.extend(fields().iter().flat_map(|f| inner(&f.schema)));
             }
             Schema::Choice { name, words } if seen.insert(name) => choice(&mut out, name, &words),
             _ => {}
@@ -34,14 +34,16 @@ pub fn of(kind: Kind) -> String {
 }
 
 fn object(out: &mut String, name: &str, doc: &str, fields: &[Field], one_of: bool) {
-    let _ = writeln!(out, "\n## {name}\n\n{doc}\n");
+    let _ = writeln!(out, "\n## {}\n\n{doc}\n", heading(name));
     if one_of {
         let _ = writeln!(out, "Exactly one of these keys:\n");
     }
     let _ = writeln!(out, "| key | type | default | meaning |\n|---|---|---|---|");
     for field in fields {
         let default = match (field.default, field.required) {
-            (Some(default), _) => format!("`{}`", plain(default)),
+            (Some(default), _) => {
+                format!("`{}`", plain(default, &field.schema).replace('|', "\\|"))
+            }
             (None, true) => "required".to_owned(),
             (None, false) => "–".to_owned(),
         };
@@ -56,26 +58,66 @@ fn object(out: &mut String, name: &str, doc: &str, fields: &[Field], one_of: boo
 }
 
 fn choice(out: &mut String, name: &str, words: &[(&'static str, String)]) {
-    let _ = writeln!(out, "\n## {name}\n\n| word | meaning |\n|---|---|");
+    let _ = writeln!(out, "\n## {}\n\n| word | meaning |\n|---|---|", heading(name));
     for (word, doc) in words {
         let _ = writeln!(out, "| `{word}` | {} |", cell(doc));
     }
+}
+
+/// A type's name as operators read it: `Jwt`, not `JwtConfig`.
+fn heading(name: &str) -> &str {
+    let stem = name.strip_suffix("Config").or_else(|| name.strip_suffix("Policy"));
+    stem.filter(|stem| !stem.is_empty()).unwrap_or(name)
 }
 
 fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }
 
-/// A default as an operator would write it, where the declaration allows it.
-fn plain(default: &str) -> String {
-    let default = default.replace("Vec :: new()", "[]").replace("Vec::new()", "[]");
-    default.replace('|', "\\|")
+/// A default as an operator would write it, out of its declaration.
+fn plain(default: &str, schema: &Schema) -> String {
+    // `stringify!` puts blanks where it likes.
+    let text: String = default.chars().filter(|c| !c.is_whitespace()).collect();
+    let empty = ["::new()", "::default()", "::any()"].iter().any(|end| text.ends_with(end));
+    if empty {
+        return if matches!(schema, Schema::List(_)) { "[]" } else { "{}" }.to_owned();
+    }
+    if let Some(items) = text.strip_prefix("vec![").and_then(|t| t.strip_suffix(']')) {
+        let Schema::List(item) = schema else { return items.to_owned() };
+        let items: Vec<String> = items.split(',').map(|i| plain(i, item)).collect();
+        return format!("[{}]", items.join(", "));
+    }
+    if let Some(quoted) = text.split('"').nth(1) {
+        return quoted.to_owned();
+    }
+    match text.as_str() {
+        "Carrier::bearer()" => return "{authorization: Bearer}".to_owned(),
+        "Carrier::api_key_header()" => return "{header: {name: x-api-key}}".to_owned(),
+        _ => {}
+    }
+    let number =
+        |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')').map(|n| n.replace('_', ""));
+    if let Some(number) = number("Count::new(") {
+        return number;
+    }
+    if let Some(seconds) = number("Leeway(").or_else(|| number("Period::from_secs(")) {
+        return format!("{seconds}s");
+    }
+    match (schema, text.rsplit_once("::")) {
+        (Schema::Choice { words, .. }, Some((_, variant))) => {
+            let letters = |word: &str| word.replace(['-', '_'], "").to_lowercase();
+            let word = words.iter().find(|(word, _)| letters(word) == letters(variant));
+            word.map_or(text.clone(), |(word, _)| (*word).to_owned())
+        }
+        _ => text,
+    }
 }
 
-fn inner(schema: &Schema) -> Schema {
+fn inner(schema: &Schema) -> Vec<Schema> {
     match schema {
         Schema::List(item) | Schema::Map(item) => inner(item),
-        other => other.clone(),
+        Schema::AnyOf(shapes) => shapes.iter().flat_map(inner).collect(),
+        other => vec![other.clone()],
     }
 }
 
@@ -86,8 +128,10 @@ fn type_of(schema: &Schema) -> String {
         Schema::Count { min, max } => format!("whole number, {min} to {max}"),
         Schema::Text { expected, .. } => cell(expected),
         Schema::Choice { name, .. } | Schema::Object { name, .. } => {
+            let name = heading(name);
             format!("[{name}](#{})", name.to_lowercase())
         }
+        Schema::AnyOf(shapes) => shapes.iter().map(type_of).collect::<Vec<_>>().join(", or "),
         Schema::List(item) => format!("list of {}", type_of(item)),
         Schema::Map(value) => format!("mapping of names to {}", type_of(value)),
     }

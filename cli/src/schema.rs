@@ -95,6 +95,10 @@ fn shape(schema: &Schema, definitions: &mut Map<String, Value>) -> Value {
         Schema::Choice { words, .. } => {
             json!({"enum": words.iter().map(|(word, _)| *word).collect::<Vec<_>>()})
         }
+        Schema::AnyOf(shapes) => {
+            let shapes: Vec<Value> = shapes.iter().map(|s| shape(s, definitions)).collect();
+            json!({"anyOf": shapes})
+        }
         Schema::List(item) => json!({"type": "array", "items": shape(item, definitions)}),
         Schema::Map(value) => {
             json!({"type": "object", "additionalProperties": shape(value, definitions)})

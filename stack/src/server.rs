@@ -110,11 +110,19 @@ struct Socket {
 impl Socket {
     fn usable(&self) -> io::Result<()> {
         if self.reset.load(Ordering::Acquire) {
-            // Closing then sends RST instead of FIN.
-            self.stream.set_zero_linger()?;
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         Ok(())
+    }
+}
+
+impl Drop for Socket {
+    /// The server may close without another write, so that RST instead of FIN is asked for here.
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Acquire) {
+            // Where it cannot be had, the connection still closes without an answer.
+            let _ = self.stream.set_zero_linger();
+        }
     }
 }
 
@@ -158,5 +166,27 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.usable()?;
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _, Write as _};
+
+    use super::*;
+    use crate::upstream::{Recorder, router};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reset_is_no_ordinary_close() {
+        let router = router(&Recorder::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = router.into_make_service_with_connect_info::<Connection>();
+        tokio::spawn(axum::serve(Listener(listener), service).into_future());
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        let request = "GET /whoami HTTP/1.1\r\nhost: upstream\r\nx-demo-fault: reset\r\n\r\n";
+        client.write_all(request.as_bytes()).unwrap();
+        let error = client.read(&mut [0; 16]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 }

@@ -12,6 +12,17 @@ pub const FILTERS: [&str; 4] = ["auth", "authz", "rate-limit", "legacy-compat"];
 
 const TARGET: &str = "wasm32-wasip1";
 
+/// Builds the filters and the command line tool.
+///
+/// # Errors
+/// What keeps one from being built.
+pub fn all(settings: &Settings) -> Result<()> {
+    modules(settings)?;
+    let postern = programs(settings)?.join("postern");
+    say!("  {}", settings.shown(&postern));
+    Ok(())
+}
+
 /// Builds the filters into `target/modules`, each replaced by a rename.
 ///
 /// # Errors

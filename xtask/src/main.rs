@@ -1,4 +1,4 @@
-//! The recipes of this workspace: `cargo xtask build | up | down | test`.
+//! The recipes of this workspace: `cargo xtask build | up | down | test | reference`.
 
 /// Prints a line; a reader that went away is no reason to fail.
 macro_rules! say {
@@ -18,6 +18,7 @@ mod envoy;
 mod http;
 mod machine;
 mod policies;
+mod reference;
 mod settings;
 mod stack;
 mod state;
@@ -35,12 +36,13 @@ type Result<T> = std::result::Result<T, String>;
 
 const USAGE: &str = "usage: cargo xtask <command>
 
-  build          the four filters, to target/modules
+  build          the four filters, to target/modules, and the tool `postern`
   up [--detach]  the whole demo on loopback: builds, checks the policies, starts
                  the stack and Envoy, follows the decisions until Ctrl-C;
                  --detach: returns once a request has passed
   down           stops what `up` started
   test           every test: unit, corpus native, corpus on Envoy
+  reference      docs/reference, made anew from the policies' types
 
 variables: ENVOY, POSTERN_RUN_DIR, POSTERN_POLICIES, POSTERN_GATEWAY_PORT,
 POSTERN_ADMIN_PORT, POSTERN_UPSTREAM_PORT, POSTERN_IDP_PORT";
@@ -49,11 +51,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let command: fn(&Settings) -> Result<()> = match words.as_slice() {
-        ["build"] => |settings| build::modules(settings).map(drop),
+        ["build"] => build::all,
         ["up"] => |settings| up::run(settings, false),
         ["up", "--detach"] => |settings| up::run(settings, true),
         ["down"] => down::run,
         ["test"] => test::run,
+        ["reference"] => reference::run,
         ["help" | "--help" | "-h"] => {
             say!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -18,11 +18,11 @@ pub fn text(settings: &Settings) -> String {
   mint() {{ curl -s http://{idp}/mint -H 'content-type: application/json' -d "$1" | sed 's/.*"access_token":"\([^"]*\)".*/\1/'; }}
   curl -i http://{gateway}/whoami -H "authorization: Bearer $(mint '{{"sub":"northwind"}}')"
 
-  # no credentials; a scope too few
+  # no credentials, then a scope too few
   curl -i http://{gateway}/v3/market/author/sales
   curl -i http://{gateway}/v3/market/author/sales -H "authorization: Bearer $(mint '{{"sub":"northwind","scopes":["user:email"]}}')"
 
-  # five a minute is the plan `tiny`; the sixth is too many
+  # five a minute is the plan tiny, the sixth is too many
   T=$(mint '{{"sub":"bluefin","claims":{{"plan":"tiny"}}}}'); for i in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{{http_code}}\n' http://{gateway}/whoami -H "authorization: Bearer $T"; done
 
   # an old client: the key in the path, the old envelope back
@@ -31,7 +31,7 @@ pub fn text(settings: &Settings) -> String {
   # what the upstream saw of it
   curl -s http://{upstream}/__requests
 
-  # each filter's counters
+  # the counters of each filter
   curl -s 'http://{admin}/stats/prometheus?filter=postern'
 "#
     )

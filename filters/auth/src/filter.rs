@@ -1,6 +1,7 @@
 //! The filter: which rule, which credential, whose.
 
-use postern_core::config::{Errors, Node};
+use postern_core::config::schema::Schema;
+use postern_core::config::{Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::rules::Subject;
 use postern_core::{
@@ -10,7 +11,7 @@ use postern_core::{
 
 use crate::carrier::Found;
 use crate::identity_headers;
-use crate::policy::{Need, Policy, Rule};
+use crate::policy::{Need, Policy, PolicyConfig, Rule};
 use crate::presented::Presented;
 use crate::reason::Reason;
 
@@ -38,6 +39,10 @@ impl Filter for Auth {
 
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {
         Policy::compile(policy, environment).map(|policy| Auth { policy })
+    }
+
+    fn schema() -> Schema {
+        PolicyConfig::schema()
     }
 
     fn request_headers(&self, (): &mut (), request: &Request<'_>, host: &dyn Host) -> Outcome {

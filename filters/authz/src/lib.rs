@@ -15,7 +15,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use postern_core::config::{self, Errors, Node};
+use postern_core::config::schema::Schema;
+use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::identity::STATE;
 use postern_core::rules::{Rules, Subject as Asked};
@@ -64,6 +65,10 @@ impl Filter for Authz {
         let Policy { realm, rules } = config::decode(policy)?;
         let rules = rules.into_iter().map(|rule| (rule.applies_to.clone(), rule)).collect();
         Ok(Authz { realm, rules: Rules::new(rules) })
+    }
+
+    fn schema() -> Schema {
+        Policy::schema()
     }
 
     fn request_headers(&self, (): &mut (), request: &Request<'_>, host: &dyn Host) -> Outcome {

@@ -41,6 +41,17 @@ postern_core::config! {
         Deny = "deny",
     }
 
+    /// Whom a rule applies to, whatever their scopes.
+    choice WideSubject {
+        /// Everybody, with or without a credential.
+        Anyone = "anyone",
+        /// Only callers without one.
+        Anonymous = "anonymous",
+        /// Every caller with a checked credential.
+        Identified = "identified",
+    }
+
+    /// Whom a rule applies to, by scopes: exactly one of the two.
     struct SubjectConfig {
         /// Callers with at least one of these scopes.
         any_scope: Option<Vec<Scope>>,
@@ -166,12 +177,23 @@ impl Subject {
 impl Decode for Subject {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         match &at.node().value {
-            Value::Text(_) => decode_text(at, errors, SUBJECT, |text| match text {
-                "anyone" => Ok(Subject::Anyone),
-                "anonymous" => Ok(Subject::Anonymous),
-                "identified" => Ok(Subject::Identified),
-                _ => Err(format!("expected {SUBJECT}")),
-            }),
+            Value::Text(_) => {
+                // The mapping is expected too, so the message is wider.
+                let wide = WideSubject::decode(at, &mut Errors::default());
+                if wide.is_none() {
+                    at.error(errors, format!("expected {SUBJECT}"));
+                }
+                wide.map(|wide| match wide {
+                    WideSubject::Anyone => Subject::Anyone,
+                    WideSubject::Anonymous => Subject::Anonymous,
+                    WideSubject::Identified => Subject::Identified,
+                })
+            }
+            // A misspelt key is one mistake: only it is told.
+            Value::Map(entries) if entries.iter().any(|(key, _)| !is_known(&key.text)) => {
+                SubjectConfig::decode(at, errors);
+                None
+            }
             Value::Map(_) => {
                 let SubjectConfig { any_scope, all_scopes } = SubjectConfig::decode(at, errors)?;
                 let (key, scopes, make): (_, _, fn(_) -> _) = match (any_scope, all_scopes) {
@@ -198,8 +220,12 @@ impl Decode for Subject {
     }
 
     fn schema() -> Schema {
-        SubjectConfig::schema()
+        Schema::AnyOf(vec![WideSubject::schema(), SubjectConfig::schema()])
     }
+}
+
+fn is_known(key: &str) -> bool {
+    matches!(key, "any_scope" | "all_scopes")
 }
 
 /// A protection space: 1–64 printable ASCII characters that need no escape in

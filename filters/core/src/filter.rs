@@ -38,9 +38,7 @@ pub trait Filter: Sized + 'static {
 
     /// The shape of a policy, for the JSON Schema and the reference.
     #[must_use]
-    fn schema() -> Schema {
-        Schema::Any
-    }
+    fn schema() -> Schema;
 
     /// The request's headers came.
     fn request_headers(

@@ -108,7 +108,7 @@ pub(crate) fn headers(
     if is_stream(response) {
         return Outcome::edit(answering.dialect_headers());
     }
-    if stream.head || matches!(status, 204 | 304) {
+    if stream.head || (matches!(status, 204 | 304) && !case.is_another_answer(status)) {
         return without_body(&answering, stream, case);
     }
     stream.kept = response
@@ -119,8 +119,15 @@ pub(crate) fn headers(
         .collect();
     stream.unfit = if case.reads_body() { unfit(response) } else { None };
     stream.packed = is_packed(response);
-    if response.is_end_of_stream() {
+    // A failing upstream may never finish its answer, and nobody reads that.
+    let failed = origin == Origin::Upstream && status >= 500 && !case.reads_body();
+    if failed || response.is_end_of_stream() {
         return anew(&answering, stream, case, b"");
+    }
+    // Told beforehand, it is not collected up to the proxy's own limit, whose
+    // answer would not have the headers that this one has by now.
+    if length(response).is_some_and(|length| length > answering.max_body) {
+        return over_cap(blueprint, stream);
     }
     Outcome::hold()
 }
@@ -131,6 +138,10 @@ pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> O
     let Some(case) = stream.origin.and_then(|o| answering.case(&stream.facts, o)) else {
         return Outcome::pass();
     };
+    // Where no byte came, there is no buffer to put another body into.
+    if body.is_empty() {
+        return anew(&answering, stream, case, body);
+    }
     match rewritten(&answering, stream, case, body) {
         Ok(new) => {
             let mut outcome = Outcome::edit(body_headers(&answering, stream, case))
@@ -150,7 +161,7 @@ pub(crate) fn over_cap(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
         return Outcome::pass();
     };
     let outcome = if case.reads_body() {
-        match replacement(&answering, stream, case) {
+        match replacement(&answering, stream, case.on_too_large) {
             Some((fault, facts, body)) => {
                 stream.facts = facts;
                 reply(&answering, stream, fault, body, "too_large")
@@ -209,6 +220,12 @@ fn unfit(response: &Response<'_>) -> Option<&'static str> {
         !matches!(coding.as_slice(), b"" | b"identity" | b"gzip" | b"x-gzip")
     });
     coded.then_some("unknown_coding")
+}
+
+/// The length that the answer says its body has.
+fn length(response: &Response<'_>) -> Option<usize> {
+    let value = response.headers().get("content-length")?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn is_packed(response: &Response<'_>) -> bool {
@@ -277,7 +294,7 @@ fn mismatched(
     case: &Case,
     code: &'static str,
 ) -> Outcome {
-    let outcome = match replacement(answering, stream, case) {
+    let outcome = match replacement(answering, stream, case.on_mismatch) {
         Some((fault, facts, body)) => {
             stream.facts = facts;
             let mut outcome = Outcome::edit(body_headers(answering, stream, fault))
@@ -294,14 +311,13 @@ fn original(answering: &Answering<'_>, stream: &Stream, code: &'static str) -> O
     Outcome::edit(answering.dialect_headers()).with_record(answering.record(stream, code))
 }
 
-/// What the dialect makes of an answer that cannot be used, if the case wants
-/// that.
+/// What the dialect makes of an answer that cannot be used, if that is wanted.
 fn replacement<'b>(
     answering: &Answering<'b>,
     stream: &Stream,
-    case: &Case,
+    wanted: OnMismatch,
 ) -> Option<(&'b Case, Facts, Vec<u8>)> {
-    if case.on_mismatch != OnMismatch::Fault {
+    if wanted != OnMismatch::Fault {
         return None;
     }
     let (mut facts, origin) = fault();
@@ -318,7 +334,7 @@ fn anew(answering: &Answering<'_>, stream: &mut Stream, case: &Case, body: &[u8]
         Ok(new) => {
             reply(answering, stream, case, new, "rewritten").counting(counter::ANSWER_REWRITTEN)
         }
-        Err(code) => match replacement(answering, stream, case) {
+        Err(code) => match replacement(answering, stream, case.on_mismatch) {
             Some((fault, facts, body)) => {
                 stream.facts = facts;
                 reply(answering, stream, fault, body, code)
@@ -358,7 +374,7 @@ fn reply(
 /// HEAD, 204 and 304: the headers of the rewritten answer, without its body.
 fn without_body(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Outcome {
     let mut edits = answering.dialect_headers();
-    if stream.head && !matches!(stream.status, 204 | 304) {
+    if case.is_another_answer(stream.status) || !matches!(stream.status, 204 | 304) {
         edits.extend(case_headers(answering, stream, case));
         // The length of the body that there would be is not known.
         edits.push(HeaderEdit::remove("content-length"));

@@ -32,6 +32,8 @@ pub(crate) struct Case {
     pub(crate) body: Body,
     /// What if the answer does not fit.
     pub(crate) on_mismatch: OnMismatch,
+    /// What if it is too large.
+    pub(crate) on_too_large: OnMismatch,
 }
 
 /// What becomes of a body.
@@ -86,7 +88,7 @@ impl Cases {
         let found = self.first(&facts, origin).or_else(|| fallback?.first(&facts, origin));
         let usable = found.is_some_and(|c| !matches!(c.body, Body::Keep) && !c.reads_body());
         for (case, policy) in self.0.iter().zip(policies) {
-            if case.on_mismatch == OnMismatch::Fault && !usable {
+            if [case.on_mismatch, case.on_too_large].contains(&OnMismatch::Fault) && !usable {
                 policy.error(
                     errors,
                     "`on_mismatch: fault` needs a case for the status 502, here or in the dialect, \
@@ -111,8 +113,9 @@ impl Case {
         names: &Names,
         errors: &mut Errors,
     ) -> Self {
-        let CasePolicy { when, status, headers, content_type, json, text, edit, on_mismatch } =
+        let CasePolicy { when, status, headers, content_type, json, text, edit, .. } =
             &located.value;
+        let CasePolicy { on_mismatch, on_too_large, .. } = &located.value;
         let bodies = [json.is_some(), text.is_some(), edit.is_some()];
         let has_body = bodies.contains(&true);
         if bodies.iter().filter(|b| **b).count() > 1 {
@@ -149,7 +152,16 @@ impl Case {
             is_json: json.is_some(),
             body: body.unwrap_or(Body::Keep),
             on_mismatch: *on_mismatch,
+            on_too_large: on_too_large.unwrap_or(*on_mismatch),
         }
+    }
+
+    /// Does it put another answer, with a status and a body of its own, in the
+    /// place of one with this status?
+    pub(crate) fn is_another_answer(&self, status: u16) -> bool {
+        self.status.is_some_and(|own| own != status)
+            && !matches!(self.body, Body::Keep)
+            && !self.reads_body()
     }
 
     /// Does it need the answer's own body?

@@ -39,14 +39,6 @@ pub struct LegacyCompat {
     blueprint: Blueprint,
 }
 
-impl LegacyCompat {
-    /// The shape of the policy.
-    #[must_use]
-    pub fn schema() -> Schema {
-        policy::Policy::schema()
-    }
-}
-
 /// The counters, as indices into [`Filter::COUNTERS`].
 mod counter {
     pub(crate) const REQUEST_MATCHED: usize = 0;
@@ -71,6 +63,10 @@ impl Filter for LegacyCompat {
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
         Blueprint::compile(At::root(policy)).map(|blueprint| LegacyCompat { blueprint })
+    }
+
+    fn schema() -> Schema {
+        policy::Policy::schema()
     }
 
     fn request_headers(

@@ -170,6 +170,8 @@ postern_core::config! {
         edit: Option<EditPolicy>,
         /// What if the body does not fit, is no JSON or is too large.
         on_mismatch: OnMismatch = OnMismatch::Original,
+        /// What if the body is too large, if not the same.
+        on_too_large: Option<OnMismatch>,
     }
 
     /// Which answers a case is for. All given conditions have to hold.
@@ -289,9 +291,7 @@ impl Decode for StatusPattern {
     }
 
     fn schema() -> Schema {
-        Schema::Text {
-            expected: "a status from 200 to 599, or a class such as `4xx`",
-            pattern: Some("^([2-5][0-9][0-9]|[2-5]xx)$"),
-        }
+        let class = Schema::Text { expected: "a class such as `4xx`", pattern: Some("^[2-5]xx$") };
+        Schema::AnyOf(vec![Schema::Count { min: 200, max: 599 }, class])
     }
 }

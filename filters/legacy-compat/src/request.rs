@@ -25,7 +25,8 @@ pub(crate) fn received(
         Ok(target) => target,
         Err(bad) => {
             let host = blueprint.host(host_of(request.authority()).as_deref());
-            stream.dialect = host.map(|h| h.dialect);
+            stream.dialect =
+                host.map(|h| h.dialect).or_else(|| dialect_of_any_path(blueprint, request));
             let segments = host.and_then(|h| h.log_segments);
             let path = blueprint.log.of_bytes(request.path().unwrap_or_default(), segments);
             return refused(stream, Refusal::bad_request(bad.to_string()), "-", path);
@@ -36,6 +37,13 @@ pub(crate) fn received(
         Some(found) => matched(blueprint, stream, &target, &found),
         None => unmatched(blueprint, stream, &target, subject.host.as_deref()),
     }
+}
+
+/// The dialect of a client whose path cannot be judged: that of the first rule
+/// which asks nothing of the path.
+fn dialect_of_any_path(blueprint: &Blueprint, request: &Request<'_>) -> Option<usize> {
+    let root = Target::parse(Some(b"/")).ok()?;
+    blueprint.rules.first(&Subject::new(request, &root))?.rule.dialect
 }
 
 fn matched(
@@ -91,13 +99,15 @@ fn unmatched(
 
 /// The answer has to come uncompressed, whole, and as it is now: a rewritten
 /// body has no validators.
-fn whole_answer() -> [HeaderEdit; 5] {
+fn whole_answer() -> [HeaderEdit; 7] {
     [
         HeaderEdit::set("accept-encoding", "identity"),
         HeaderEdit::remove("range"),
         HeaderEdit::remove("if-range"),
         HeaderEdit::remove("if-match"),
         HeaderEdit::remove("if-none-match"),
+        HeaderEdit::remove("if-modified-since"),
+        HeaderEdit::remove("if-unmodified-since"),
     ]
 }
 

@@ -16,7 +16,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use postern_core::config::{self, Errors, Node};
+use postern_core::config::schema::Schema;
+use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::identity::STATE;
 use postern_core::rules::{Rules, Subject as Asked};
@@ -72,6 +73,10 @@ impl Filter for RateLimit {
             ipv6_prefix,
             table: Table::new(capacity),
         })
+    }
+
+    fn schema() -> Schema {
+        Policy::schema()
     }
 
     fn request_headers(

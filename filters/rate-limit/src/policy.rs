@@ -276,6 +276,7 @@ impl Decode for PlanConfig {
     }
 
     fn schema() -> Schema {
-        AllowanceConfig::schema()
+        let unlimited = Schema::Text { expected: "`unlimited`", pattern: Some("^unlimited$") };
+        Schema::AnyOf(vec![unlimited, AllowanceConfig::schema()])
     }
 }

@@ -50,14 +50,13 @@ pub(super) async fn catalog_item(
 pub(super) async fn search(State(upstream): State<Arc<Upstream>>, request: Request) -> Response {
     let started = Instant::now();
     let fields = Fields::of_query(&request);
-    let wanted = |name| fields.given(name);
     let found: Vec<Match<'_>> = upstream
         .data
         .items
         .iter()
-        .filter(|item| wanted("site").is_none_or(|site| item.summary.site == site))
-        .filter(|item| wanted("category").is_none_or(|within| lies_in(&item.summary, within)))
-        .filter(|item| wanted("term").is_none_or(|term| speaks_of(item, term)))
+        .filter(|item| fields.given("site").is_none_or(|site| item.summary.site == site))
+        .filter(|item| fields.given("category").is_none_or(|within| lies_in(&item.summary, within)))
+        .filter(|item| fields.given("term").is_none_or(|term| speaks_of(item, term)))
         .map(Match::of)
         .collect();
     let hits = found.len();

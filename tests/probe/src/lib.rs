@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use postern_core::config::{Count, Errors, Node, decode};
+use postern_core::config::schema::Schema;
+use postern_core::config::{Count, Decode, Errors, Node, decode};
 use postern_core::filter::Environment;
 use postern_core::{
     Answer, Ask, Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Reply, Request,
@@ -50,6 +51,10 @@ impl Filter for Probe {
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
         let policy = decode::<Policy>(policy)?;
         Ok(Probe { cap: usize::try_from(policy.cap.get()).unwrap_or(usize::MAX) })
+    }
+
+    fn schema() -> Schema {
+        Policy::schema()
     }
 
     fn request_headers(&self, task: &mut Task, request: &Request<'_>, host: &dyn Host) -> Outcome {

@@ -210,7 +210,7 @@ fn the_upstream_gets_the_canonical_path() {
 fn the_demo_policy_is_good() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
     let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).unwrap();
-    let keys: serde_json::Value = serde_json::from_str(&read("stack/keys/jwks.json")).unwrap();
+    let keys: Value = serde_json::from_str(&read("stack/keys/jwks.json")).unwrap();
     let policy = json!({
         "realm": "marketplace",
         "providers": {"idp": {"jwt": {

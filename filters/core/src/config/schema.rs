@@ -29,6 +29,8 @@ pub enum Schema {
         /// Each word with its documentation.
         words: Vec<(&'static str, String)>,
     },
+    /// One of several shapes.
+    AnyOf(Vec<Schema>),
     /// A list.
     List(Box<Schema>),
     /// A mapping with free keys.

@@ -66,7 +66,7 @@ fn workers_that_interleave_give_nothing_away() {
             other: RefCell::new(Box::new(|| {
                 turn.set(turn.get() + 1);
                 // Every third load is left alone, so that ours gets through.
-                if turn.get() % 3 != 0 {
+                if !turn.get().is_multiple_of(3) {
                     for _ in 0..meddling {
                         let (spent, _) = theirs.spend(&host, b"northwind", &gcra(100)).unwrap();
                         by_others.set(by_others.get() + usize::from(spent.admitted));

@@ -1,0 +1,13 @@
+//! The upstream and the identity provider against the marketplace's contract, in process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod data;
+mod http;
+mod idp;
+mod mint;
+mod policy;
+mod recorder;
+mod refusals;
+mod rows;
+mod shape;

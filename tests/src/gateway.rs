@@ -24,6 +24,8 @@ pub struct Gateway {
     /// The policies that this run applies: a copy that a test may edit.
     pub policies: PathBuf,
     ports: [(&'static str, u16); 4],
+    /// Held as long as the demo runs.
+    lock: Option<fs::File>,
 }
 
 impl Gateway {
@@ -62,7 +64,14 @@ impl Gateway {
                 ("POSTERN_IDP_PORT", 0),
             ],
             run: run.join("run"),
+            lock: None,
         };
+        // Two runs of the tests at once would stop each other's demo.
+        let folder = workspace().join("target/test-runs");
+        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let lock = fs::File::create(folder.join(format!("{name}.lock")));
+        let lock = lock.and_then(|file| file.lock().map(|()| file));
+        gateway.lock = Some(lock.map_err(|e| format!("{}: {e}", folder.display()))?);
         // An earlier run that was killed may have left programs behind.
         if gateway.run.join("state.json").exists() {
             gateway.xtask(&["down"], PATIENCE).unwrap_or_default();

@@ -46,6 +46,12 @@ impl Run {
         run
     }
 
+    /// What was seen of one case, if it was sent and answered.
+    #[must_use]
+    pub fn seen(&self, case: &Case) -> Option<&Observation> {
+        self.seen.get(case.name.as_str())?.as_ref().ok()
+    }
+
     /// What differs in one case; empty: nothing.
     #[must_use]
     pub fn judge(&self, case: &Case) -> Vec<String> {

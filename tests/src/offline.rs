@@ -114,8 +114,10 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The request as a client would write it, `connection: close` aside.
-fn sent(filled: &Filled, number: u64) -> Sent {
+/// The request as a client would write it, `connection: close` aside. `number`
+/// goes into its id.
+#[must_use]
+pub fn sent(filled: &Filled, number: u64) -> Sent {
     let mut headers = vec![(b"Host".to_vec(), filled.host.clone())];
     for line in &filled.lines {
         let at = line.iter().position(|b| *b == b':').unwrap_or(line.len());

@@ -1,6 +1,7 @@
 //! What a case cannot say: many requests at once, changes under load, the
 //! statistics after all of it.
 
+mod explain;
 mod follow;
 mod limits;
 mod policies;
@@ -22,6 +23,7 @@ pub type Test = fn(&Stage) -> Result<(), String>;
 
 /// All of them, in the order in which they run.
 pub const ALL: &[(&str, Test)] = &[
+    ("explain::agrees_with_the_gateway", explain::agrees),
     ("limits::a_small_plan_is_exact_on_two_workers", limits::small_plan),
     ("limits::the_usual_limit_is_exact_on_two_workers", limits::usual_limit),
     ("limits::the_old_window_is_exact_on_two_workers", limits::old_window),

@@ -1,0 +1,118 @@
+//! How often each filter crosses the boundary to the proxy for one plain
+//! request: the larger part of what a filter costs. A number that grows is a
+//! decision to take, not an accident; one that shrinks belongs here too.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use postern_cli::policy::Policy;
+use postern_module::{Event, Headers, Module};
+use postern_stack::keys::Keys;
+use postern_stack::mint::{MintRequest, mint};
+
+/// In the order of a request's way; events without a call are left out.
+const EXPECTED: &[&str] = &[
+    "legacy-compat request: get_header_map_pairs 1, set_property 2",
+    "auth request: call_foreign_function 1, get_current_time_nanoseconds 1, \
+     get_header_map_pairs 1, increment_metric 1, remove_header_map_value 1, \
+     replace_header_map_value 4, set_property 2",
+    "rate-limit request: get_current_time_nanoseconds 1, get_header_map_pairs 1, \
+     get_property 1, get_shared_data 1, increment_metric 1, set_property 1, set_shared_data 1",
+    "authz request: get_header_map_pairs 1, get_property 1, increment_metric 1, set_property 1",
+    "rate-limit response: replace_header_map_value 2",
+];
+
+struct Chain {
+    filters: Vec<(&'static str, Module)>,
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The demo's filters with the demo's policies, as the proxy would mount them.
+fn chain() -> Chain {
+    let modules = std::env::var_os("POSTERN_MODULES")
+        .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
+    let secret = std::fs::read_to_string(workspace().join("stack/keys/hs256.txt")).unwrap();
+    let environment = [("POSTERN_DEMO_HS256", secret.trim())];
+    let load = |name: &'static str| {
+        let policy = workspace().join("envoy/filters").join(format!("{name}.yaml"));
+        let policy = Policy::read(&policy).unwrap().node.to_json();
+        let file = modules.join(format!("{name}.wasm"));
+        let wasm = std::fs::read(&file)
+            .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build`", file.display()));
+        let mut module = Module::load(&wasm, name, &environment).unwrap();
+        assert!(module.configure(&policy).unwrap(), "{:?}", module.proxy().log);
+        (name, module)
+    };
+    Chain { filters: ["legacy-compat", "auth", "rate-limit", "authz"].map(load).into() }
+}
+
+impl Chain {
+    /// Sends a request through all of them and an answer back; returns what
+    /// each called, a line an event.
+    fn pass(&mut self, mut request: Headers, mut response: Headers) -> Vec<String> {
+        let mut calls = Vec::new();
+        let mut states: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut streams = Vec::new();
+        for (name, module) in &mut self.filters {
+            let stream = module.stream().unwrap();
+            streams.push(stream);
+            module.proxy().properties.extend(states.clone());
+            let event = module.request_headers(stream, request, true).unwrap();
+            assert_eq!(module.proxy().reply, None, "{name} refused");
+            calls.extend(line(name, "request", &event));
+            request = std::mem::take(&mut module.proxy().request);
+            states.extend(module.proxy().properties.clone());
+        }
+        for ((name, module), stream) in self.filters.iter_mut().zip(streams).rev() {
+            let event = module.response_headers(stream, response, true).unwrap();
+            calls.extend(line(name, "response", &event));
+            response = std::mem::take(&mut module.proxy().response);
+            calls.extend(line(name, "end", &module.end(stream).unwrap()));
+        }
+        calls
+    }
+}
+
+fn line(name: &str, event: &str, seen: &Event) -> Option<String> {
+    let calls: Vec<String> = seen
+        .crossings
+        .iter()
+        .map(|(call, count)| format!("{} {count}", call.trim_start_matches("proxy_")))
+        .collect();
+    (!calls.is_empty()).then(|| format!("{name} {event}: {}", calls.join(", ")))
+}
+
+fn headers(list: &[(&str, &str)]) -> Headers {
+    list.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect()
+}
+
+#[test]
+fn the_plain_path_crosses_no_more_often_than_this() {
+    let keys = Keys::embedded().unwrap();
+    // The module's clock stands still.
+    let token = mint(&keys, MintRequest::for_subject("northwind"), 1_800_000_000).unwrap();
+    let request = headers(&[
+        (":authority", "api.example.com"),
+        (":path", "/v3/market/author/sales"),
+        (":method", "GET"),
+        (":scheme", "http"),
+        ("accept", "*/*"),
+        ("authorization", &format!("Bearer {token}")),
+        ("x-forwarded-proto", "http"),
+        ("x-request-id", "00000000-0000-4000-8000-000000000000"),
+    ]);
+    let response = headers(&[
+        (":status", "200"),
+        ("content-type", "application/json"),
+        ("content-length", "2"),
+    ]);
+    let mut chain = chain();
+    // The first request also makes the secret that the workers share.
+    chain.pass(request.clone(), response.clone());
+    assert_eq!(chain.pass(request, response), EXPECTED);
+}

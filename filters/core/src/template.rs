@@ -277,7 +277,7 @@ impl Pattern {
             let length = if last {
                 rest.strip_suffix(after.as_slice()).map(<[u8]>::len)
             } else {
-                rest.windows(after.len()).position(|w| w == after.as_slice())
+                rest.windows(after.len().max(1)).position(|w| w == after.as_slice())
             };
             let Some(value) = length.and_then(|n| rest.get(..n)) else { return false };
             if !capture.kind.accepts(value) {

@@ -8,6 +8,7 @@ use crate::cases::{Body, Case, fault};
 use crate::counter;
 use crate::expression::Scope;
 use crate::facts::{Facts, RefusalFacts};
+use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::gzip;
 use crate::json::Document;
 use crate::policy::{OnMismatch, Origin};
@@ -192,47 +193,6 @@ fn origin(facts: &mut Facts, host: &dyn Host) -> Origin {
         Some(details) if details != b"via_upstream" => Origin::Proxy,
         _ => Origin::Upstream,
     }
-}
-
-fn is_stream(response: &Response<'_>) -> bool {
-    let content_type = media_type(response);
-    content_type == "text/event-stream" || content_type.starts_with("application/grpc")
-}
-
-/// The media type in lower case, without parameters; empty if there is none.
-fn media_type(response: &Response<'_>) -> String {
-    let value = response.headers().get("content-type").unwrap_or_default();
-    let text = String::from_utf8_lossy(value);
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// What stands against reading the body as JSON, if anything.
-fn unfit(response: &Response<'_>) -> Option<&'static str> {
-    let media_type = media_type(response);
-    if media_type != "application/json" && !media_type.ends_with("+json") {
-        return Some("not_json");
-    }
-    if response.headers().get("content-range").is_some() {
-        return Some("partial");
-    }
-    let coded = response.headers().all("content-encoding").any(|value| {
-        let coding = value.to_ascii_lowercase();
-        !matches!(coding.as_slice(), b"" | b"identity" | b"gzip" | b"x-gzip")
-    });
-    coded.then_some("unknown_coding")
-}
-
-/// The length that the answer says its body has.
-fn length(response: &Response<'_>) -> Option<usize> {
-    let value = response.headers().get("content-length")?;
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-fn is_packed(response: &Response<'_>) -> bool {
-    response
-        .headers()
-        .all("content-encoding")
-        .any(|value| value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip"))
 }
 
 /// The new body.

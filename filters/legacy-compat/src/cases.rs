@@ -91,8 +91,8 @@ impl Cases {
             if [case.on_mismatch, case.on_too_large].contains(&OnMismatch::Fault) && !usable {
                 policy.error(
                     errors,
-                    "`on_mismatch: fault` needs a case for the status 502, here or in the dialect, \
-                     with a body of its own",
+                    "a `fault` needs a case for the status 502, here or in the dialect, with a body \
+                     of its own",
                 );
             }
         }

@@ -14,6 +14,7 @@ mod cases;
 mod edit;
 mod expression;
 mod facts;
+mod framing;
 mod gzip;
 mod json;
 mod log_path;

@@ -1,0 +1,46 @@
+//! What an answer's headers say of its body.
+
+use postern_core::Response;
+
+/// Is it a stream of events or messages?
+pub(crate) fn is_stream(response: &Response<'_>) -> bool {
+    let content_type = media_type(response);
+    content_type == "text/event-stream" || content_type.starts_with("application/grpc")
+}
+
+/// The media type in lower case, without parameters; empty if there is none.
+fn media_type(response: &Response<'_>) -> String {
+    let value = response.headers().get("content-type").unwrap_or_default();
+    let text = String::from_utf8_lossy(value);
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// What stands against reading the body as JSON, if anything.
+pub(crate) fn unfit(response: &Response<'_>) -> Option<&'static str> {
+    let media_type = media_type(response);
+    if media_type != "application/json" && !media_type.ends_with("+json") {
+        return Some("not_json");
+    }
+    if response.headers().get("content-range").is_some() {
+        return Some("partial");
+    }
+    let coded = response.headers().all("content-encoding").any(|value| {
+        let coding = value.to_ascii_lowercase();
+        !matches!(coding.as_slice(), b"" | b"identity" | b"gzip" | b"x-gzip")
+    });
+    coded.then_some("unknown_coding")
+}
+
+/// The length that the answer says its body has.
+pub(crate) fn length(response: &Response<'_>) -> Option<usize> {
+    let value = response.headers().get("content-length")?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Is its body compressed with gzip?
+pub(crate) fn is_packed(response: &Response<'_>) -> bool {
+    response
+        .headers()
+        .all("content-encoding")
+        .any(|value| value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip"))
+}

@@ -2,13 +2,14 @@
 //! file is one; this checks what Envoy would take and the gateway could not
 //! live with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use postern_core::config::{At, Errors, Node, Value, parse_duration};
+use postern_core::config::{At, Errors, Node, Position, Value, parse_duration};
 
 use crate::finding::Finding;
+use crate::policy::Kind;
 use crate::yaml;
 
 /// The shortest reload interval that Envoy survives in steps that were tried.
@@ -18,16 +19,32 @@ const SHORTEST_RELOAD: Duration = Duration::from_millis(5);
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
 const MANAGER: &str = "HttpConnectionManager";
+const TLS: &str = "DownstreamTlsContext";
 const WASM: &str = "extensions.filters.http.wasm.v3.Wasm";
 
-/// What writes a credential into a log: keys stand in old paths.
-const SPOKEN: [&str; 6] = [
-    "%REQ(:PATH",
-    "%REQ(X-ENVOY-ORIGINAL-PATH",
-    "%REQ(AUTHORIZATION",
-    "%REQ(COOKIE",
-    "%REQ(X-API-KEY",
-    "%PATH(",
+/// Where a listener's TLS says which certificates of clients are good.
+const TRUST: [&[&str]; 2] = [
+    &["common_tls_context", "validation_context", "trust_chain_verification"],
+    &[
+        "common_tls_context",
+        "combined_validation_context",
+        "default_validation_context",
+        "trust_chain_verification",
+    ],
+];
+
+/// Headers that may hold a credential: keys stand in old paths, and a user with
+/// a password before a host. What logs them writes it into the log.
+const SPOKEN: [&str; 9] = [
+    ":PATH",
+    "X-ENVOY-ORIGINAL-PATH",
+    ":AUTHORITY",
+    "HOST",
+    "AUTHORIZATION",
+    "PROXY-AUTHORIZATION",
+    "COOKIE",
+    "REFERER",
+    "X-API-KEY",
 ];
 
 /// Is this document a bootstrap?
@@ -36,40 +53,66 @@ pub fn is_bootstrap(node: &Node) -> bool {
     ["static_resources", "dynamic_resources", "admin"].iter().any(|key| node.get(key).is_some())
 }
 
-/// Checks a bootstrap. `plugins`: the names of the policies that it may mount;
-/// `None` when they are not known.
+/// Policies by the names under which they are mounted.
+pub type Plugins = BTreeMap<String, Kind>;
+
+/// Checks a bootstrap and returns the names of the filters that it mounts.
+/// `plugins`: the policies that it may mount; `None` when they are not known.
 ///
 /// # Errors
 /// Every mistake at once.
-pub fn check(file: &Path, plugins: Option<&BTreeSet<String>>) -> Result<(), Vec<Finding>> {
+pub fn check(file: &Path, plugins: Option<&Plugins>) -> Result<BTreeSet<String>, Vec<Finding>> {
     let whole = |e: std::io::Error| vec![Finding::of_file(file, format!("cannot be read: {e}"))];
     let text = std::fs::read_to_string(file).map_err(whole)?;
     let node = yaml::parse(&text).map_err(|errors| Finding::all_of(file, &errors))?;
-    let mut checker = Checker { plugins, errors: Errors::default(), managers: 0 };
+    let mut checker = Checker {
+        plugins,
+        errors: Errors::default(),
+        managers: 0,
+        mounted: BTreeSet::new(),
+        walked: BTreeSet::new(),
+    };
     checker.walk(At::root(&node));
     if checker.managers == 0 {
         At::root(&node)
             .error(&mut checker.errors, format!("expected a listener with an `{MANAGER}`"));
     }
-    if checker.errors.is_empty() { Ok(()) } else { Err(Finding::all_of(file, &checker.errors)) }
+    if checker.errors.is_empty() {
+        Ok(checker.mounted)
+    } else {
+        Err(Finding::all_of(file, &checker.errors))
+    }
 }
 
 struct Checker<'p> {
-    plugins: Option<&'p BTreeSet<String>>,
+    plugins: Option<&'p Plugins>,
     errors: Errors,
     managers: usize,
+    mounted: BTreeSet<String>,
+    /// Where the mappings begin that were looked at: an alias shows one again,
+    /// and its mistakes are reported once.
+    walked: BTreeSet<Position>,
 }
 
 impl Checker<'_> {
     fn walk(&mut self, at: At<'_>) {
         match &at.node().value {
             Value::Map(entries) => {
+                if !self.walked.insert(at.node().span.start) {
+                    return;
+                }
                 let kind = text(at.node().get("@type")).unwrap_or_default();
                 if kind.ends_with(MANAGER) {
                     self.managers += 1;
                     self.manager(at);
                 } else if kind.ends_with(WASM) {
                     self.inline(at);
+                } else if kind.ends_with("AccessLog") {
+                    self.access_log(at);
+                } else if kind.ends_with(TLS) {
+                    for way in TRUST {
+                        self.client_certificates(at, way);
+                    }
                 }
                 for (key, node) in entries {
                     self.walk(at.key(&key.text, node));
@@ -81,15 +124,27 @@ impl Checker<'_> {
                 }
             }
             Value::Text(text) => {
-                let upper = text.to_ascii_uppercase();
-                if let Some(found) = SPOKEN.iter().find(|word| upper.contains(*word)) {
+                if let Some(found) = spoken(text) {
                     let message = format!(
-                        "`{found}…` writes credentials into the log, expected `%FILTER_STATE(wasm.postern.path:PLAIN)%` for the path"
+                        "`{found}` may write a credential into the log, expected \
+                         `%FILTER_STATE(wasm.postern.path:PLAIN)%` for the path; the host is in \
+                         the record of legacy-compat"
                     );
                     at.error(&mut self.errors, message);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Envoy's own format writes the path as it came.
+    fn access_log(&mut self, at: At<'_>) {
+        let formats = ["log_format", "format", "json_format", "typed_json_format"];
+        if !formats.iter().any(|key| at.node().get(key).is_some()) {
+            at.error(
+                &mut self.errors,
+                "missing key `log_format`: Envoy's own writes credentials that stand in paths",
+            );
         }
     }
 
@@ -183,13 +238,36 @@ impl Checker<'_> {
                     );
                 }
             }
+            if self.is_kind(name, Kind::Auth)
+                && let Some(other) = seen.iter().find(|other| self.is_kind(other, Kind::Auth))
+            {
+                // The identity is read-only once it is there: a second writer traps.
+                let message = format!(
+                    "`{name}` and `{other}` both publish the identity: one chain has one auth"
+                );
+                at_name.error(&mut self.errors, message);
+            }
+            for key in ["disabled", "is_optional"] {
+                if let Some(node) = filter.get(key)
+                    && node.value == Value::Bool(true)
+                    && self.plugins.is_none_or(|known| known.contains_key(name))
+                {
+                    at.key(key, node)
+                        .error(&mut self.errors, "requests would pass this filter unjudged");
+                }
+            }
             seen.push(name);
+            self.mounted.insert(name.to_owned());
             self.discovered(at, name);
         }
         let last = filters.last().and_then(|f| text(f.get("name")));
         if last.is_some_and(|name| !name.contains("router")) {
             at.error(&mut self.errors, "expected the router as the last filter");
         }
+    }
+
+    fn is_kind(&self, name: &str, kind: Kind) -> bool {
+        self.plugins.is_some_and(|known| known.get(name) == Some(&kind))
     }
 
     /// A filter by discovery: one file that is renamed into place.
@@ -210,7 +288,7 @@ impl Checker<'_> {
             let message =
                 format!("expected a file named `{name}.json`, as `postern apply` writes it");
             at.key("path_config_source.path", path).error(&mut self.errors, message);
-        } else if self.plugins.is_some_and(|known| !known.contains(name)) {
+        } else if self.plugins.is_some_and(|known| !known.contains_key(name)) {
             let message =
                 format!("no policy `{name}.yaml`: Envoy would answer 500 to every request");
             at.key("path_config_source.path", path).error(&mut self.errors, message);
@@ -218,6 +296,22 @@ impl Checker<'_> {
         if let Some(node) = discovery.get("default_config") {
             let message = "a default would let requests pass a filter whose policy is not there";
             at.key("default_config", node).error(&mut self.errors, message);
+        }
+    }
+
+    /// Names in a client's certificate are worth something only if somebody who
+    /// is trusted put them there.
+    fn client_certificates(&mut self, at: At<'_>, way: &[&str]) {
+        let Some((key, rest)) = way.split_first() else {
+            if !matches!(&at.node().value, Value::Text(text) if text == "VERIFY_TRUST_CHAIN") {
+                let message = "expected `VERIFY_TRUST_CHAIN`: `ACCEPT_UNTRUSTED` takes a client's \
+                               certificate that anybody made, with whatever names stand in it";
+                at.error(&mut self.errors, message);
+            }
+            return;
+        };
+        if let Some(node) = at.node().get(key) {
+            self.client_certificates(at.key(key, node), rest);
         }
     }
 
@@ -241,6 +335,22 @@ impl Checker<'_> {
     }
 }
 
+/// The first command of a log format that writes one of [`SPOKEN`]:
+/// `%REQ(A?B):N%` writes A, or else B.
+fn spoken(format: &str) -> Option<&str> {
+    format.split('%').find(|command| {
+        let Some((name, rest)) = command.split_once('(') else { return false };
+        let arguments = rest.split(')').next().unwrap_or_default();
+        match name {
+            "PATH" => true,
+            "REQ" | "REQ_WITHOUT_QUERY" => arguments.split('?').any(|header| {
+                SPOKEN.iter().any(|spoken| spoken.eq_ignore_ascii_case(header.trim()))
+            }),
+            _ => false,
+        }
+    })
+}
+
 fn text(node: Option<&Node>) -> Option<&str> {
     match &node?.value {
         Value::Text(text) => Some(text),
@@ -254,5 +364,35 @@ fn seconds(text: &str) -> Option<Duration> {
     match parse_duration(text) {
         Some(whole) if !text.ends_with("ms") => Some(whole),
         _ => (0.0..1e9).contains(&number).then(|| Duration::from_secs_f64(number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_writes_credentials_into_a_log() {
+        for bad in [
+            "%REQ(:PATH)%",
+            "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% x\"",
+            "%REQ(x-none?:path):64%",
+            "%REQ_WITHOUT_QUERY(:PATH)%",
+            "%PATH(WQ:ORIG)%",
+            "%REQ(:authority)%",
+            "%REQ(Authorization)%",
+        ] {
+            assert!(spoken(bad).is_some(), "{bad}");
+        }
+        for good in [
+            "",
+            "PATH",
+            "%REQ(:METHOD)%",
+            "%REQ(X-REQUEST-ID?X-PATH)%",
+            "%FILTER_STATE(wasm.postern.path:PLAIN)%",
+            "100 %",
+        ] {
+            assert_eq!(spoken(good), None, "{good}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use postern_core::filter::Environment;
 
-use crate::bootstrap;
+use crate::bootstrap::{self, Plugins};
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
 use crate::yaml;
@@ -35,7 +35,7 @@ impl Good {
 pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, Vec<Finding>> {
     let mut good = Good::default();
     let mut findings = Vec::new();
-    let mut names = BTreeSet::new();
+    let mut plugins = Plugins::new();
     let mut bootstraps = Vec::new();
     let files: Vec<PathBuf> = paths.iter().flat_map(|path| expand(path, &mut findings)).collect();
     for file in files {
@@ -44,10 +44,10 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
             continue;
         }
         match Policy::read(&file).and_then(|policy| {
-            names.replace(policy.plugin.clone()).map_or(Ok(()), |plugin| {
-                let message = format!("another file names the plugin `{plugin}` too");
-                Err(vec![Finding::of_file(&file, message)])
-            })?;
+            if plugins.insert(policy.plugin.clone(), policy.kind).is_some() {
+                let message = format!("another file names the plugin `{}` too", policy.plugin);
+                return Err(vec![Finding::of_file(&file, message)]);
+            }
             policy.check(environment)
         }) {
             Ok(checked) => good.policies.push(checked),
@@ -55,12 +55,23 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
         }
     }
     // A bootstrap alone is no reason to look for its policies.
-    let known = (!names.is_empty()).then_some(&names);
+    let known = (!plugins.is_empty()).then_some(&plugins);
+    let mut mounted = BTreeSet::new();
     for file in bootstraps {
         match bootstrap::check(&file, known) {
-            Ok(()) => good.bootstraps.push(file),
+            Ok(mut names) => {
+                mounted.append(&mut names);
+                good.bootstraps.push(file);
+            }
             Err(mut found) => findings.append(&mut found),
         }
+    }
+    if !good.bootstraps.is_empty() && findings.is_empty() {
+        let idle = good.policies.iter().filter(|c| !mounted.contains(&c.policy.plugin));
+        findings.extend(idle.map(|c| {
+            let message = "no bootstrap mounts this policy: requests would pass it unjudged";
+            Finding::of_file(&c.policy.file, message)
+        }));
     }
     if findings.is_empty() { Ok(good) } else { Err(findings) }
 }

@@ -8,7 +8,7 @@ use postern_auth::Auth;
 use postern_authz::Authz;
 use postern_core::Filter;
 use postern_core::config::schema::Schema;
-use postern_core::config::{Errors, Node, Problem, Value};
+use postern_core::config::{Errors, Node, Problem, Value, parse_json};
 use postern_core::filter::Environment;
 use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
@@ -18,6 +18,9 @@ use crate::yaml;
 
 /// The largest policy file in bytes.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+/// States that filters publish beside their records, as `postern.<name>`.
+const RESERVED: [&str; 3] = ["identity", "path", "refusal"];
 
 /// One of the four filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +135,11 @@ impl Policy {
             let message = "the file's name names the plugin: expected `a-z`, `0-9` and `-`";
             return Err(vec![Finding::of_file(file, message)]);
         }
+        if RESERVED.contains(&plugin) {
+            let message =
+                format!("`{plugin}` cannot name a plugin: filters share a state of that name");
+            return Err(vec![Finding::of_file(file, message)]);
+        }
         Ok(Policy { file: file.to_owned(), plugin: plugin.to_owned(), kind, node })
     }
 
@@ -146,6 +154,9 @@ impl Policy {
             environment(name)
         };
         self.kind.configure(&self.node, &recording).map_err(|e| Finding::all_of(&self.file, &e))?;
+        // As the filter gets it: depth counts anew where an alias was.
+        parse_json(self.node.to_json().as_bytes())
+            .map_err(|_| vec![Finding::of_file(&self.file, "the policy is nested too deeply")])?;
         Ok(Checked { environment: asked.into_inner().into_iter().collect(), policy: self })
     }
 }

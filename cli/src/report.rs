@@ -28,8 +28,8 @@ pub fn text(findings: &[Finding], colours: bool) -> String {
         out.push('\n');
         let source =
             sources.entry(&finding.file).or_insert_with(|| fs::read_to_string(&finding.file).ok());
-        if let Some((source, first, span)) = source.as_deref().and_then(|s| excerpt(s, finding)) {
-            let shown = Snippet::source(source)
+        if let Some((lines, first, span)) = source.as_deref().and_then(|s| excerpt(s, finding)) {
+            let shown = Snippet::source(masked(lines, finding, &span))
                 .line_start(first)
                 .annotation(AnnotationKind::Primary.span(span));
             out.push_str(&renderer.render(&[Group::with_level(Level::ERROR).element(shown)]));
@@ -61,6 +61,45 @@ fn excerpt<'s>(
     let shown = source.get(first..last)?;
     let fits = shown.lines().all(|line| line.len() <= MAX_WIDTH);
     fits.then_some((shown, start.line, from - first..to.max(from) - first))
+}
+
+/// Keys whose values may be secrets, also ones in the wrong place.
+const SECRET: [&str; 14] = [
+    "sha256", "secret", "password", "passwd", "token", "key", "value", "d", "p", "q", "dp", "dq",
+    "qi", "k",
+];
+
+/// The lines without what may be a secret, byte for byte as long: values of
+/// [`SECRET`] keys, the value that the finding is about if it is one of them,
+/// and what follows a key that is unknown.
+fn masked(lines: &str, finding: &Finding, span: &std::ops::Range<usize>) -> String {
+    let mut bytes = lines.as_bytes().to_vec();
+    let hide = |bytes: &mut Vec<u8>, range: std::ops::Range<usize>| {
+        for byte in bytes.get_mut(range).into_iter().flatten().filter(|b| **b != b'\n') {
+            *byte = b'*';
+        }
+    };
+    let member = finding.path.rsplit('.').next().unwrap_or_default();
+    if SECRET.contains(&member.split('[').next().unwrap_or_default()) {
+        hide(&mut bytes, span.clone());
+    }
+    if finding.message.starts_with("unknown key") || finding.message.starts_with("duplicate key") {
+        hide(&mut bytes, span.end + 1..lines.len());
+    }
+    let mut at = 0;
+    for line in lines.split_inclusive('\n') {
+        for (colon, _) in line.match_indices(':') {
+            let before = line.get(..colon).unwrap_or_default();
+            let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
+            let rest = line.get(colon + 1..).unwrap_or_default();
+            let value = rest.find([',', '}', '\n']).unwrap_or(rest.len());
+            if name.is_some_and(|name| SECRET.contains(&name)) && rest.starts_with(' ') {
+                hide(&mut bytes, at + colon + 2..at + colon + 1 + value);
+            }
+        }
+        at += line.len();
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The byte at a place.
@@ -116,6 +155,36 @@ mod tests {
                 .map(|(shown, _, span)| (*shown, shown.get(span.clone()).unwrap_or_default())),
             expected
         );
+    }
+
+    #[track_caller]
+    fn hides(line: &str, path: &str, message: &str, span: &str, expected: &str) {
+        let from = line.find(span).unwrap();
+        let finding =
+            Finding { path: path.to_owned(), ..Finding::of_file(Path::new("f"), message) };
+        assert_eq!(masked(line, &finding, &(from..from + span.len())), expected);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        hides("sha256: pk_key", "keys[0].sha256", "expected a digest", "pk_key", "sha256: ******");
+        hides("  d: c2Vj", "keys[0].d", "a private key", "c2Vj", "  d: ****");
+        hides(
+            "{id: a, sha256: pk, x: 1}",
+            "keys[0].x",
+            "expected",
+            "1",
+            "{id: a, sha256: **, x: 1}",
+        );
+        hides(
+            "passphrase: hunter2",
+            "",
+            "unknown key `passphrase`",
+            "passphrase",
+            "passphrase:********",
+        );
+        hides("env: A, alg: none", "secret.alg", "expected", "none", "env: A, alg: none");
+        hides("  - [pk_a, b]", "x.token[0]", "expected", "pk_a", "  - [****, b]");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! What they answer is laid down in `stack/README.md`.
 
 mod broken_body;
+mod check;
 pub mod data;
 pub mod idp;
 pub mod keys;

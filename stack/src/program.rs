@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 
+use crate::check::check;
 use crate::server::serve;
 
 /// A program of the stack.
@@ -20,8 +21,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Serves what `router` makes until a signal ends it. Exit codes: 0 ended by a signal, 1 could
-    /// not serve, 2 arguments not understood.
+    /// Serves what `router` makes until a signal ends it, or checks one that serves. Exit codes:
+    /// 0 ended by a signal, or well; 1 could not serve, or not well; 2 arguments not understood.
     pub fn run<E: std::fmt::Display>(
         &self,
         arguments: &[String],
@@ -30,6 +31,14 @@ impl Program {
         if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
             println!("{}", self.usage());
             return ExitCode::SUCCESS;
+        }
+        if let [option, url] = arguments
+            && option == "--check"
+        {
+            return match check(url) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(problem) => self.fail(1, &problem),
+            };
         }
         let address = match self.address(arguments) {
             Ok(address) => address,
@@ -71,10 +80,11 @@ impl Program {
 
     fn usage(&self) -> String {
         format!(
-            "{}: {}\n\nusage: {} [--listen ADDR]\n\n\
+            "{}: {}\n\nusage: {} [--listen ADDR]\n       {} --check URL\n\n\
              ADDR is an address with a port (port 0: any free one). Without the option, the\n\
-             environment variable {} counts, then {}.",
-            self.name, self.about, self.name, self.variable, self.listen
+             environment variable {} counts, then {}. --check asks a program that serves\n\
+             whether it is well (http://host:port/__health), and ends with 0 if so.",
+            self.name, self.about, self.name, self.name, self.variable, self.listen
         )
     }
 

@@ -1,6 +1,7 @@
 //! A client that sends exactly the bytes it is given: odd targets, headers of
 //! any bytes, HTTP/1.0. Every wait has a deadline.
 
+use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -67,10 +68,32 @@ pub fn send(to: SocketAddr, request: &Wire, patience: Duration) -> Result<Answer
     connection.read(request.head)
 }
 
+/// A TCP connection.
+///
+/// # Errors
+/// When nobody listens.
+pub fn connect(to: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
+    let stream = TcpStream::connect_timeout(&to, patience).map_err(|e| format!("{to}: {e}"))?;
+    stream.set_nodelay(true).map_err(|e| e.to_string())?;
+    Ok(stream)
+}
+
+/// What a connection runs over: TCP, or TLS on it.
+pub trait Stream: Read + Write + Send + Debug {
+    /// The socket, whose timeouts bound each read and write.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     patience: Duration,
 }
@@ -81,9 +104,13 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub fn open(to: SocketAddr, patience: Duration) -> Result<Self, String> {
-        let stream = TcpStream::connect_timeout(&to, patience).map_err(|e| format!("{to}: {e}"))?;
-        stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        Ok(Connection { stream, buffer: Vec::new(), patience })
+        Ok(Connection::over(Box::new(connect(to, patience)?), patience))
+    }
+
+    /// A connection that is open already.
+    #[must_use]
+    pub fn over(stream: Box<dyn Stream>, patience: Duration) -> Self {
+        Connection { stream, buffer: Vec::new(), patience }
     }
 
     /// Writes bytes. A peer that already answered and closed is no error: its
@@ -92,7 +119,7 @@ impl Connection {
     /// # Errors
     /// When they cannot be written in time.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream.set_write_timeout(Some(self.patience)).map_err(|e| e.to_string())?;
+        self.stream.socket().set_write_timeout(Some(self.patience)).map_err(|e| e.to_string())?;
         match self.stream.write_all(bytes) {
             Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock) => {
                 Err(format!("the request could not be written within {:?}", self.patience))
@@ -211,9 +238,15 @@ impl Connection {
         }
     }
 
+    /// Has the peer answered, or closed?
+    pub fn has_answer(&mut self) -> bool {
+        let soon = Instant::now() + Duration::from_millis(10);
+        !matches!(self.more(soon), More::Late)
+    }
+
     fn more(&mut self, deadline: Instant) -> More {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+        if left.is_zero() || self.stream.socket().set_read_timeout(Some(left)).is_err() {
             return More::Late;
         }
         let mut chunk = [0; 16 * 1024];

@@ -25,6 +25,21 @@ impl Envoy {
     /// # Errors
     /// That it is not, with its log.
     pub fn start(folder: &Path, bootstrap: &str, admin: u16) -> Result<Self, String> {
+        Envoy::start_with(folder, bootstrap, admin, &["--concurrency", "2"], &[])
+    }
+
+    /// Starts it with further words on its command line and with variables, and
+    /// waits until it is live.
+    ///
+    /// # Errors
+    /// That it is not, with its log.
+    pub fn start_with(
+        folder: &Path,
+        bootstrap: &str,
+        admin: u16,
+        words: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let file = folder.join("envoy.yaml");
         fs::write(&file, bootstrap).map_err(|e| e.to_string())?;
@@ -34,7 +49,9 @@ impl Envoy {
         let process = Command::new(binary()?)
             .arg("--config-path")
             .arg(&file)
-            .args(["--concurrency", "2", "--use-dynamic-base-id", "--log-level", "warning"])
+            .args(["--use-dynamic-base-id", "--log-level", "warning"])
+            .args(words)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -53,6 +70,12 @@ impl Envoy {
             return Ok(envoy);
         }
         Err(format!("Envoy did not start:\n{}", envoy.printed()))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// The end of what it logged so far.
@@ -95,7 +118,10 @@ pub fn stats(admin: SocketAddr, part: &str) -> Result<Vec<(String, u64)>, String
 }
 
 /// `$ENVOY`, PATH, or the one that `cargo xtask up` installed.
-fn binary() -> Result<PathBuf, String> {
+///
+/// # Errors
+/// When there is none.
+pub fn binary() -> Result<PathBuf, String> {
     if let Some(given) = std::env::var_os("ENVOY").filter(|v| !v.is_empty()) {
         return Ok(PathBuf::from(given));
     }

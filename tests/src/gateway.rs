@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::client::{PATIENCE, Wire, send};
+use crate::client::PATIENCE;
 use crate::corpus::workspace;
+use crate::demo::Demo;
 use crate::envoy::{self, free_ports};
-use crate::observe::{Answer, Seen};
 
 /// How long the demo may take to start, modules and programs to build included.
 const START: Duration = Duration::from_secs(900);
@@ -23,7 +22,8 @@ pub struct Gateway {
     pub run: PathBuf,
     /// The policies that this run applies: a copy that a test may edit.
     pub policies: PathBuf,
-    ports: [(&'static str, u16); 4],
+    ports: [(&'static str, u16); 5],
+    demo: Demo,
     /// Held as long as the demo runs.
     lock: Option<fs::File>,
 }
@@ -62,7 +62,9 @@ impl Gateway {
                 ("POSTERN_ADMIN_PORT", 0),
                 ("POSTERN_UPSTREAM_PORT", 0),
                 ("POSTERN_IDP_PORT", 0),
+                ("POSTERN_TLS_PORT", 0),
             ],
+            demo: Demo::at(0, 0, run.join("run/access.jsonl")),
             run: run.join("run"),
             lock: None,
         };
@@ -79,58 +81,22 @@ impl Gateway {
         let _ = fs::remove_dir_all(&run);
         copy(&workspace().join("envoy/filters"), &gateway.policies)?;
         fs::create_dir_all(&gateway.run).map_err(|e| e.to_string())?;
-        for ((_, port), free) in gateway.ports.iter_mut().zip(free_ports::<4>()?) {
+        for ((_, port), free) in gateway.ports.iter_mut().zip(free_ports::<5>()?) {
             *port = free;
         }
+        let log = gateway.run.join("access.jsonl");
+        gateway.demo = Demo::at(gateway.ports[0].1, gateway.ports[2].1, log);
         Ok(gateway)
     }
 
-    /// Where the gateway listens.
+    /// Where the gateway listens for TLS.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.port(0)
-    }
-
-    /// Where the upstream listens.
-    #[must_use]
-    pub fn upstream(&self) -> SocketAddr {
-        self.port(2)
+    pub fn tls(&self) -> SocketAddr {
+        self.port(4)
     }
 
     fn port(&self, index: usize) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[index].1))
-    }
-
-    /// Sends a request to the gateway.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    pub fn send(&self, wire: &Wire) -> Result<Answer, String> {
-        send(self.address(), wire, PATIENCE)
-    }
-
-    /// The requests that the upstream saw since it was last told to forget.
-    ///
-    /// # Errors
-    /// When it does not say.
-    pub fn seen(&self) -> Result<Vec<Seen>, String> {
-        let answer = send(self.upstream(), &Wire::get("upstream", "/__requests", &[]), PATIENCE)?;
-        let list = answer.json().ok_or("`/__requests` is not JSON")?;
-        list.as_array()
-            .ok_or("`/__requests` is no list")?
-            .iter()
-            .map(|r| seen(r).ok_or_else(|| format!("`/__requests`: not understood: {r}")))
-            .collect()
-    }
-
-    /// Tells the upstream to forget what it saw.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn forget(&self) -> Result<(), String> {
-        let wire = Wire::new("DELETE", b"/__requests", b"upstream", &[], None);
-        let answer = send(self.upstream(), &wire, PATIENCE)?;
-        if answer.status / 100 == 2 { Ok(()) } else { Err(format!("{}", answer.status)) }
     }
 
     /// A number of Envoy's statistics; a counter that was never touched is 0.
@@ -148,13 +114,6 @@ impl Gateway {
     /// When the admin interface does not say.
     pub fn stats(&self, part: &str) -> Result<Vec<(String, u64)>, String> {
         envoy::stats(self.port(1), part)
-    }
-
-    /// The access log's lines so far.
-    #[must_use]
-    pub fn access_log(&self) -> Vec<String> {
-        let text = fs::read(self.run.join("access.jsonl")).unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
     }
 
     /// What a program of the run logged.
@@ -237,6 +196,14 @@ impl Gateway {
             .stderr(err)
             .spawn()
             .map_err(|e| format!("{}: {e}", program.display()))
+    }
+}
+
+impl Deref for Gateway {
+    type Target = Demo;
+
+    fn deref(&self) -> &Demo {
+        &self.demo
     }
 }
 
@@ -331,20 +298,4 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 fn printed(out: &[u8], err: &[u8]) -> String {
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
-}
-
-/// A request as the upstream lists it.
-fn seen(value: &Value) -> Option<Seen> {
-    let headers = value.get("headers")?.as_array()?;
-    Some(Seen {
-        method: value.get("method")?.as_str()?.to_owned(),
-        path: value.get("path")?.as_str()?.as_bytes().to_vec(),
-        headers: headers
-            .iter()
-            .map(|pair| {
-                let name = pair.get(0)?.as_str()?.to_ascii_lowercase();
-                Some((name, pair.get(1)?.as_str()?.as_bytes().to_vec()))
-            })
-            .collect::<Option<Vec<_>>>()?,
-    })
 }

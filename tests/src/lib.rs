@@ -1,16 +1,20 @@
 //! One corpus of cases and what runs it: the filters' cores in this process,
 //! and the modules in a real Envoy. See `cases/README.md`.
 
+pub mod bench;
 pub mod bytes;
 pub mod case;
 pub mod check;
 pub mod client;
 pub mod corpus;
+pub mod demo;
 pub mod envoy;
 pub mod gateway;
+pub mod h2;
 pub mod live;
 pub mod observe;
 pub mod offline;
 pub mod request;
 pub mod server;
+pub mod tls;
 pub mod token;

@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::case::{Case, Only};
 use crate::check::differences;
 use crate::client::Wire;
-use crate::gateway::{Gateway, wait_for};
-use crate::observe::{Observation, Seen, values};
+use crate::demo::Demo;
+use crate::gateway::wait_for;
+use crate::observe::{Answer, Observation, Seen, values};
 use crate::request::{Filled, fill};
 
 /// The filters, as their records are named in the access log.
@@ -30,15 +31,30 @@ pub struct Run {
     pub secrets: Vec<String>,
 }
 
+/// One way to send a request.
+pub type Sender<'s> = &'s dyn Fn(&Filled) -> Result<Answer, String>;
+
 impl Run {
     /// Sends every case that Envoy can show, in order.
     #[must_use]
-    pub fn of(gateway: &Gateway, cases: &[Case], keys: &Keys) -> Self {
+    pub fn of(gateway: &Demo, cases: &[Case], keys: &Keys) -> Self {
+        let shown = cases.iter().filter(|c| !matches!(c.only, Some(Only::Native(_))));
+        Run::through(gateway, shown, keys, &|filled| gateway.send(&wire(filled)))
+    }
+
+    /// Sends cases in a way of the caller's own.
+    #[must_use]
+    pub fn through<'c>(
+        gateway: &Demo,
+        cases: impl Iterator<Item = &'c Case>,
+        keys: &Keys,
+        send: Sender<'_>,
+    ) -> Self {
         let mut run = Run::default();
-        for case in cases.iter().filter(|c| !matches!(c.only, Some(Only::Native(_)))) {
+        for case in cases {
             let seen = fill(case, keys).and_then(|filled| {
                 run.secrets.extend(filled.secrets.iter().cloned());
-                observe(gateway, case, &filled)
+                observe(gateway, case, &filled, send)
             });
             run.seen.insert(case.name.as_str().to_owned(), seen);
         }
@@ -64,7 +80,7 @@ impl Run {
 
     /// Waits until the access log has a line for each answer that names its
     /// request, and puts the decisions to the observations.
-    fn read_log(&mut self, gateway: &Gateway) {
+    fn read_log(&mut self, gateway: &Demo) {
         let mut lines: BTreeMap<String, String> = BTreeMap::new();
         let wanted: Vec<String> =
             self.seen.values().flatten().filter_map(|seen| id(seen).map(str::to_owned)).collect();
@@ -88,13 +104,17 @@ impl Run {
 }
 
 /// Sends one case and asks the upstream what it saw of it.
-fn observe(gateway: &Gateway, case: &Case, filled: &Filled) -> Result<Observation, String> {
-    let wire = wire(filled);
+fn observe(
+    gateway: &Demo,
+    case: &Case,
+    filled: &Filled,
+    send: Sender<'_>,
+) -> Result<Observation, String> {
     for _ in 0..case.request.before.get() {
-        gateway.send(&wire)?;
+        send(filled)?;
     }
     gateway.forget()?;
-    let answer = gateway.send(&wire)?;
+    let answer = send(filled)?;
     let upstream: Vec<Seen> = gateway.seen()?;
     Ok(Observation {
         answer,

@@ -24,6 +24,7 @@ pub fn render(settings: &Settings) -> Result<PathBuf> {
         ("POSTERN_BIND", loopback()),
         ("POSTERN_UPSTREAM_HOST", loopback()),
         ("POSTERN_CONFIG_DIR", settings.rendered().to_string_lossy().into_owned()),
+        ("POSTERN_TLS_DIR", settings.tls().to_string_lossy().into_owned()),
         ("POSTERN_LOG_DIR", settings.run.to_string_lossy().into_owned()),
     ];
     variables.extend(settings.ports.named().map(|(name, port)| (name, port.to_string())));
@@ -97,8 +98,10 @@ mod tests {
             "POSTERN_BIND",
             "POSTERN_UPSTREAM_HOST",
             "POSTERN_CONFIG_DIR",
+            "POSTERN_TLS_DIR",
             "POSTERN_LOG_DIR",
             "POSTERN_GATEWAY_PORT",
+            "POSTERN_TLS_PORT",
             "POSTERN_ADMIN_PORT",
             "POSTERN_UPSTREAM_PORT",
         ];

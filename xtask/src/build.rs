@@ -91,7 +91,10 @@ pub fn cargo_command(settings: &Settings) -> Command {
 }
 
 /// Cargo's own target folder, which variables and configuration may move.
-fn target_folder(settings: &Settings) -> Result<PathBuf> {
+///
+/// # Errors
+/// Cargo does not say.
+pub fn target_folder(settings: &Settings) -> Result<PathBuf> {
     let asked = ["metadata", "--no-deps", "--format-version", "1"];
     let output = command::output(cargo_command(settings).args(asked))?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)

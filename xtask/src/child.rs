@@ -27,6 +27,7 @@ pub struct Started {
     pub log: PathBuf,
     process: Child,
     kept: bool,
+    grace: Duration,
 }
 
 impl Started {
@@ -46,7 +47,7 @@ impl Started {
             .process_group(0)
             .spawn()
             .map_err(|e| format!("{name} cannot be started: {e}"))?;
-        Ok(Started { name, log: log.to_owned(), process, kept: false })
+        Ok(Started { name, log: log.to_owned(), process, kept: false, grace: GRACE })
     }
 
     /// Its process id.
@@ -66,19 +67,19 @@ impl Started {
         }
     }
 
-    /// From here on it may outlive xtask.
-    pub fn keep(&mut self) {
-        self.kept = true;
+    /// It needs so long after SIGTERM.
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
     }
-}
 
-impl Drop for Started {
-    fn drop(&mut self) {
-        if self.kept || !matches!(self.process.try_wait(), Ok(None)) {
+    /// Stops it and waits for its end.
+    pub fn stop(&mut self) {
+        if !matches!(self.process.try_wait(), Ok(None)) {
             return;
         }
         signal(self.process.id(), Signal::SIGTERM);
-        let end = Instant::now() + GRACE;
+        let end = Instant::now() + self.grace;
         while Instant::now() < end {
             if !matches!(self.process.try_wait(), Ok(None)) {
                 return;
@@ -87,6 +88,19 @@ impl Drop for Started {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// From here on it may outlive xtask.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.stop();
+        }
     }
 }
 

@@ -23,11 +23,14 @@ pub fn readable(line: &str, colours: bool) -> Option<String> {
     let decisions: Vec<String> =
         FILTERS.iter().filter_map(|(member, name)| decision(name, entry.get(*member)?)).collect();
     let decided = if decisions.is_empty() { text("details") } else { decisions.join(" | ") };
+    // The host is in the record: as a client wrote it, it may hold a credential.
+    let host = entry.get("legacy_compat").and_then(record);
+    let host = host.as_ref().and_then(|r| r.get("host")?.as_str()).map_or("-".to_owned(), plain);
     let mut out = format!(
         "{clock} {} {} {}{} {} ms  {decided}",
         painted(number("status"), colours),
         text("method"),
-        text("host"),
+        host,
         text("path"),
         number("duration_ms"),
     );
@@ -38,9 +41,14 @@ pub fn readable(line: &str, colours: bool) -> Option<String> {
     Some(out)
 }
 
+/// A decision record: JSON in a text.
+fn record(text: &Value) -> Option<Value> {
+    serde_json::from_str(text.as_str()?).ok()
+}
+
 /// `auth allow keys (api_key)`
-fn decision(name: &str, record: &Value) -> Option<String> {
-    let record: Value = serde_json::from_str(record.as_str()?).ok()?;
+fn decision(name: &str, text: &Value) -> Option<String> {
+    let record = record(text)?;
     let member =
         |name: &str| record.get(name).and_then(Value::as_str).map(plain).unwrap_or_default();
     let (decision, rule, code) = (member("decision"), member("rule"), member("code"));
@@ -80,29 +88,30 @@ mod tests {
     #[test]
     fn a_decision_is_one_line() {
         let line = r#"{"time":"2026-11-24T10:11:12.345Z","status":403,"method":"GET",
-            "host":"a.example","path":"/x","duration_ms":2,"flags":null,"legacy_compat":null,
+            "path":"/x","duration_ms":2,"flags":null,
+            "legacy_compat":"{\"decision\":\"skip\",\"code\":\"no_rule\",\"host\":\"a.example\"}",
             "auth":"{\"decision\":\"allow\",\"rule\":\"tokens\",\"code\":\"jwt\",\"mode\":\"enforce\"}",
             "authz":"{\"decision\":\"deny\",\"rule\":\"-\",\"code\":\"no_rule\",\"mode\":\"shadow\"}"}"#;
         assert_eq!(
             readable(line, false).unwrap(),
-            "10:11:12.345 403 GET a.example/x 2 ms  \
+            "10:11:12.345 403 GET a.example/x 2 ms  legacy-compat skip (no_rule) | \
              auth allow tokens (jwt) | authz deny (no_rule) [shadow]"
         );
     }
 
     #[test]
     fn a_reply_of_envoy_shows_its_details() {
-        let line = r#"{"time":"-","status":400,"method":"GET","host":"a","path":null,
+        let line = r#"{"time":"-","status":400,"method":"GET","path":null,
             "details":"path_normalization_failed","flags":"DPE","duration_ms":0}"#;
         assert_eq!(
             readable(line, false).unwrap(),
-            "- 400 GET a- 0 ms  path_normalization_failed  [DPE]"
+            "- 400 GET -- 0 ms  path_normalization_failed  [DPE]"
         );
     }
 
     #[test]
     fn clients_do_not_steer_the_terminal() {
-        let line = "{\"status\":200,\"host\":\"\\u001b[2J\",\"path\":\"/\\u0007\"}";
+        let line = "{\"status\":200,\"method\":\"\\u001b[2J\",\"path\":\"/\\u0007\"}";
         let shown = readable(line, false).unwrap();
         assert!(!shown.contains(|c: char| c.is_control()), "{shown:?}");
         assert!(readable("no json", false).is_none());

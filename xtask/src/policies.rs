@@ -52,6 +52,15 @@ impl<'a> Policies<'a> {
         self.applied(&[]).map(drop)
     }
 
+    /// Renders them to where an Envoy watches that sees the folder under another
+    /// path.
+    ///
+    /// # Errors
+    /// As [`Policies::check`]; then nothing was written.
+    pub fn apply_as(&mut self, seen_as: &str) -> Result<()> {
+        self.applied(&["--seen-as", seen_as]).map(drop)
+    }
+
     /// What `postern apply` printed.
     fn applied(&mut self, words: &[&str]) -> Result<String> {
         self.seen = self.look();
@@ -139,11 +148,11 @@ fn refused(stats: &str) -> Option<&str> {
     })
 }
 
-/// The demo's HS256 test secret, unless the caller has set one.
-fn demo_secrets(settings: &Settings) -> Vec<(String, String)> {
+/// The caller's secret for HS256, else the demo's.
+pub fn demo_secrets(settings: &Settings) -> Vec<(String, String)> {
     let name = "POSTERN_DEMO_HS256";
-    if std::env::var_os(name).is_some() {
-        return Vec::new();
+    if let Ok(given) = std::env::var(name) {
+        return vec![(name.to_owned(), given)];
     }
     let text = fs::read_to_string(settings.root.join("stack/keys/hs256.txt")).unwrap_or_default();
     let secret =

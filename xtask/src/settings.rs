@@ -24,6 +24,8 @@ pub struct Settings {
 pub struct Ports {
     /// `POSTERN_GATEWAY_PORT`
     pub gateway: u16,
+    /// `POSTERN_TLS_PORT`
+    pub tls: u16,
     /// `POSTERN_ADMIN_PORT`
     pub admin: u16,
     /// `POSTERN_UPSTREAM_PORT`
@@ -45,6 +47,7 @@ impl Settings {
             policies: folder(&root, "POSTERN_POLICIES", "envoy/filters")?,
             ports: Ports {
                 gateway: port("POSTERN_GATEWAY_PORT", 10000)?,
+                tls: port("POSTERN_TLS_PORT", 10443)?,
                 admin: port("POSTERN_ADMIN_PORT", 9901)?,
                 upstream: port("POSTERN_UPSTREAM_PORT", 18080)?,
                 idp: port("POSTERN_IDP_PORT", 18081)?,
@@ -61,6 +64,11 @@ impl Settings {
     /// The rendered policies that Envoy watches.
     pub fn rendered(&self) -> PathBuf {
         self.run.join("filters")
+    }
+
+    /// Certificates and their keys, as [`crate::tls`] makes them.
+    pub fn tls(&self) -> &Path {
+        &self.run
     }
 
     /// The access log.
@@ -81,9 +89,10 @@ impl Settings {
 
 impl Ports {
     /// Each with the variable that moves it.
-    pub fn named(&self) -> [(&'static str, u16); 4] {
+    pub fn named(&self) -> [(&'static str, u16); 5] {
         [
             ("POSTERN_GATEWAY_PORT", self.gateway),
+            ("POSTERN_TLS_PORT", self.tls),
             ("POSTERN_ADMIN_PORT", self.admin),
             ("POSTERN_UPSTREAM_PORT", self.upstream),
             ("POSTERN_IDP_PORT", self.idp),

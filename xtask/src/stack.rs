@@ -91,7 +91,12 @@ impl Stack {
                 end_of(&log)
             ));
         }
-        say!("  Envoy on 127.0.0.1:{}, admin on 127.0.0.1:{}", ports.gateway, ports.admin);
+        say!(
+            "  Envoy on 127.0.0.1:{}, https on 127.0.0.1:{}, admin on 127.0.0.1:{}",
+            ports.gateway,
+            ports.tls,
+            ports.admin
+        );
         say!("  a request has passed: GET {PROBE}, {seen}");
         Ok(())
     }
@@ -169,7 +174,7 @@ mod tests {
     fn a_taken_port_is_named_with_its_variable() {
         let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = held.local_addr().unwrap().port();
-        let ports = Ports { gateway: port, admin: 0, upstream: 0, idp: 0 };
+        let ports = Ports { gateway: port, tls: 0, admin: 0, upstream: 0, idp: 0 };
         let error = ports_free(&ports).unwrap_err();
         assert!(error.starts_with(&format!("port {port} cannot be had")), "{error}");
         assert!(error.ends_with("set POSTERN_GATEWAY_PORT to another one"), "{error}");

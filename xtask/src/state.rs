@@ -8,8 +8,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::Result;
 use crate::settings::Settings;
+use crate::{Result, tls};
 
 /// A process that was written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +48,12 @@ pub fn write(settings: &Settings, processes: &[Process]) -> Result<()> {
         "processes": processes.iter().map(one).collect::<Vec<_>>(),
         "ports": {
             "gateway": ports.gateway,
+            "tls": ports.tls,
             "admin": ports.admin,
             "upstream": ports.upstream,
             "idp": ports.idp,
         },
+        "ca": settings.tls().join(tls::CA),
         "access_log": settings.access_log(),
         "filters": settings.rendered(),
     });

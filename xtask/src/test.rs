@@ -8,7 +8,7 @@ use crate::{Result, build, envoy, machine};
 
 /// What one step of the tests came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Tally {
+pub struct Tally {
     passed: u64,
     failed: u64,
 }
@@ -22,10 +22,11 @@ pub fn run(settings: &Settings) -> Result<()> {
     let modules = build::modules(settings)?;
     let programs = build::programs(settings)?;
     let envoy = envoy::find(settings)?;
-    let steps: [(&str, &[&str]); 3] = [
+    let steps: [(&str, &[&str]); 4] = [
         ("unit tests", &["--workspace", "--exclude", "postern-tests"]),
         ("corpus, native", &["--package", "postern-tests", "--lib", "--test", "native"]),
         ("corpus, on Envoy", &["--package", "postern-tests", "--test", "envoy"]),
+        ("bench, on Envoy", &["--package", "postern-tests", "--test", "bench"]),
     ];
     let mut total = Tally::default();
     let mut summary = String::new();
@@ -41,11 +42,15 @@ pub fn run(settings: &Settings) -> Result<()> {
         total.passed += tally.passed;
         total.failed += tally.failed;
     }
-    say!("\n{summary}{} passed, {} failed", total.passed, total.failed);
-    if total.failed == 0 { Ok(()) } else { Err("tests failed".to_owned()) }
+    say!("\n{}", summary.trim_end());
+    total.told()
 }
 
-fn step(cargo: &mut Command) -> Result<Tally> {
+/// Runs one step, its output on the terminal.
+///
+/// # Errors
+/// It cannot be started, or was interrupted.
+pub fn step(cargo: &mut Command) -> Result<Tally> {
     let mut child = cargo
         .stdout(Stdio::piped())
         .spawn()
@@ -67,6 +72,15 @@ fn step(cargo: &mut Command) -> Result<Tally> {
 }
 
 impl Tally {
+    /// Prints the last line, `N passed, N failed`.
+    ///
+    /// # Errors
+    /// Something failed.
+    pub fn told(&self) -> Result<()> {
+        say!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed == 0 { Ok(()) } else { Err("tests failed".to_owned()) }
+    }
+
     /// `test result: ok. 3 passed; 0 failed; …`
     fn read(&mut self, line: &str) {
         let Some(result) = line.trim_start().strip_prefix("test result: ") else { return };

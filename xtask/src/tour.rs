@@ -1,12 +1,18 @@
 //! The tour: commands that work pasted as they are.
 
+use std::path::Path;
+
 use crate::settings::Settings;
+use crate::tls;
 
 /// The tour for this run's ports.
 pub fn text(settings: &Settings) -> String {
     let gateway = format!("127.0.0.1:{}", settings.ports.gateway);
     let idp = format!("127.0.0.1:{}", settings.ports.idp);
     let upstream = format!("127.0.0.1:{}", settings.ports.upstream);
+    let https = format!("127.0.0.1:{}", settings.ports.tls);
+    let file = |name: &str| quoted(settings, &settings.tls().join(name));
+    let [ca, client, key] = [tls::CA, tls::CLIENT, tls::CLIENT_KEY].map(file);
     let admin = format!("127.0.0.1:{}", settings.ports.admin);
     format!(
         r#"The tour, to be pasted:
@@ -31,8 +37,19 @@ pub fn text(settings: &Settings) -> String {
   # what the upstream saw of it
   curl -s http://{upstream}/__requests
 
+  # over TLS, with HTTP/2; then as a client with a certificate
+  curl -i --cacert {ca} https://{https}/v1/market/user:northwind.json
+  curl -i --cacert {ca} --cert {client} --key {key} https://{https}/v1/market/user:northwind.json
+
   # the counters of each filter
   curl -s 'http://{admin}/stats/prometheus?filter=postern'
 "#
     )
+}
+
+/// A path for a shell in the workspace. A run folder has no quotes in its name.
+fn quoted(settings: &Settings, path: &Path) -> String {
+    let path = settings.shown(path).to_string();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    if path.bytes().all(plain) { path } else { format!("'{path}'") }
 }

@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::stack::{Stack, ports_free};
 use crate::state::{self, Process};
 use crate::tail::Tail;
-use crate::{Result, bootstrap, build, decisions, envoy, machine, tour};
+use crate::{Result, bootstrap, build, decisions, envoy, machine, tls, tour};
 
 /// How often the policies are looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,6 +34,7 @@ pub fn run(settings: &Settings, detach: bool) -> Result<()> {
     say!("starting, logs in {run}");
     clear(settings)?;
     policies.apply()?;
+    tls::make(settings.tls())?;
     let rendered = bootstrap::render(settings)?;
     let mut stack = Stack::default();
     let followed = stack

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use ct_codecs::verify as equal_in_constant_time;
 use postern_core::Host;
+use postern_core::challenge::Scope;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Name, Node, Value, decode_text};
 use postern_core::digest::sha256;
 use postern_core::identity::Caller;
 
 use crate::carrier::{Carrier, Taken};
-use crate::claims::{is_printable, is_scope};
+use crate::claims::is_printable;
 use crate::instant::Instant;
 use crate::reason::Reason;
 
@@ -143,7 +144,7 @@ impl ApiKeyConfig {
             sub: self.subject.0.clone(),
             iss: None,
             client: self.client.as_ref().map(text),
-            scopes: self.scopes.iter().map(|s| s.0.clone()).collect(),
+            scopes: self.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
             provider: provider.to_owned(),
             credential: format!("api_key:{}", self.id.as_str()),
             plan: self.plan.as_ref().map(text),
@@ -206,30 +207,6 @@ impl Decode for Printable {
         Schema::Text {
             expected: "1 to 256 bytes without control characters or blanks at the ends",
             pattern: None,
-        }
-    }
-}
-
-/// A scope-token (RFC 6749 §3.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope(String);
-
-impl Decode for Scope {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        const EXPECTED: &str = "a scope: printable ASCII without blank, `\"` and `\\`";
-        decode_text(at, errors, EXPECTED, |text| {
-            if is_scope(text) {
-                Ok(Scope(text.to_owned()))
-            } else {
-                Err(format!("expected {EXPECTED}"))
-            }
-        })
-    }
-
-    fn schema() -> Schema {
-        Schema::Text {
-            expected: "a scope: printable ASCII without blank, `\"` and `\\`",
-            pattern: Some(r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$"),
         }
     }
 }

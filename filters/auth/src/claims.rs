@@ -1,5 +1,6 @@
 //! The claims of a JWT (RFC 7519), and the caller that they name.
 
+use postern_core::challenge::is_scope;
 use postern_core::config::{Node, Value};
 use postern_core::grammar;
 use postern_core::identity::Caller;
@@ -161,12 +162,6 @@ pub(crate) fn is_printable(text: &str) -> bool {
     (1..=MAX_TEXT).contains(&text.len())
         && !text.chars().any(char::is_control)
         && grammar::is_header_value(text.as_bytes())
-}
-
-/// A scope-token (RFC 6749 §3.3).
-pub(crate) fn is_scope(text: &str) -> bool {
-    (1..=MAX_TEXT).contains(&text.len())
-        && text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 fn is_plain_id(text: &str) -> bool {

@@ -55,7 +55,15 @@ impl Filter for Auth {
                     .counting(counter::BAD_REQUEST);
             }
         };
-        let found = self.policy.rules.first(&Subject::new(request, &target));
+        let asked = Subject::new(request, &target);
+        // A rule for a host would not see it, and a laxer one might.
+        if asked.host.is_none() {
+            let why = "the request has no host that can be read";
+            return Outcome::refuse(Refusal::bad_request(why))
+                .with_record(Record::new(Decision::Deny, "-", "bad_host"))
+                .counting(counter::BAD_REQUEST);
+        }
+        let found = self.policy.rules.first(&asked);
         let rule = found.map_or(&self.policy.fallback, |found| found.rule);
         match self.judge(rule, request.headers(), &target, host) {
             Ok(admitted) => admitted.outcome(rule, request.headers(), &target),

@@ -23,10 +23,11 @@ pub(crate) fn edits(headers: &Headers<'_>, identity: &Identity) -> Vec<HeaderEdi
     edits
 }
 
-/// Is this name under the reserved prefix, also when `_` stands for `-`, as
-/// some upstreams read it?
+/// Is this name under the reserved prefix, also when another sign stands for
+/// `-`? Upstreams in the manner of CGI (RFC 3875 §4.1.18) read `_`, and some
+/// every sign, as the same.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    let canonical = |b: u8| if b == b'_' { b'-' } else { b.to_ascii_lowercase() };
+    let canonical = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
     name.len() >= PREFIX.len() && name.bytes().zip(PREFIX).all(|(b, p)| canonical(b) == *p)
 }
 
@@ -83,6 +84,7 @@ mod tests {
             ("X-POSTERN-anything", "x"),
             ("x-postern-", "x"),
             ("x_postern_scopes", "x"),
+            ("x.postern~scopes", "x"),
             ("x-posternish", "stays"),
             ("x-poster", "stays"),
         ]);
@@ -93,6 +95,7 @@ mod tests {
                 HeaderEdit::remove("x-postern-anything"),
                 HeaderEdit::remove("x-postern-"),
                 HeaderEdit::remove("x_postern_scopes"),
+                HeaderEdit::remove("x.postern~scopes"),
             ]
         );
         assert_eq!(
@@ -103,6 +106,7 @@ mod tests {
                 HeaderEdit::remove("x-postern-anything"),
                 HeaderEdit::remove("x-postern-"),
                 HeaderEdit::remove("x_postern_scopes"),
+                HeaderEdit::remove("x.postern~scopes"),
             ]
         );
     }

@@ -101,7 +101,7 @@ impl Decode for Leeway {
     fn schema() -> Schema {
         Schema::Text {
             expected: "whole seconds from `0s` to `5m`",
-            pattern: Some("^[0-9]{1,9}(ms|s|m)$"),
+            pattern: Some("^[0-9]{1,9}(ms|s|m|h|d)$"),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! that no client can send.
 //!
 //! A request that no rule matches needs a good credential; a bad one is refused
-//! even where none is needed.
+//! even where none is needed. Only where a rule says `none: true` is it not
+//! looked at.
 
 mod algorithm;
 mod api_key;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Name, Node, Part, Problem, Value, decode_text};
+use postern_core::challenge::Realm;
+use postern_core::config::{At, Decode, Errors, Name, Node, Part, Problem, Value};
 use postern_core::filter::Environment;
 use postern_core::rules::{Match, Rules};
 
@@ -18,7 +18,7 @@ postern_core::config! {
     /// no rule matches needs a credential of any provider.
     pub struct PolicyConfig {
         /// The realm that challenges name.
-        realm: Realm = Realm("postern".to_owned()),
+        realm: Realm = Realm::default(),
         /// The ways of knowing callers, each under a name.
         providers: BTreeMap<String, Part<ProviderConfig>>,
         /// What routes require. The first rule that matches counts.
@@ -44,28 +44,6 @@ postern_core::config! {
         optional: Optional(Vec<Name>),
         /// `true`: credentials are not looked at and stay in the request.
         none: Nothing(Yes),
-    }
-}
-
-/// A realm: printable ASCII that needs no quoting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Realm(String);
-
-impl Decode for Realm {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        const EXPECTED: &str = "1 to 128 printable ASCII characters without `\"` and `\\`";
-        decode_text(at, errors, EXPECTED, |text| {
-            let good = (1..=128).contains(&text.len())
-                && text.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\');
-            if good { Ok(Realm(text.to_owned())) } else { Err(format!("expected {EXPECTED}")) }
-        })
-    }
-
-    fn schema() -> Schema {
-        Schema::Text {
-            expected: "1 to 128 printable ASCII characters without `\"` and `\\`",
-            pattern: Some(r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$"),
-        }
     }
 }
 
@@ -111,7 +89,7 @@ impl Policy {
         if !errors.is_empty() || providers.len() != names.len() {
             return Err(in_order(errors));
         }
-        let realm = config.realm.0.as_str();
+        let realm = config.realm.as_str();
         let rules = rules.into_iter().map(|(matches, name, need, accepted)| {
             let challenge = Challenge::new(realm, &providers, &accepted);
             (matches, Rule { name, need, accepted, challenge })

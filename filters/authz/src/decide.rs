@@ -4,7 +4,7 @@ use postern_core::Identity;
 use postern_core::rules::{Rules, Subject as Asked};
 
 use crate::policy::{Effect, Rule};
-use crate::scope::Scope;
+use postern_core::challenge::Scope;
 
 /// What was decided, and by which rule.
 #[derive(Debug)]

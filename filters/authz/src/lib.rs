@@ -8,7 +8,6 @@
 mod decide;
 mod policy;
 mod refusals;
-mod scope;
 
 #[cfg(test)]
 mod tests;
@@ -25,8 +24,8 @@ use postern_core::{
 };
 
 use decide::Verdict;
-pub use policy::{Effect, Policy, Realm, Rule, Subject};
-pub use scope::Scope;
+pub use policy::{Effect, Policy, Rule, Subject};
+pub use postern_core::challenge::{Realm, Scope};
 
 /// The filter with its compiled policy.
 #[derive(Debug)]

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use postern_core::challenge::{Realm, Scope};
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Name, Value, decode_text};
+use postern_core::config::{At, Decode, Errors, Name, Value};
 use postern_core::identity::Caller;
 use postern_core::rules::Match;
-
-use crate::scope::Scope;
 
 /// How many scopes one list may name: they all go into one challenge.
 const MAX_SCOPES: usize = 32;
@@ -15,7 +14,7 @@ const MAX_SCOPES: usize = 32;
 postern_core::config! {
     struct PolicyConfig {
         /// The protection space that challenges name (RFC 9110 §11.5).
-        realm: Realm = Realm("postern".to_owned()),
+        realm: Realm = Realm::default(),
         /// The rules. A deny rule that applies wins; else an allow rule that
         /// applies lets the request pass; else it is denied. Their order only
         /// says which of several is named in the record.
@@ -226,36 +225,4 @@ impl Decode for Subject {
 
 fn is_known(key: &str) -> bool {
     matches!(key, "any_scope" | "all_scopes")
-}
-
-/// A protection space: 1–64 printable ASCII characters that need no escape in
-/// a quoted string.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Realm(String);
-
-const REALM: &str = "a realm of 1 to 64 printable ASCII characters without `\"` and `\\`";
-
-impl Realm {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Decode for Realm {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        decode_text(at, errors, REALM, |text| {
-            let good = |b: u8| (0x20..=0x7e).contains(&b) && b != b'"' && b != b'\\';
-            if (1..=64).contains(&text.len()) && text.bytes().all(good) {
-                Ok(Realm(text.to_owned()))
-            } else {
-                Err(format!("expected {REALM}"))
-            }
-        })
-    }
-
-    fn schema() -> Schema {
-        Schema::Text { expected: REALM, pattern: Some(r"^[ !#-\[\]-~]{1,64}$") }
-    }
 }

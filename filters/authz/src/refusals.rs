@@ -2,8 +2,7 @@
 
 use postern_core::Refusal;
 
-use crate::policy::Realm;
-use crate::scope::Scope;
+use postern_core::challenge::{Realm, Scope};
 
 /// How long the list of scopes in a challenge may grow, in bytes; further ones
 /// are left out. One rule's scopes fit whole.

@@ -28,13 +28,20 @@ pub fn is_header_value(value: &[u8]) -> bool {
         && !blank(value.last())
 }
 
-/// Is this a path with an optional query that may be sent upstream: begins
-/// with `/`, printable ASCII only, no `#`, and only whole `%hh` triplets?
+/// Is this a path with an optional query that may be sent upstream? The path
+/// begins with `/` and is printable ASCII with only whole `%hh` triplets; in
+/// the query clients write a lone `%` and raw UTF-8 too, and upstreams read
+/// them. A `#` stands in neither.
 #[must_use]
-pub fn is_path(path: &[u8]) -> bool {
+pub fn is_path(target: &[u8]) -> bool {
+    let end = target.iter().position(|b| *b == b'?').unwrap_or(target.len());
+    let (path, query) = target.split_at_checked(end).unwrap_or((target, &[]));
+    let visible = |b: &u8| (0x21..=0x7e).contains(b) && *b != b'#';
     path.first() == Some(&b'/')
-        && path.iter().all(|b| (0x21..=0x7e).contains(b) && *b != b'#')
+        && path.iter().all(visible)
         && percent_triplets_whole(path)
+        && query.iter().all(|b| visible(b) || *b >= 0x80)
+        && std::str::from_utf8(query).is_ok()
 }
 
 /// Is every `%` followed by two hexadecimal digits?
@@ -99,6 +106,10 @@ mod tests {
             assert!(!may_write(":path", bad.as_bytes()), "{bad:?}");
         }
         assert!(may_write(":path", b"/a:b,c%2C?x=1&y=%7C"));
+        assert!(may_write(":path", "/a?q=100%&x=é".as_bytes()));
+        for bad in [&b"/a?\xff"[..], b"/a? b", b"/a?b#c", b"/a?\r\n", b"/a?\x7f"] {
+            assert!(!may_write(":path", bad), "{bad:?}");
+        }
         assert!(!may_write(":status", b"20"));
         assert!(may_write(":status", b"200"));
     }

@@ -2,7 +2,7 @@
 //! ordered set of rules with an index over it.
 
 use crate::config::schema::Schema;
-use crate::config::{At, Decode, Errors, Text, decode_text};
+use crate::config::{At, AtLeastOne, Decode, Errors, Text, decode_text};
 use crate::grammar;
 use crate::headers::Headers;
 use crate::matcher::Index;
@@ -16,15 +16,15 @@ crate::config! {
     pub struct Match {
         /// Hosts, in any case and with any port: `api.example.com`, or
         /// `*.example.com` for all names below it.
-        hosts: Vec<HostPattern> = Vec::new(),
+        hosts: AtLeastOne<HostPattern> = AtLeastOne::default(),
         /// Methods. `GET` stands for `HEAD` too.
-        methods: Vec<Method> = Vec::new(),
+        methods: AtLeastOne<Method> = AtLeastOne::default(),
         /// Path templates; one has to match the canonical path.
-        paths: Vec<Template> = Vec::new(),
+        paths: AtLeastOne<Template> = AtLeastOne::default(),
         /// Conditions on headers that all have to hold.
-        headers: Vec<HeaderMatch> = Vec::new(),
+        headers: AtLeastOne<HeaderMatch> = AtLeastOne::default(),
         /// Conditions on headers of which one has to hold.
-        any_header: Vec<HeaderMatch> = Vec::new(),
+        any_header: AtLeastOne<HeaderMatch> = AtLeastOne::default(),
     }
 }
 
@@ -33,11 +33,11 @@ impl Match {
     #[must_use]
     pub fn any() -> Self {
         Match {
-            hosts: Vec::new(),
-            methods: Vec::new(),
-            paths: Vec::new(),
-            headers: Vec::new(),
-            any_header: Vec::new(),
+            hosts: AtLeastOne::default(),
+            methods: AtLeastOne::default(),
+            paths: AtLeastOne::default(),
+            headers: AtLeastOne::default(),
+            any_header: AtLeastOne::default(),
         }
     }
 

@@ -16,7 +16,7 @@ pub enum BadTarget {
     Missing,
     /// Does not begin with `/`.
     NotAPath,
-    /// A raw control character, blank or byte over 0x7e that is not UTF-8.
+    /// A raw control character or blank.
     BadByte,
     /// A `#`.
     Fragment,
@@ -26,7 +26,7 @@ pub enum BadTarget {
     HiddenSlash,
     /// An encoded control character.
     EncodedControl,
-    /// Percent-encoded bytes that are not UTF-8.
+    /// Bytes that are not UTF-8, raw or percent-encoded.
     NotUtf8,
     /// A `;` in a segment: a parameter to some servers.
     Parameter,

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use log::warn;
 use postern_core::{
-    Answer, Ask, Filter, HeaderEdit, Outcome, Refusal, Reply, Request, Response, Step,
+    Answer, Ask, Decision, Filter, HeaderEdit, Outcome, Record, Refusal, Reply, Request, Response,
+    Step,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -73,15 +74,18 @@ impl<F: Filter> Stream<F> {
             Step::Reply(reply) => self.reply(&reply),
             Step::Continue => {
                 self.held = false;
-                if let Some(body) = body
-                    && self.replace_body(&body, at)
-                {
-                    headers.push(HeaderEdit::set("content-length", body.len().to_string()));
+                if let Some(body) = body {
+                    if self.replace_body(&body, at) {
+                        headers.push(HeaderEdit::set("content-length", body.len().to_string()));
+                    } else {
+                        // All or original: no new headers on the old body.
+                        headers.clear();
+                    }
                 }
-                self.edit(&compiled.plugin, &headers)
+                self.edit(compiled, &headers)
             }
             Step::Hold => {
-                let action = self.edit(&compiled.plugin, &headers);
+                let action = self.edit(compiled, &headers);
                 if action == Action::Pause {
                     return action;
                 }
@@ -93,7 +97,7 @@ impl<F: Filter> Stream<F> {
                 if self.end_of_stream { self.whole_body(compiled, &[]) } else { Action::Pause }
             }
             Step::Ask(ask) => {
-                let action = self.edit(&compiled.plugin, &headers);
+                let action = self.edit(compiled, &headers);
                 if action == Action::Pause {
                     return action;
                 }
@@ -104,7 +108,8 @@ impl<F: Filter> Stream<F> {
 
     /// Writes header edits; a request with a bad one is refused, a response
     /// goes on without it.
-    fn edit(&mut self, plugin: &str, edits: &[HeaderEdit]) -> Action {
+    fn edit(&mut self, compiled: &Compiled<F>, edits: &[HeaderEdit]) -> Action {
+        let plugin = compiled.plugin.as_str();
         if let Err(name) = apply::edit_headers(self.side.headers(), edits) {
             warn!("{plugin}: the value written to `{name}` is outside its grammar");
             if self.side == Side::Request {
@@ -114,6 +119,9 @@ impl<F: Filter> Stream<F> {
                     "Internal error",
                     "the gateway made a header that cannot be sent",
                 );
+                // The record so far says what was decided before this.
+                let record = Record::new(Decision::Deny, "-", refusal.code);
+                apply::set_state(&compiled.record_state, &record.to_json(&compiled.version));
                 return self.refuse(plugin, &refusal);
             }
         }
@@ -248,11 +256,19 @@ impl<F: Filter> HttpContext for Stream<F> {
         self.apply(&compiled, outcome, Moment::Headers)
     }
 
+    // An upstream may answer before the request has ended: what still comes of
+    // the request is no part of a held answer.
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.side == Side::Response {
+            return Action::Continue;
+        }
         self.body(size, end_of_stream)
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if self.side == Side::Response {
+            return Action::Continue;
+        }
         self.trailers()
     }
 

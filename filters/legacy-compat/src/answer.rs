@@ -1,5 +1,7 @@
 //! The answer's way out: which case it falls under, and what it becomes.
 
+use std::borrow::Cow;
+
 use postern_core::step::{HeaderEdit, Name, Reply};
 use postern_core::{Decision, Host, Outcome, Record, Response};
 
@@ -26,6 +28,8 @@ pub struct Stream {
     pub(crate) dialect: Option<usize>,
     /// Is it a HEAD request?
     pub(crate) head: bool,
+    /// The canonical host; `None` if it cannot be read.
+    pub(crate) host: Option<String>,
     /// What became of the request, for the record.
     pub(crate) request: Option<(Decision, &'static str)>,
     /// What templates and cases look at.
@@ -38,6 +42,19 @@ pub struct Stream {
     packed: bool,
     unfit: Option<&'static str>,
     finished: bool,
+}
+
+impl Stream {
+    /// A record with the host, which the log takes from it: as a client wrote
+    /// it, it may hold a credential (`user:key@host`).
+    pub(crate) fn record(
+        &self,
+        decision: Decision,
+        rule: impl Into<Cow<'static, str>>,
+        code: &'static str,
+    ) -> Record {
+        Record::new(decision, rule, code).with("host", self.host.as_deref().unwrap_or("-"))
+    }
 }
 
 /// A blueprint and a stream's place in it.
@@ -70,7 +87,8 @@ impl<'b> Answering<'b> {
     fn record(&self, stream: &Stream, answer: &'static str) -> Record {
         let rule = self.rule.map_or_else(|| "-".to_owned(), |r| r.name.clone());
         let (decision, code) = stream.request.unwrap_or((Decision::Skip, "no_rule"));
-        let record = Record::new(decision, rule, code)
+        let record = stream
+            .record(decision, rule, code)
             .with("answer", answer)
             .with("answer_status", stream.status);
         match &stream.facts.refusal {

@@ -105,14 +105,15 @@ impl LogPath {
             });
             hits.min()
         };
+        // Where one stands encoded, what comes before it is not told apart.
+        if part.contains(&b'%') && find(&percent_decode(part)).is_some() {
+            return Cow::Borrowed(MASK);
+        }
         match find(part) {
             Some(at) => {
                 let mut out = part.get(..at).unwrap_or_default().to_vec();
                 out.extend_from_slice(MASK);
                 Cow::Owned(out)
-            }
-            None if part.contains(&b'%') && find(&percent_decode(part)).is_some() => {
-                Cow::Borrowed(MASK)
             }
             None => Cow::Borrowed(part),
         }

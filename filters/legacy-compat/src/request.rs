@@ -3,13 +3,13 @@
 use postern_core::rules::{Found, Subject};
 use postern_core::step::HeaderEdit;
 use postern_core::target::{Target, host_of};
-use postern_core::{Decision, Outcome, Record, Refusal, Request};
+use postern_core::{Decision, Outcome, Refusal, Request};
 
 use crate::answer::Stream;
-use crate::blueprint::{Blueprint, Rule};
+use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
 use crate::policy::Unmatched;
-use crate::request_steps::Unwritable;
+use crate::request_steps::{RequestSteps, Unwritable};
 
 /// The filter state of the path that may be logged.
 const PATH: &str = "path";
@@ -21,20 +21,21 @@ pub(crate) fn received(
     request: &Request<'_>,
 ) -> Outcome {
     stream.head = request.method() == Some(b"HEAD");
+    stream.host = host_of(request.authority());
     let target = match Target::parse(request.path()) {
         Ok(target) => target,
         Err(bad) => {
-            let host = blueprint.host(host_of(request.authority()).as_deref());
+            let host = blueprint.host(stream.host.as_deref());
             stream.dialect =
                 host.map(|h| h.dialect).or_else(|| dialect_of_any_path(blueprint, request));
-            let segments = host.and_then(|h| h.log_segments);
+            let segments = log_segments(blueprint, stream, host);
             let path = blueprint.log.of_bytes(request.path().unwrap_or_default(), segments);
             return refused(stream, Refusal::bad_request(bad.to_string()), "-", path);
         }
     };
     let subject = Subject::new(request, &target);
     match blueprint.rules.first(&subject) {
-        Some(found) => matched(blueprint, stream, &target, &found),
+        Some(found) => matched(blueprint, stream, request.method(), &target, &found),
         None => unmatched(blueprint, stream, &target, subject.host.as_deref()),
     }
 }
@@ -46,9 +47,19 @@ fn dialect_of_any_path(blueprint: &Blueprint, request: &Request<'_>) -> Option<u
     blueprint.rules.first(&Subject::new(request, &root))?.rule.dialect
 }
 
+/// How much of a path that no rule matches may be logged. A host that cannot be
+/// read may be any: as little as of any counts.
+fn log_segments(blueprint: &Blueprint, stream: &Stream, host: Option<&Host>) -> Option<usize> {
+    match &stream.host {
+        Some(_) => host.and_then(|h| h.log_segments),
+        None => blueprint.hosts.iter().filter_map(|h| h.log_segments).min(),
+    }
+}
+
 fn matched(
     blueprint: &Blueprint,
     stream: &mut Stream,
+    method: Option<&[u8]>,
     target: &Target<'_>,
     found: &Found<'_, Rule>,
 ) -> Outcome {
@@ -64,14 +75,14 @@ fn matched(
     let path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
     let mut headers = match rule.request.edits(target, &captures) {
         Ok(edits) => edits,
-        Err(why) => return refused(stream, refusal(why), &rule.name, path),
+        Err(why) => return refused(stream, refusal(why, &rule.request), &rule.name, path),
     };
     if rule.reads_body {
-        headers.extend(whole_answer());
+        headers.extend(whole_answer(method));
     }
     let code = if headers.is_empty() { "matched" } else { "rewritten" };
     stream.request = Some((Decision::Allow, code));
-    let record = Record::new(Decision::Allow, rule.name.clone(), code);
+    let record = stream.record(Decision::Allow, rule.name.clone(), code);
     let mut outcome = Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED);
     outcome.publish.push((PATH, path));
     outcome
@@ -85,33 +96,38 @@ fn unmatched(
 ) -> Outcome {
     let host = blueprint.host(host);
     stream.dialect = host.map(|h| h.dialect);
-    let segments = host.and_then(|h| h.log_segments);
+    let segments = log_segments(blueprint, stream, host);
     let path = blueprint.log.of_target(target, None, |_| false, segments);
     if host.is_some_and(|h| h.unmatched == Unmatched::Refuse) {
         let refusal =
             Refusal::new(404, "unknown_route", "Not found", "there is nothing at this path");
         return refused(stream, refusal, "-", path);
     }
-    let mut outcome = Outcome::pass().with_record(Record::new(Decision::Skip, "-", "no_rule"));
+    let mut outcome = Outcome::pass().with_record(stream.record(Decision::Skip, "-", "no_rule"));
     outcome.publish.push((PATH, path));
     outcome
 }
 
-/// The answer has to come uncompressed, whole, and as it is now: a rewritten
-/// body has no validators.
-fn whole_answer() -> [HeaderEdit; 7] {
-    [
-        HeaderEdit::set("accept-encoding", "identity"),
-        HeaderEdit::remove("range"),
-        HeaderEdit::remove("if-range"),
-        HeaderEdit::remove("if-match"),
-        HeaderEdit::remove("if-none-match"),
-        HeaderEdit::remove("if-modified-since"),
-        HeaderEdit::remove("if-unmodified-since"),
-    ]
+/// The answer has to come uncompressed, whole, and as it is now: the client's
+/// validators are those of another body. Where the request changes something
+/// they stay: it must not happen unconditionally (RFC 9110 §13.1).
+fn whole_answer(method: Option<&[u8]>) -> Vec<HeaderEdit> {
+    let mut edits = vec![HeaderEdit::set("accept-encoding", "identity")];
+    if matches!(method, Some(b"GET" | b"HEAD")) {
+        let names = [
+            "range",
+            "if-range",
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-unmodified-since",
+        ];
+        edits.extend(names.map(HeaderEdit::remove));
+    }
+    edits
 }
 
-fn refusal(why: Unwritable) -> Refusal {
+fn refusal(why: Unwritable, steps: &RequestSteps) -> Refusal {
     match why {
         Unwritable::Path => Refusal::bad_request("the path cannot be rewritten"),
         Unwritable::Header => Refusal::bad_request("a part of the path does not fit a header"),
@@ -120,13 +136,14 @@ fn refusal(why: Unwritable) -> Refusal {
             "invalid_credential",
             "Unauthorized",
             "the credential in the path is malformed",
-        ),
+        )
+        .header("www-authenticate", steps.challenge()),
     }
 }
 
 fn refused(stream: &mut Stream, refusal: Refusal, rule: &str, path: Vec<u8>) -> Outcome {
     stream.request = Some((Decision::Deny, refusal.code));
-    let record = Record::new(Decision::Deny, rule.to_owned(), refusal.code);
+    let record = stream.record(Decision::Deny, rule.to_owned(), refusal.code);
     let mut outcome =
         Outcome::refuse(refusal).with_record(record).counting(counter::REQUEST_REFUSED);
     outcome.publish.push((PATH, path));

@@ -98,6 +98,9 @@ impl RequestSteps {
         {
             place.error(errors, "the credential sets `authorization` already");
         }
+        if let Some(credential) = &credential {
+            check_secrets(policy, credential, captures, errors);
+        }
         RequestSteps {
             method: policy.method.as_ref().and_then(|m| method(m, errors)),
             path,
@@ -111,12 +114,15 @@ impl RequestSteps {
 
     /// The captures that a password or token is made of.
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
-        let pattern = match &self.credential {
-            Some(Credential::Basic(_, password)) => Some(password),
-            Some(Credential::Bearer(token)) => Some(token),
-            None => None,
-        };
-        pattern.into_iter().flat_map(Pattern::captures).map(str::to_owned).collect()
+        self.credential.iter().flat_map(Credential::secrets).map(str::to_owned).collect()
+    }
+
+    /// What to say of a credential that is not one (RFC 9110 §11.6.1).
+    pub(crate) fn challenge(&self) -> &'static str {
+        match &self.credential {
+            Some(Credential::Basic(..)) => "Basic realm=\"postern\", charset=\"UTF-8\"",
+            _ => "Bearer realm=\"postern\"",
+        }
     }
 
     /// The header edits that rewrite a request.
@@ -182,7 +188,46 @@ impl RequestSteps {
     }
 }
 
+/// A credential from the path goes to `auth` and nowhere else.
+fn check_secrets(
+    policy: &RequestPolicy,
+    credential: &Credential,
+    captures: &Captures,
+    errors: &mut Errors,
+) {
+    let secrets: BTreeSet<&str> = credential.secrets().collect();
+    let (Some(first), Some(source)) = (secrets.first(), &policy.credential) else { return };
+    let place = match source {
+        CredentialPolicy::Basic(basic) => &basic.password,
+        CredentialPolicy::Bearer(token) => token,
+    };
+    if policy.path.is_none() {
+        place.error(errors, format!("`{first}` would stay in the path: the rule needs a `path`"));
+    }
+    let query = policy.query.0.iter().map(|(_, place)| place);
+    let set = policy.headers.set.0.iter().map(|(_, place)| place);
+    for place in policy.path.iter().chain(query).chain(set) {
+        // What does not compile was told already.
+        let Some(pattern) = Pattern::compile(place, captures, &mut Errors::default()) else {
+            continue;
+        };
+        if let Some(secret) = pattern.captures().find(|name| secrets.contains(name)) {
+            place.error(
+                errors,
+                format!("`{secret}` is a credential, which the upstream must not get"),
+            );
+        }
+    }
+}
+
 impl Credential {
+    /// The captures that the password or token is made of.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Credential::Basic(_, secret) | Credential::Bearer(secret) => secret.captures(),
+        }
+    }
+
     fn value(&self, captures: &[Captured<'_, '_>]) -> Result<Vec<u8>, Unwritable> {
         match self {
             Credential::Basic(user, password) => {

@@ -16,6 +16,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
@@ -85,15 +87,20 @@ impl Filter for RateLimit {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
+        let bad_request = |why: Cow<'static, str>| {
+            Outcome::refuse(Refusal::bad_request(why))
+                .with_record(Record::new(Decision::Deny, "-", "bad_request"))
+                .counting(counter::BAD_REQUEST)
+        };
         let target = match Target::parse(request.path()) {
             Ok(target) => target,
-            Err(why) => {
-                return Outcome::refuse(Refusal::bad_request(why.to_string()))
-                    .with_record(Record::new(Decision::Deny, "-", "bad_request"))
-                    .counting(counter::BAD_REQUEST);
-            }
+            Err(why) => return bad_request(why.to_string().into()),
         };
         let asked = Asked::new(request, &target);
+        // A limit for a host would not see it.
+        if asked.host.is_none() {
+            return bad_request("the request has no host that can be read".into());
+        }
         let Some(found) = self.limits.first(&asked) else {
             return Outcome::pass()
                 .with_record(Record::new(Decision::Skip, "-", "no_limit"))

@@ -1,10 +1,12 @@
 //! What a case cannot say: many requests at once, changes under load, the
 //! statistics after all of it.
 
+mod bodies;
 mod explain;
 mod follow;
 mod limits;
 mod policies;
+mod tls;
 mod traces;
 
 use std::fmt::Debug;
@@ -23,7 +25,17 @@ pub type Test = fn(&Stage) -> Result<(), String>;
 
 /// All of them, in the order in which they run.
 pub const ALL: &[(&str, Test)] = &[
+    ("bodies::a_late_request_body_is_no_part_of_the_answer", bodies::late_request_body),
+    ("bodies::a_trickle_ends", bodies::trickle),
     ("explain::agrees_with_the_gateway", explain::agrees),
+    ("tls::the_corpus_is_the_same_over_https", tls::corpus_over_http_1),
+    ("tls::the_corpus_is_the_same_over_http_2", tls::corpus_over_http_2),
+    ("tls::alpn_picks_the_protocol", tls::alpn),
+    ("tls::old_clients_are_answered_not_redirected", tls::old_clients),
+    ("tls::a_client_certificate_has_to_be_verified", tls::client_certificates),
+    ("tls::what_a_client_says_of_its_certificate_goes_nowhere", tls::forwarded_certificate),
+    ("tls::versions_below_1_2_are_refused", tls::versions),
+    ("tls::a_handshake_has_a_deadline", tls::handshake_deadline),
     ("limits::a_small_plan_is_exact_on_two_workers", limits::small_plan),
     ("limits::the_usual_limit_is_exact_on_two_workers", limits::usual_limit),
     ("limits::the_old_window_is_exact_on_two_workers", limits::old_window),

@@ -153,7 +153,7 @@ fn api_keys_wherever_they_stand() {
 fn keys_of_one_owner_overlap_and_end() {
     let next = |at: u64| {
         let host = FakeHost::at(Duration::from_secs(at));
-        let headers = [(":path", "/x"), ("x-api-key", "next-key")];
+        let headers = [(":path", "/x"), (":authority", "a"), ("x-api-key", "next-key")];
         let request = Request::new(Headers::new(headers), true);
         let outcome = configured(&policy()).request_headers(&mut (), &request, &host);
         outcome.record.unwrap().code

@@ -426,7 +426,10 @@ fn odd_targets_are_refused_before_anything_else() {
     let auth = configured(&policy());
     let token = format!("Bearer {}", mint::with_claims(json!({})));
     let refused = |headers: &[(&str, &str)], status: u16, code: &str| {
-        let outcome = send_raw(&auth, Headers::new(headers.iter().copied()));
+        let host = [(":authority", "api.example.com")];
+        let own = headers.iter().any(|(name, _)| *name == ":authority");
+        let host = host.iter().filter(|_| !own);
+        let outcome = send_raw(&auth, Headers::new(host.chain(headers).copied()));
         let refusal = refusal(&outcome);
         assert_eq!((refusal.status, refusal.code), (status, code), "{headers:?}");
     };
@@ -439,4 +442,7 @@ fn odd_targets_are_refused_before_anything_else() {
     refused(&[(":path", "*"), (":method", "OPTIONS")], 401, "missing_credential");
     refused(&[(":path", "/public/../private")], 401, "missing_credential");
     refused(&[(":path", "//private")], 401, "missing_credential");
+    for host in ["", "a,b", "user@a", "a b", "\u{e9}", "a:b", "[::1"] {
+        refused(&[(":path", "/open/a"), (":authority", host)], 400, "bad_request");
+    }
 }

@@ -55,7 +55,7 @@ fn every_mistake_at_once() {
     assert_eq!(
         errors(&broken),
         "unknown key `rule`, did you mean `rules`?\n\
-         realm: expected 1 to 128 printable ASCII characters without `\"` and `\\`\n\
+         realm: expected a realm of 1 to 128 printable ASCII characters without `\"` and `\\`\n\
          providers.idp.jwt: unknown key `leway`, did you mean `leeway`?\n\
          providers.idp.jwt.algorithms[0]: expected `RS256`, `RS384`, `RS512`, `ES256`, `ES384`, `EdDSA`, `HS256`, `HS384` or `HS512`\n\
          providers.idp.jwt.keys[0].secret.env: expected the name of an environment variable such as `API_SECRET`\n\
@@ -102,7 +102,7 @@ fn what_is_missing_or_empty() {
     keys(
         "/keys/0/scopes",
         json!(["a b"]),
-        "keys[0].scopes[0]: expected a scope: printable ASCII without blank, `\"` and `\\`",
+        "keys[0].scopes[0]: expected a scope of 1 to 256 printable ASCII characters without blank, `\"` and `\\`",
     );
 }
 

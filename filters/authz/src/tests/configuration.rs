@@ -23,7 +23,7 @@ fn every_mistake_is_named_at_once() {
         "rules[1].name: `a` is the name of rules[0] already\n\
          rules[4].name: `a` is the name of rules[0] already\n\
          unknown key `relm`, did you mean `realm`?\n\
-         realm: expected a realm of 1 to 64 printable ASCII characters without `\"` and `\\`\n\
+         realm: expected a realm of 1 to 128 printable ASCII characters without `\"` and `\\`\n\
          rules[0].effect: expected `allow` or `deny`\n\
          rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping with `any_scope` or `all_scopes`\n\
          rules[1].match: unknown key `path`, did you mean `paths`?\n\
@@ -31,7 +31,7 @@ fn every_mistake_is_named_at_once() {
          rules[2]: missing key `match`\n\
          rules[2].subject: expected exactly one of `any_scope` or `all_scopes`\n\
          rules[3]: missing key `name`\n\
-         rules[3].subject.all_scopes[0]: expected a scope of 1 to 128 printable ASCII characters without blank, `\"` and `\\`\n\
+         rules[3].subject.all_scopes[0]: expected a scope of 1 to 256 printable ASCII characters without blank, `\"` and `\\`\n\
          rules[4].match.paths[0]: a path template begins with `/`\n\
          rules[4].subject: expected `anyone`, `anonymous`, `identified` or a mapping with `any_scope` or `all_scopes`, but found a whole number",
     );

@@ -33,11 +33,14 @@ fn rule() -> impl Strategy<Value = Value> {
     )
         .prop_map(|(effect, methods, paths, host, subject)| {
             let hosts: Vec<_> = host.into_iter().collect();
-            json!({
-                "effect": effect,
-                "match": {"methods": methods, "paths": paths, "hosts": hosts},
-                "subject": subject,
-            })
+            // An empty list is refused: what does not matter is left out.
+            let mut conditions = json!({});
+            for (key, list) in [("methods", methods), ("paths", paths), ("hosts", hosts)] {
+                if !list.is_empty() {
+                    conditions[key] = json!(list);
+                }
+            }
+            json!({"effect": effect, "match": conditions, "subject": subject})
         })
 }
 
@@ -60,8 +63,7 @@ fn path_matches(template: &str, path: &str) -> bool {
 
 fn applies(m: &Value, method: &str, host: &str, path: &str) -> bool {
     let any = |key: &str, test: &dyn Fn(&str) -> bool| {
-        let list = texts(&m[key]);
-        list.is_empty() || list.into_iter().any(test)
+        m.get(key).is_none_or(|list| texts(list).into_iter().any(test))
     };
     any("methods", &|m| m == method || (m == "GET" && method == "HEAD"))
         && any("hosts", &|h| match h.strip_prefix('*') {

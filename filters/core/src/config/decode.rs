@@ -308,6 +308,40 @@ impl<T: Decode> Decode for Items<T> {
     }
 }
 
+/// A list that, where it is given, holds something: an empty list of
+/// conditions would hold for everything. Left out, it is empty.
+#[derive(Clone, Debug)]
+pub struct AtLeastOne<T>(Vec<T>);
+
+impl<T> Default for AtLeastOne<T> {
+    fn default() -> Self {
+        AtLeastOne(Vec::new())
+    }
+}
+
+impl<T> std::ops::Deref for AtLeastOne<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Decode> Decode for AtLeastOne<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let items = Vec::<T>::decode(at, errors)?;
+        if items.is_empty() {
+            at.error(errors, "expected at least one; leave the key out where it does not matter");
+            return None;
+        }
+        Some(AtLeastOne(items))
+    }
+
+    fn schema() -> Schema {
+        Vec::<T>::schema()
+    }
+}
+
 /// A mapping with keys of the operator's choice, in key order.
 impl<T: Decode> Decode for BTreeMap<String, T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {

@@ -15,7 +15,7 @@ mod node;
 mod scalar;
 pub mod schema;
 
-pub use decode::{At, Decode, Items, Part};
+pub use decode::{At, AtLeastOne, Decode, Items, Part};
 pub use error::{Errors, Problem};
 pub use json::parse_json;
 pub use node::{Key, Node, Position, Span, Value};

@@ -9,13 +9,25 @@ pub(crate) use read::BadJson;
 pub(crate) use text::{push_quoted, unescaped};
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// A JSON text (RFC 8259) and the tree over it.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
     source: &'a str,
     root: Value,
+    /// Members of large objects by name, by the object's place: made when one
+    /// is first asked for, so that looking up each member of each is not
+    /// quadratic.
+    indexes: RefCell<BTreeMap<usize, Index>>,
 }
+
+/// The place of each member; of duplicates the last.
+type Index = BTreeMap<String, usize>;
+
+/// Objects of more members are looked up by an index.
+const SMALL: usize = 16;
 
 /// A value: where it stands, and what it is made of.
 #[derive(Debug)]
@@ -53,7 +65,7 @@ impl<'a> Document<'a> {
         let source = std::str::from_utf8(text)
             .map_err(|e| BadJson { at: e.valid_up_to(), what: "not UTF-8" })?;
         let root = read::value(source)?;
-        Ok(Document { source, root })
+        Ok(Document { source, root, indexes: RefCell::default() })
     }
 
     /// The outermost value.
@@ -83,7 +95,15 @@ impl<'a> Document<'a> {
     /// have it.
     pub(crate) fn member<'v>(&self, value: &'v Value, name: &str) -> Option<&'v Value> {
         let Kind::Object(members) = &value.kind else { return None };
-        members.iter().rev().find(|(key, _)| self.key(key) == name).map(|(_, v)| v)
+        if members.len() <= SMALL {
+            return members.iter().rev().find(|(key, _)| self.key(key) == name).map(|(_, v)| v);
+        }
+        let mut indexes = self.indexes.borrow_mut();
+        let index = indexes.entry(value.start).or_insert_with(|| {
+            let name = |key| self.key(key).into_owned();
+            members.iter().enumerate().map(|(at, (key, _))| (name(key), at)).collect()
+        });
+        members.get(*index.get(name)?).map(|(_, v)| v)
     }
 
     /// The text with some scalars replaced. `edit` sees each scalar with the

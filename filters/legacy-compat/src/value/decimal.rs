@@ -48,7 +48,7 @@ pub(crate) fn fixed(number: &str, shift: i64, places: usize) -> Option<String> {
 fn parse_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let whole = digits.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|e: &i64| whole && e.abs() <= 1_000)
+    text.parse().ok().filter(|e: &i64| whole && (-1_000..=1_000).contains(e))
 }
 
 fn increment(digits: &mut Vec<u8>) {
@@ -118,7 +118,21 @@ mod tests {
 
     #[test]
     fn what_is_no_amount() {
-        for bad in ["", "-", "x", "1.", ".5", "1e", "1e9999", "1e400", "1 ", "+1", "--1", "1e+-2"] {
+        for bad in [
+            "",
+            "-",
+            "x",
+            "1.",
+            ".5",
+            "1e",
+            "1e9999",
+            "1e400",
+            "1 ",
+            "1e-9223372036854775808",
+            "+1",
+            "--1",
+            "1e+-2",
+        ] {
             check(bad, 0, 2, None);
         }
         check(&"9".repeat(65), 0, 2, None);

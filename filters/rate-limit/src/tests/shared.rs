@@ -124,7 +124,7 @@ fn what_cannot_be_counted_is_refused() {
     assert_eq!(table.spend(&Dead, b"a", &gcra(5)), None);
     let filter =
         rate_limit(r#"{"limits": [{"id": "a", "match": {}, "quota": 1, "window": "1s"}]}"#);
-    let request = Headers::new([(":path", "/"), (":method", "GET")]);
+    let request = Headers::new([(":path", "/"), (":method", "GET"), (":authority", "a")]);
     let outcome =
         filter.request_headers(&mut Stream::default(), &Request::new(request, true), &Dead);
     assert_eq!(outcome.count, [crate::counter::UNAVAILABLE]);

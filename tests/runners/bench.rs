@@ -1,0 +1,56 @@
+//! The bench with very small numbers: that it runs, checks what it compares and
+//! prints what it should. No figure of it is judged.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use postern_tests::corpus::workspace;
+use serde_json::Value;
+
+fn bench(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern-bench"));
+    command.args(words).output().unwrap()
+}
+
+#[test]
+fn a_small_run_compares_all_variants() {
+    let file: PathBuf = workspace().join("target/test-runs/bench.json");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let _ = fs::remove_file(&file);
+    let small = ["--rounds", "2", "--requests", "40", "--warm-up", "40", "--json"];
+    let output = bench(&[&small[..], &[file.to_str().unwrap()]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+
+    let names = ["bare", "bare again", "empty", "stock+cache", "stock", "ours"];
+    let json: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let variants = json["variants"].as_array().unwrap();
+    let written: Vec<&str> = variants.iter().map(|v| v["name"].as_str().unwrap()).collect();
+    assert_eq!(written, names);
+    for (variant, name) in variants.iter().zip(names) {
+        assert!(text.lines().any(|line| line.starts_with(&format!("{name:<18} "))), "{text}");
+        assert_eq!(variant["rounds_us"].as_array().unwrap().len(), 2);
+        assert!(variant["cost_us"]["median"].as_f64().unwrap() > 0.0);
+        assert_eq!(variant["addition_us"].is_null(), name == "bare");
+    }
+    let last: Vec<&str> = text.lines().rev().take(2).collect();
+    for (line, name) in last.iter().zip(["cold", "warm"]) {
+        let ratio = line.strip_prefix(&format!("ratio {name}: ")).unwrap();
+        assert!(ratio.parse::<f64>().is_ok(), "{line}");
+        assert!(json["ratios"][name].is_number());
+    }
+    for start in ["2 rounds of 40 requests", "machine: ", "noise: "] {
+        assert!(text.lines().any(|line| line.starts_with(start)), "{text}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    for words in [&["--rounds"][..], &["--rounds", "0"], &["--requests", "1"], &["quick"]] {
+        let output = bench(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: "));
+    }
+}

@@ -1,0 +1,138 @@
+//! The corpus against the containers of docker-compose.yml. They are started by
+//! `cargo xtask test compose`, which says by variables where they are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use postern_stack::keys::Keys;
+use postern_tests::case::{Case, Only};
+use postern_tests::client::{PATIENCE, Wire};
+use postern_tests::corpus;
+use postern_tests::demo::Demo;
+use postern_tests::live::Run;
+use postern_tests::tls::Client;
+use rustls::version::{TLS12, TLS13};
+
+const PUBLIC: &str = "/v1/market/total-items.json";
+
+/// The containers.
+struct Containers {
+    demo: Demo,
+    /// What they share with the host: policies, certificates, the log.
+    folder: PathBuf,
+    run: OnceLock<Run>,
+    cases: Vec<Case>,
+}
+
+impl Containers {
+    fn of_variables(cases: Vec<Case>) -> Result<Self, String> {
+        let folder = PathBuf::from(variable("POSTERN_COMPOSE_DIR")?);
+        let log = folder.join("log/access.jsonl");
+        let demo = Demo::at(port("POSTERN_GATEWAY_PORT")?, port("POSTERN_UPSTREAM_PORT")?, log);
+        Ok(Containers { demo, folder, run: OnceLock::new(), cases })
+    }
+
+    /// What was seen of the corpus; it is sent when this is first asked.
+    fn run(&self) -> Result<&Run, String> {
+        let keys = Keys::embedded().map_err(|e| e.to_string())?;
+        Ok(self.run.get_or_init(|| Run::of(&self.demo, &self.cases, &keys)))
+    }
+
+    fn status(&self, path: &str) -> Result<u16, String> {
+        self.demo.send(&Wire::get("api.example.com", path, &[])).map(|answer| answer.status)
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The tests share one gateway, and some change it.
+    arguments.test_threads = Some(1);
+    let containers = match corpus::load().and_then(Containers::of_variables) {
+        Ok(containers) => Arc::new(containers),
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials = Vec::new();
+    for case in &containers.cases {
+        if matches!(case.only, Some(Only::Native(_))) {
+            continue;
+        }
+        let (case, containers) = (case.clone(), Arc::clone(&containers));
+        trials.push(Trial::test(format!("case::{}", case.name.as_str()), move || {
+            let found = containers.run()?.judge(&case);
+            if found.is_empty() { Ok(()) } else { Err(Failed::from(found.join("\n"))) }
+        }));
+    }
+    let others: [(&str, fn(&Containers) -> Result<(), String>); 2] = [
+        ("the_gateway_speaks_tls", speaks_tls),
+        ("a_renamed_policy_is_taken_in_the_container", takes_a_policy),
+    ];
+    for (name, test) in others {
+        let containers = Arc::clone(&containers);
+        trials.push(Trial::test(name, move || test(&containers).map_err(Failed::from)));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn speaks_tls(containers: &Containers) -> Result<(), String> {
+    let ca = containers.folder.join("tls/ca.pem");
+    let client = Client::new(&ca, None, &["http/1.1"], &[&TLS13, &TLS12])?;
+    let to = ([127, 0, 0, 1], port("POSTERN_TLS_PORT")?).into();
+    let answer = client.send(to, &Wire::get("api.example.com", PUBLIC, &[]), PATIENCE)?;
+    same(PUBLIC, 200, answer.status)
+}
+
+/// The folder is mounted: a rename in it reaches the Envoy inside.
+fn takes_a_policy(containers: &Containers) -> Result<(), String> {
+    let file = PathBuf::from(variable("POSTERN_POLICIES")?).join("authz.yaml");
+    let good = fs::read_to_string(&file).map_err(|e| e.to_string())?;
+    let closed = good.replacen("subject: anyone", "subject: identified", 1);
+    let save = |text: &str| fs::write(&file, text).map_err(|e| e.to_string());
+
+    same("before", 200, containers.status(PUBLIC)?)?;
+    save(&closed)?;
+    let changed = apply(&containers.folder).and_then(|()| containers.status(PUBLIC));
+    save(&good)?;
+    apply(&containers.folder)?;
+    same("changed", 401, changed?)?;
+    same("restored", 200, containers.status(PUBLIC)?)
+}
+
+/// What an operator types, until Envoy took it.
+fn apply(folder: &Path) -> Result<(), String> {
+    let tool = PathBuf::from(variable("POSTERN_BIN_DIR")?).join("postern");
+    let output = Command::new(&tool)
+        .arg("apply")
+        .arg(variable("POSTERN_POLICIES")?)
+        .arg("--to")
+        .arg(folder.join("filters"))
+        .arg("--modules")
+        .arg(variable("POSTERN_MODULES")?)
+        .args(["--seen-as", "/etc/postern/config"])
+        .args(["--wait", &format!("127.0.0.1:{}", port("POSTERN_ADMIN_PORT")?)])
+        .output()
+        .map_err(|e| format!("{}: {e}", tool.display()))?;
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(printed) }
+}
+
+fn same(what: &str, expected: u16, found: u16) -> Result<(), String> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected}, found {found}"))
+    }
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set: run `cargo xtask test compose`"))
+}
+
+fn port(name: &str) -> Result<u16, String> {
+    variable(name)?.parse().map_err(|_| format!("{name} is no port"))
+}

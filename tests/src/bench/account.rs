@@ -1,0 +1,129 @@
+//! The system's accounting, and what is known of the machine.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::envoy;
+
+/// The CPU time that a process has used so far, user and system, all threads,
+/// those that ended included. The clock counts nanoseconds, where
+/// `/proc/PID/stat` counts hundredths of a second.
+///
+/// # Errors
+/// When there is no such process, or the system has no such clock.
+#[cfg(target_os = "linux")]
+pub fn cpu_time(pid: u32) -> Result<Duration, String> {
+    use nix::time::{clock_getcpuclockid, clock_gettime};
+    use nix::unistd::Pid;
+
+    let failed = |e: nix::Error| format!("the CPU clock of process {pid}: {e}");
+    let id = i32::try_from(pid).map_err(|e| e.to_string())?;
+    let clock = clock_getcpuclockid(Pid::from_raw(id)).map_err(failed)?;
+    clock_gettime(clock).map(Duration::from).map_err(failed)
+}
+
+/// # Errors
+/// Always: other systems do not tell one process the CPU clock of another.
+#[cfg(not(target_os = "linux"))]
+pub fn cpu_time(_pid: u32) -> Result<Duration, String> {
+    Err("the bench needs Linux, for its CPU clocks of other processes".to_owned())
+}
+
+/// What the figures were measured on.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    cores: usize,
+    processor: String,
+    kernel: String,
+    envoy: String,
+}
+
+impl Machine {
+    /// This one.
+    ///
+    /// # Errors
+    /// When Envoy does not say its version.
+    pub fn this() -> Result<Self, String> {
+        let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+        let output = Command::new(envoy::binary()?).arg("--version").output();
+        let text = output.map_err(|e| format!("Envoy: {e}"))?.stdout;
+        Ok(Machine {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processor: processor(&read("/proc/cpuinfo")).unwrap_or("unknown").to_owned(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            envoy: version(&String::from_utf8_lossy(&text)).unwrap_or("unknown").to_owned(),
+        })
+    }
+
+    /// In one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Machine { cores, processor, kernel, envoy } = self;
+        format!("{cores} cores of {processor}, Linux {kernel}, Envoy {envoy}")
+    }
+
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Machine { cores, processor, kernel, envoy } = self;
+        json!({"cores": cores, "processor": processor, "kernel": kernel, "envoy": envoy})
+    }
+}
+
+/// How many threads waited for a core in the last minute, on average: above
+/// what the bench itself needs, others were at work.
+#[must_use]
+pub fn load() -> Option<f64> {
+    first_number(&fs::read_to_string("/proc/loadavg").ok()?)
+}
+
+fn first_number(text: &str) -> Option<f64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// `model name : AMD EPYC`, with a tab
+fn processor(cpuinfo: &str) -> Option<&str> {
+    let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim())
+}
+
+/// `…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
+fn version(text: &str) -> Option<&str> {
+    text.split_once("version: ")?.1.split('/').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn work_is_accounted_and_waiting_is_not() {
+        let me = std::process::id();
+        let before = cpu_time(me).unwrap();
+        let mut sum = 0_u64;
+        while cpu_time(me).unwrap() < before + Duration::from_millis(20) {
+            sum = std::hint::black_box(sum + 1);
+        }
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let slept = cpu_time(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(slept > Duration::ZERO && slept < Duration::from_millis(40), "{slept:?}");
+        assert!(cpu_time(child.id()).is_err());
+    }
+
+    #[test]
+    fn what_the_system_prints_is_read() {
+        assert_eq!(first_number("0.42 1.50 2.00 1/99 4242\n"), Some(0.42));
+        assert_eq!(first_number(""), None);
+        assert_eq!(processor("processor\t: 0\nmodel name\t: A B\n"), Some("A B"));
+        assert_eq!(processor("processor\t: 0\n"), None);
+        assert_eq!(version("\nenvoy  version: 9e/1.40.0/Clean/RELEASE/x\n"), Some("1.40.0"));
+        assert_eq!(version("something else"), None);
+    }
+}

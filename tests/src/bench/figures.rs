@@ -1,0 +1,93 @@
+//! Figures out of slices: quartiles, additions, ratios.
+
+/// Median and quartiles of a number of values.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quartiles {
+    /// A quarter of the values lies below.
+    pub q1: f64,
+    /// Half of them.
+    pub median: f64,
+    /// Three quarters.
+    pub q3: f64,
+}
+
+impl Quartiles {
+    /// Of values in any order; between two of them it is interpolated.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let place = part * sorted.len().saturating_sub(1) as f64;
+            let (below, above) = (place.floor() as usize, place.ceil() as usize);
+            let value = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+            value(below) + (value(above) - value(below)) * place.fract()
+        };
+        Quartiles { q1: at(0.25), median: at(0.5), q3: at(0.75) }
+    }
+
+    /// The distance of the quartiles, as a part of the median.
+    #[must_use]
+    pub fn spread(&self) -> f64 {
+        (self.q3 - self.q1) / self.median
+    }
+}
+
+/// What a variant adds to the bare Envoy, round by round: whatever else the
+/// machine did in a round has touched both.
+#[must_use]
+pub fn additions(costs: &[f64], bare: &[f64]) -> Vec<f64> {
+    costs.iter().zip(bare).map(|(cost, bare)| cost - bare).collect()
+}
+
+/// The order of a round: each variant comes first, last and in between, and
+/// behind each neighbour as often as before it.
+#[must_use]
+pub fn order(variants: usize, round: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..variants).collect();
+    order.rotate_left(round / 2 % variants.max(1));
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_are_those_of_the_textbook() {
+        let of = |values: &[f64]| {
+            let q = Quartiles::of(values);
+            [q.q1, q.median, q.q3]
+        };
+        assert_eq!(of(&[3.0, 1.0, 2.0, 5.0, 4.0]), [2.0, 3.0, 4.0]);
+        assert_eq!(of(&[4.0, 3.0, 2.0, 1.0]), [1.75, 2.5, 3.25]);
+        assert_eq!(of(&[7.0]), [7.0, 7.0, 7.0]);
+        assert_eq!(of(&[-1.0, -3.0]), [-2.5, -2.0, -1.5]);
+        assert!(Quartiles::of(&[]).median.is_nan());
+        assert_eq!(Quartiles::of(&[9.0, 10.0, 11.0]).spread(), 0.1);
+    }
+
+    #[test]
+    fn a_slow_round_is_no_addition() {
+        let bare = [50.0, 90.0, 52.0];
+        let ours = [80.0, 121.0, 82.0];
+        assert_eq!(additions(&ours, &bare), [30.0, 31.0, 30.0]);
+        // A round that was not finished counts for nobody.
+        assert_eq!(additions(&ours[..2], &bare), [30.0, 31.0]);
+    }
+
+    #[test]
+    fn each_variant_has_each_place_equally_often() {
+        for place in 0..3 {
+            for variant in 0..3 {
+                let there = (0..6).filter(|round| order(3, *round)[place] == variant).count();
+                assert_eq!(there, 2, "variant {variant} at place {place}");
+            }
+        }
+        assert_eq!(order(3, 0), [0, 1, 2]);
+        assert_eq!(order(3, 3), [0, 2, 1]);
+    }
+}

@@ -1,0 +1,182 @@
+//! How a variant becomes the bootstrap of an Envoy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use postern_cli::apply::{Target, apply};
+use postern_cli::policy::Policy;
+use serde_json::json;
+
+use crate::bench::variant::Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
+use crate::bench::variant::Variant;
+use crate::corpus::workspace;
+
+impl Variant {
+    /// The bootstrap, listening on `gateway` and `admin`, with all files of the
+    /// run in `folder`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a policy that is not good.
+    pub fn bootstrap(
+        &self,
+        built: &Built,
+        folder: &Path,
+        [admin, gateway]: [u16; 2],
+        upstream: u16,
+    ) -> Result<String, String> {
+        let mut filters = String::new();
+        for (at, mount) in self.mounts.iter().enumerate() {
+            filters += &match mount {
+                Ours(plugin) => ours(plugin, built, folder)?,
+                Stock(name) => stock(name, "")?,
+                JwtAuthn { cache: true } => stock("jwt-authn", "jwt_cache_config: {}")?,
+                JwtAuthn { cache: false } => stock("jwt-authn", "")?,
+                Empty => wasm(&format!("empty-{at}"), &built.empty),
+                Shell => wasm(&format!("shell-{at}"), &built.shell),
+            };
+        }
+        let indented: Vec<String> =
+            filters.lines().map(|line| format!("          {line}")).collect();
+        Ok(read("envoy.yaml")?
+            .replace("$FILTERS", &indented.join("\n"))
+            .replace("$ADMIN", &admin.to_string())
+            .replace("$GATEWAY", &gateway.to_string())
+            .replace("$UPSTREAM", &upstream.to_string())
+            .replace("$FOLDER", &folder.to_string_lossy()))
+    }
+}
+
+/// The modules.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The folder of the four filters.
+    pub modules: PathBuf,
+    /// The filter that does nothing, straight on the SDK.
+    pub empty: PathBuf,
+    /// The one through `filters/host`.
+    pub shell: PathBuf,
+}
+
+impl Built {
+    /// The four filters as `cargo xtask` has built them; builds the empty ones
+    /// into `folder`.
+    ///
+    /// # Errors
+    /// What the compiler printed.
+    pub fn new(modules: PathBuf, folder: &Path) -> Result<Self, String> {
+        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let built =
+            Built { modules, empty: folder.join("empty.wasm"), shell: folder.join("shell.wasm") };
+        build(&[], &built.empty)?;
+        build(&["--features", "shell"], &built.shell)?;
+        Ok(built)
+    }
+}
+
+fn build(features: &[&str], to: &Path) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["rustc", "--quiet", "--release", "--target", "wasm32-wasip1"])
+        .args(["--package", "postern-empty", "--crate-type", "cdylib"])
+        .args(features)
+        .current_dir(workspace())
+        .output()
+        .map_err(|e| format!("cargo: {e}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace().join("target"), PathBuf::from);
+    let from = target.join("wasm32-wasip1/release/postern_empty.wasm");
+    fs::copy(&from, to).map(drop).map_err(|e| format!("{}: {e}", from.display()))
+}
+
+/// The secret that the demo's policy of `auth` names.
+///
+/// # Errors
+/// When its file is gone.
+pub fn secret() -> Result<(&'static str, String), String> {
+    let file = workspace().join("stack/keys/hs256.txt");
+    let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(("POSTERN_DEMO_HS256", line.unwrap_or_default().to_owned()))
+}
+
+/// Renders the demo's policy as `postern apply` does, and mounts it as the
+/// demo's bootstrap does.
+fn ours(plugin: &str, built: &Built, folder: &Path) -> Result<String, String> {
+    let file = workspace().join("envoy/filters").join(format!("{plugin}.yaml"));
+    let mut text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    if plugin == "rate-limit" {
+        text = unhindered(&text)?;
+    }
+    let (name, secret) = secret()?;
+    let environment = |asked: &str| (asked == name).then(|| secret.clone());
+    let checked = Policy::parse(&file, plugin, &text).and_then(|policy| policy.check(&environment));
+    let checked = checked.map_err(|findings| format!("{findings:?}"))?;
+    let to = folder.join("filters");
+    let target = Target { to: to.clone(), modules: built.modules.clone(), seen_as: None };
+    apply(&[checked], &target).map_err(|finding| format!("{finding:?}"))?;
+    let rendered = to.join(format!("{plugin}.json"));
+    let item = json!({
+        "name": plugin,
+        "config_discovery": {
+            "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+            "config_source": {"path_config_source": {"path": rendered.to_string_lossy()}},
+        },
+    });
+    Ok(format!("- {item}\n"))
+}
+
+/// The demo's limits with a quota that the load does not reach: each request is
+/// counted, none refused. The plan `load` would not be counted at all.
+fn unhindered(policy: &str) -> Result<String, String> {
+    let small = "    quota: 100\n    window: 60s\n    burst: 100\n";
+    let huge = "    quota: 1000000000\n    window: 60s\n    burst: 1000000000\n";
+    let changed = policy.replace(small, huge);
+    if changed == policy {
+        return Err("rate-limit.yaml: the bench does not find the quota of `current`".to_owned());
+    }
+    Ok(changed)
+}
+
+fn stock(name: &str, cache: &str) -> Result<String, String> {
+    Ok(read(&format!("stock/{name}.yaml"))?
+        .replace("$CACHE", cache)
+        .replace("$JWKS", &workspace().join("stack/keys/jwks.json").to_string_lossy())
+        .replace("$STOCK", &folder().join("stock").to_string_lossy()))
+}
+
+/// A VM of its own, as each of the four filters has.
+fn wasm(name: &str, module: &Path) -> String {
+    let item = json!({
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": name,
+                "failure_policy": "FAIL_RELOAD",
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": "{}",
+                },
+                "vm_config": {
+                    "vm_id": name,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": module.to_string_lossy()}},
+                },
+            },
+        },
+    });
+    format!("- {item}\n")
+}
+
+fn folder() -> PathBuf {
+    workspace().join("tests/bench")
+}
+
+fn read(name: &str) -> Result<String, String> {
+    let file = folder().join(name);
+    fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))
+}

@@ -1,0 +1,187 @@
+//! The rounds.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::bench::account::{self, Machine};
+use crate::bench::check::{self, Subject, Tokens};
+use crate::bench::figures::order;
+use crate::bench::load::Load;
+use crate::bench::mount::{Built, secret};
+use crate::bench::report::{Measured, Report};
+use crate::bench::upstream::Upstream;
+use crate::bench::variant::Variant;
+use crate::envoy::{Envoy, free_ports};
+
+/// How much is measured.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// At most so many rounds.
+    pub rounds: usize,
+    /// Requests in each slice.
+    pub requests: usize,
+    /// Requests before the first round, so that caches are filled and hot code
+    /// is compiled.
+    pub warm_up: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// No round begins that would not end by then, from the first start of an
+    /// Envoy on.
+    pub limit: Duration,
+}
+
+impl Options {
+    /// What `--quick` means.
+    #[must_use]
+    pub fn quick() -> Self {
+        Options {
+            rounds: 40,
+            requests: 2_000,
+            warm_up: 6_000,
+            connections: 4,
+            limit: Duration::from_secs(165),
+        }
+    }
+}
+
+/// An Envoy of the bench with its load.
+struct Running {
+    variant: Variant,
+    envoy: Envoy,
+    folder: PathBuf,
+    load: Load,
+    sent: usize,
+    /// Microseconds per request, one a round.
+    costs: Vec<f64>,
+}
+
+/// Starts every variant, checks what it does, warms it up, and measures them in
+/// turn. `stop` tells whether somebody wants it to end.
+///
+/// # Errors
+/// What keeps a variant from running or from doing its work; an answer that is
+/// not as it should be; the wish to stop.
+pub fn run(
+    variants: &[Variant],
+    built: &Built,
+    folder: &Path,
+    options: &Options,
+    stop: &dyn Fn() -> bool,
+) -> Result<Report, String> {
+    let begun = Instant::now();
+    let machine = Machine::this()?;
+    let load_before = account::load();
+    let upstream = Upstream::start()?;
+    let tokens = Tokens::mint()?;
+    let go_on = || if stop() { Err("interrupted".to_owned()) } else { Ok(()) };
+    let mut running = Vec::new();
+    for (at, variant) in variants.iter().enumerate() {
+        go_on()?;
+        let folder = folder.join(format!("{at}"));
+        let one = Running::start(variant, built, &folder, &upstream, &tokens, options);
+        running.push(one.map_err(|e| format!("{}: {e}", variant.name))?);
+    }
+    for one in &mut running {
+        go_on()?;
+        one.slice(options.warm_up / options.connections)?;
+        one.costs.clear();
+    }
+    let mut rounds = 0;
+    let mut longest = Duration::ZERO;
+    while rounds < options.rounds && begun.elapsed() + longest < options.limit {
+        let round = Instant::now();
+        for at in order(running.len(), rounds) {
+            go_on()?;
+            if let Some(one) = running.get_mut(at) {
+                one.slice(options.requests / options.connections)?;
+            }
+        }
+        longest = longest.max(round.elapsed());
+        rounds += 1;
+    }
+    for one in &running {
+        one.counted().map_err(|e| format!("{}: {e}", one.variant.name))?;
+    }
+    let measured = running
+        .iter()
+        .map(|one| Measured { name: one.variant.name.to_owned(), costs: one.costs.clone() });
+    Ok(Report {
+        measured: measured.collect(),
+        options: options.clone(),
+        machine,
+        load: [load_before, account::load()],
+        took: begun.elapsed(),
+    })
+}
+
+impl Running {
+    fn start(
+        variant: &Variant,
+        built: &Built,
+        folder: &Path,
+        upstream: &Upstream,
+        tokens: &Tokens,
+        options: &Options,
+    ) -> Result<Self, String> {
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let [admin, port] = free_ports()?;
+        let bootstrap = variant.bootstrap(built, folder, [admin, port], upstream.address.port())?;
+        // One worker: each request then meets the same VMs with the same warm
+        // code, and no two workers fight for two cores with the load.
+        let words = ["--concurrency", "1", "--file-flush-interval-msec", "100"];
+        let envoy = Envoy::start_with(folder, &bootstrap, admin, &words, &[secret()?])?;
+        let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        check::check(&Subject { gateway, folder, upstream, tokens }, variant.does)
+            .map_err(|e| format!("{e}\n{}", envoy.printed()))?;
+        let load = Load::open(gateway, options.connections, tokens.request())?;
+        Ok(Running {
+            variant: variant.clone(),
+            envoy,
+            folder: folder.to_owned(),
+            load,
+            sent: 0,
+            costs: Vec::new(),
+        })
+    }
+
+    /// One slice: the CPU time of the process before and after.
+    fn slice(&mut self, each: usize) -> Result<(), String> {
+        let failed = |e: String| format!("{}: {e}", self.variant.name);
+        let before = account::cpu_time(self.envoy.pid()).map_err(failed)?;
+        let sent = self.load.run(each).map_err(failed)?;
+        let used = account::cpu_time(self.envoy.pid()).map_err(failed)?.saturating_sub(before);
+        self.sent += sent;
+        self.costs.push(used.as_secs_f64() * 1e6 / sent as f64);
+        Ok(())
+    }
+
+    /// Every part of the chain has counted every request.
+    fn counted(&self) -> Result<(), String> {
+        let (each, none) = check::counters(self.variant.does);
+        let stats = self.envoy.stats("")?;
+        let sum = |end: &str| -> u64 {
+            stats.iter().filter(|(name, _)| name.ends_with(end)).map(|(_, value)| value).sum()
+        };
+        for name in each {
+            if sum(name) < self.sent as u64 {
+                return Err(format!("`{name}` is {} after {} requests", sum(name), self.sent));
+            }
+        }
+        for name in none {
+            if sum(name) > 0 {
+                return Err(format!("`{name}` is {}: {}", sum(name), self.envoy.printed()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Some tens of megabytes, and of no use to anybody.
+        let _ = fs::remove_file(self.folder.join("access.jsonl"));
+    }
+}

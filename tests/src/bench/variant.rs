@@ -1,0 +1,111 @@
+//! What is mounted in each Envoy. All else of it is alike.
+
+/// One Envoy of the bench.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// Its filters in order; the router comes after them.
+    pub mounts: &'static [Mount],
+    /// What it has to do.
+    pub does: Does,
+}
+
+/// One filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mount {
+    /// One of ours, with the demo's policy.
+    Ours(&'static str),
+    /// A stock filter: `tests/bench/stock/NAME.yaml`.
+    Stock(&'static str),
+    /// `jwt_authn` with its cache of checked tokens, or without.
+    JwtAuthn { cache: bool },
+    /// A filter that does nothing, straight on the SDK.
+    Empty,
+    /// A filter that does nothing, through `filters/host`.
+    Shell,
+}
+
+/// What a variant has to do, so that figures compare like with like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Nothing but pass requests on.
+    Proxy,
+    /// A part of a gateway's work.
+    Part,
+    /// All of it, as our four filters.
+    Ours,
+    /// All of it, as stock filters.
+    Stock { cache: bool },
+}
+
+use Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
+
+const BARE: Variant = Variant { name: "bare", mounts: &[], does: Does::Proxy };
+const AGAIN: Variant = Variant { name: "bare again", ..BARE };
+const EMPTY: Variant =
+    Variant { name: "empty", mounts: &[Empty, Empty, Empty, Empty], does: Does::Proxy };
+const OURS: Variant = Variant {
+    name: "ours",
+    mounts: &[Ours("legacy-compat"), Ours("auth"), Ours("rate-limit"), Ours("authz")],
+    does: Does::Ours,
+};
+
+const STOCK_CACHE: Variant = Variant {
+    name: "stock+cache",
+    mounts: &[
+        Stock("arrive"),
+        JwtAuthn { cache: true },
+        Stock("identify"),
+        Stock("local-ratelimit"),
+        Stock("rbac"),
+    ],
+    does: Does::Stock { cache: true },
+};
+const STOCK: Variant = Variant {
+    name: "stock",
+    mounts: &[
+        Stock("arrive"),
+        JwtAuthn { cache: false },
+        Stock("identify"),
+        Stock("local-ratelimit"),
+        Stock("rbac"),
+    ],
+    does: Does::Stock { cache: false },
+};
+
+const fn part(name: &'static str, mounts: &'static [Mount]) -> Variant {
+    Variant { name, mounts, does: Does::Part }
+}
+
+/// The comparison. The first is what the others are paired with; a second one
+/// like it shows the noise.
+pub const COMPARED: &[Variant] = &[BARE, AGAIN, EMPTY, STOCK_CACHE, STOCK, OURS];
+
+/// Where the time goes: each of our filters added to those before it.
+pub const PARTS: &[Variant] = &[
+    BARE,
+    AGAIN,
+    part("empty 1", &[Empty]),
+    EMPTY,
+    part("shell 1", &[Shell]),
+    part("shell 4", &[Shell, Shell, Shell, Shell]),
+    part("legacy-compat", &[Ours("legacy-compat")]),
+    part("+ auth", &[Ours("legacy-compat"), Ours("auth")]),
+    part("+ rate-limit", &[Ours("legacy-compat"), Ours("auth"), Ours("rate-limit")]),
+    OURS,
+];
+
+/// The same for the stock filters.
+pub const STOCK_PARTS: &[Variant] = &[
+    BARE,
+    AGAIN,
+    part("lua", &[Stock("arrive")]),
+    part("+ jwt_authn", &[Stock("arrive"), JwtAuthn { cache: true }]),
+    part("+ lua", &[Stock("arrive"), JwtAuthn { cache: true }, Stock("identify")]),
+    part(
+        "+ local_ratelimit",
+        &[Stock("arrive"), JwtAuthn { cache: true }, Stock("identify"), Stock("local-ratelimit")],
+    ),
+    STOCK_CACHE,
+];

@@ -1,0 +1,94 @@
+//! A demo that runs, wherever: `cargo xtask up`, or containers.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::client::{PATIENCE, Wire, send};
+use crate::observe::{Answer, Seen};
+
+/// How a running demo is met.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    gateway: SocketAddr,
+    upstream: SocketAddr,
+    log: PathBuf,
+}
+
+impl Demo {
+    /// By the ports of the gateway and of the upstream, and the access log.
+    #[must_use]
+    pub fn at(gateway: u16, upstream: u16, log: PathBuf) -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Demo { gateway: local(gateway), upstream: local(upstream), log }
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// Where the upstream listens.
+    #[must_use]
+    pub fn upstream(&self) -> SocketAddr {
+        self.upstream
+    }
+
+    /// Sends a request to the gateway.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send(&self, wire: &Wire) -> Result<Answer, String> {
+        send(self.address(), wire, PATIENCE)
+    }
+
+    /// The requests that the upstream saw since it was last told to forget.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn seen(&self) -> Result<Vec<Seen>, String> {
+        let answer = send(self.upstream(), &Wire::get("upstream", "/__requests", &[]), PATIENCE)?;
+        let list = answer.json().ok_or("`/__requests` is not JSON")?;
+        list.as_array()
+            .ok_or("`/__requests` is no list")?
+            .iter()
+            .map(|r| seen(r).ok_or_else(|| format!("`/__requests`: not understood: {r}")))
+            .collect()
+    }
+
+    /// Tells the upstream to forget what it saw.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn forget(&self) -> Result<(), String> {
+        let wire = Wire::new("DELETE", b"/__requests", b"upstream", &[], None);
+        let answer = send(self.upstream(), &wire, PATIENCE)?;
+        if answer.status / 100 == 2 { Ok(()) } else { Err(format!("{}", answer.status)) }
+    }
+
+    /// The access log's lines so far.
+    #[must_use]
+    pub fn access_log(&self) -> Vec<String> {
+        let text = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+    }
+}
+
+/// A request as the upstream lists it.
+fn seen(value: &Value) -> Option<Seen> {
+    let headers = value.get("headers")?.as_array()?;
+    Some(Seen {
+        method: value.get("method")?.as_str()?.to_owned(),
+        path: value.get("path")?.as_str()?.as_bytes().to_vec(),
+        headers: headers
+            .iter()
+            .map(|pair| {
+                let name = pair.get(0)?.as_str()?.to_ascii_lowercase();
+                Some((name, pair.get(1)?.as_str()?.as_bytes().to_vec()))
+            })
+            .collect::<Option<Vec<_>>>()?,
+    })
+}

@@ -1,0 +1,111 @@
+//! Requests over HTTP/2, each on a connection of its own.
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Uri};
+use http::{Method, Request};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::observe::Answer;
+use crate::request::Filled;
+use crate::tls::{Client, server};
+
+/// A request in HTTP/2's words; `None` where those have none for it.
+#[must_use]
+pub fn request(filled: &Filled) -> Option<Request<Vec<u8>>> {
+    if filled.raw.is_some() {
+        return None;
+    }
+    let target = PathAndQuery::try_from(filled.path.as_slice()).ok()?;
+    let host = Authority::try_from(filled.host.as_slice()).ok()?;
+    // The library must not have made it another target.
+    if target.as_str().as_bytes() != filled.path {
+        return None;
+    }
+    let uri = Uri::builder().scheme("https").authority(host).path_and_query(target).build().ok()?;
+    let mut request = Request::new(filled.body.clone().unwrap_or_default());
+    *request.method_mut() = Method::from_bytes(filled.method.as_bytes()).ok()?;
+    *request.uri_mut() = uri;
+    for line in &filled.lines {
+        let colon = line.iter().position(|b| *b == b':')?;
+        let (name, value) = line.split_at(colon);
+        let name = HeaderName::from_bytes(name).ok()?;
+        // Of a connection, not of a request (RFC 9113 §8.2.2).
+        if ["connection", "host", "upgrade", "transfer-encoding", "te"].contains(&name.as_str()) {
+            return None;
+        }
+        let value = HeaderValue::from_bytes(value[1..].trim_ascii()).ok()?;
+        request.headers_mut().append(name, value);
+    }
+    if let Some(body) = &filled.body {
+        request.headers_mut().insert(CONTENT_LENGTH, body.len().into());
+    }
+    Some(request)
+}
+
+impl Client {
+    /// Sends one request over HTTP/2, which the client has to offer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send_h2(
+        &self,
+        to: SocketAddr,
+        request: Request<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<Answer, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|e| e.to_string())?;
+        runtime.block_on(async {
+            let answer = tokio::time::timeout(patience, self.exchange(to, request));
+            answer.await.unwrap_or_else(|_| Err(format!("no answer within {patience:?}")))
+        })
+    }
+
+    async fn exchange(&self, to: SocketAddr, request: Request<Vec<u8>>) -> Result<Answer, String> {
+        let socket = TcpStream::connect(to).await.map_err(|e| format!("{to}: {e}"))?;
+        let connector = TlsConnector::from(self.config.clone());
+        let tls = connector.connect(server(), socket).await.map_err(|e| e.to_string())?;
+        if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err("the server did not pick h2".to_owned());
+        }
+        let failed = |e: h2::Error| e.to_string();
+        let handshake = h2::client::Builder::new().handshake::<_, Cursor<Vec<u8>>>(tls);
+        let (sender, connection) = handshake.await.map_err(failed)?;
+        tokio::spawn(connection);
+        let mut sender = sender.ready().await.map_err(failed)?;
+
+        let to_head = request.method() == Method::HEAD;
+        let (head, body) = request.into_parts();
+        let request = Request::from_parts(head, ());
+        let (response, mut stream) =
+            sender.send_request(request, body.is_empty()).map_err(failed)?;
+        if !body.is_empty() {
+            stream.send_data(Cursor::new(body), true).map_err(failed)?;
+        }
+        let (head, mut body) = response.await.map_err(failed)?.into_parts();
+        let headers = head.headers.iter();
+        let mut answer = Answer {
+            status: head.status.as_u16(),
+            headers: headers.map(|(n, v)| (n.to_string(), v.as_bytes().to_vec())).collect(),
+            to_head,
+            ..Answer::default()
+        };
+        while let Some(chunk) = body.data().await {
+            let Ok(chunk) = chunk else {
+                answer.cut = true;
+                break;
+            };
+            answer.body.extend_from_slice(&chunk);
+            body.flow_control().release_capacity(chunk.len()).map_err(failed)?;
+        }
+        Ok(answer)
+    }
+}

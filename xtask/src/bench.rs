@@ -1,0 +1,85 @@
+//! `cargo xtask bench`: builds what the bench needs and runs it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::settings::Settings;
+use crate::{Result, build, child, envoy, machine};
+
+/// How long the bench has after SIGTERM: it stops its Envoys.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Are these the words that may follow `bench`?
+pub fn understood(words: &[&str]) -> bool {
+    let json = match words {
+        ["--quick" | "--parts" | "--stock-parts", json @ ..] => json,
+        _ => return false,
+    };
+    matches!(json, [] | ["--json", _])
+}
+
+/// Runs the bench with the words that follow `bench` on the command line.
+///
+/// # Errors
+/// What cannot be built, or that the bench failed: it says why.
+pub fn run(settings: &Settings) -> Result<()> {
+    let words = std::env::args().skip(2).filter(|word| word != "--quick");
+    let modules = build::modules(settings)?;
+    let envoy = envoy::find(settings)?;
+    say!("building the bench");
+    let fixed = ["build", "--profile", "tool", "--package", "postern-tests", "--bin"];
+    build::cargo(settings, &[&fixed[..], &["postern-bench"]].concat())?;
+    let program = build::target_folder(settings)?.join("tool/postern-bench");
+    let mut bench = Command::new(&program);
+    bench.args(words).env("POSTERN_MODULES", modules).env("ENVOY", envoy);
+    say!("measuring, at most 3 minutes\n");
+    finish(&program, &mut bench)
+}
+
+/// Waits for the bench; an interruption reaches it as a wish, since it has
+/// Envoys to stop.
+fn finish(program: &Path, bench: &mut Command) -> Result<()> {
+    let shown = program.display();
+    let mut process = bench.spawn().map_err(|e| format!("`{shown}` cannot be started: {e}"))?;
+    let mut asked: Option<Instant> = None;
+    loop {
+        match process.try_wait() {
+            Ok(Some(status)) => {
+                machine::go_on()?;
+                return if status.success() { Ok(()) } else { Err("the bench failed".to_owned()) };
+            }
+            Err(e) => return Err(format!("`{shown}` was lost: {e}")),
+            Ok(None) => {}
+        }
+        match asked {
+            None if machine::asked_to_stop() => {
+                child::signal(process.id(), Signal::SIGTERM);
+                asked = Some(Instant::now());
+            }
+            Some(since) if since.elapsed() > GRACE => {
+                let _ = process.kill();
+                let _ = process.wait();
+                return machine::go_on();
+            }
+            _ => machine::pause(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bench_takes_one_mode_and_a_file() {
+        for good in [&["--quick"][..], &["--parts"], &["--quick", "--json", "a.json"]] {
+            assert!(understood(good), "{good:?}");
+        }
+        for bad in [&[][..], &["--json", "a"], &["--quick", "--json"], &["--quick", "--parts"]] {
+            assert!(!understood(bad), "{bad:?}");
+        }
+    }
+}

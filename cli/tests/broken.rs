@@ -45,3 +45,88 @@ fn all_files_are_named_at_once() {
     let places: Vec<_> = findings.iter().map(|f| f.span.start.line).collect();
     assert_eq!(places, [12, 11, 0]);
 }
+
+/// A folder with the demo's policies and bootstrap, edited.
+fn demo(name: &str, edit: impl FnOnce(&Path)) -> Vec<String> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&to);
+    std::fs::create_dir_all(to.join("filters")).unwrap();
+    std::fs::copy(from.join("envoy.yaml"), to.join("envoy.yaml")).unwrap();
+    for entry in std::fs::read_dir(from.join("filters")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join("filters").join(entry.file_name())).unwrap();
+    }
+    edit(&to);
+    let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ";
+    let environment = |name: &str| (name == "POSTERN_DEMO_HS256").then(|| secret.to_owned());
+    let findings = check(std::slice::from_ref(&to), &environment).err().unwrap_or_default();
+    let prefix = format!("{}/", to.display());
+    findings.iter().map(|f| f.to_string().replace(&prefix, "")).collect()
+}
+
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(file, text.replacen(from, to, 1)).unwrap();
+}
+
+/// Each finding ends so.
+#[track_caller]
+fn finds(found: &[String], expected: &[&str]) {
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.ends_with(expected), "{found}\n  expected {expected}");
+    }
+}
+
+#[test]
+fn the_demo_itself_is_good() {
+    finds(&demo("good", |_| ()), &[]);
+}
+
+#[test]
+fn a_policy_that_judges_nothing_is_named() {
+    let unmounted = demo("unmounted", |folder| {
+        let second = folder.join("filters/second.yaml");
+        std::fs::write(
+            second,
+            "filter: rate-limit\nlimits: [{id: a, match: {}, quota: 1, window: 1s}]\n",
+        )
+        .unwrap();
+    });
+    finds(&unmounted, &["no bootstrap mounts this policy: requests would pass it unjudged"]);
+    let disabled = demo("disabled", |folder| {
+        edit(
+            &folder.join("envoy.yaml"),
+            "- name: authz\n",
+            "- name: authz\n            disabled: true\n",
+        );
+    });
+    finds(&disabled, &["disabled: requests would pass this filter unjudged"]);
+}
+
+#[test]
+fn one_chain_has_one_auth() {
+    let twice = demo("twice", |folder| {
+        let auth = folder.join("filters/auth.yaml");
+        std::fs::copy(auth, folder.join("filters/auth-2.yaml")).unwrap();
+        edit(
+            &folder.join("envoy.yaml"),
+            "- name: rate-limit\n",
+            "- name: auth-2\n            config_discovery:\n              config_source:\n                \
+             path_config_source: {path: /etc/postern/config/auth-2.json}\n          - name: rate-limit\n",
+        );
+    });
+    finds(&twice, &["`auth-2` and `auth` both publish the identity: one chain has one auth"]);
+}
+
+#[test]
+fn a_plugin_is_not_named_as_a_state() {
+    let named = demo("named", |folder| {
+        let authz = folder.join("filters/authz.yaml");
+        std::fs::copy(authz, folder.join("filters/identity.yaml")).unwrap();
+        edit(&folder.join("filters/identity.yaml"), "filter: authz", "filter: authz");
+    });
+    finds(&named, &["`identity` cannot name a plugin: filters share a state of that name"]);
+}

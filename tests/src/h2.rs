@@ -21,6 +21,10 @@ pub fn request(filled: &Filled) -> Option<Request<Vec<u8>>> {
         return None;
     }
     let target = PathAndQuery::try_from(filled.path.as_slice()).ok()?;
+    // No user before the host (RFC 9113 §8.3.1).
+    if filled.host.contains(&b'@') {
+        return None;
+    }
     let host = Authority::try_from(filled.host.as_slice()).ok()?;
     // The library must not have made it another target.
     if target.as_str().as_bytes() != filled.path {

@@ -75,11 +75,13 @@ impl<F: Filter> Stream<F> {
             Step::Continue => {
                 self.held = false;
                 if let Some(body) = body {
-                    if self.replace_body(&body, at) {
-                        headers.push(HeaderEdit::set("content-length", body.len().to_string()));
-                    } else {
+                    match self.replace_body(&body, at) {
+                        Replaced::Yes => {
+                            headers.push(HeaderEdit::set("content-length", body.len().to_string()));
+                        }
+                        Replaced::NoBody => {}
                         // All or original: no new headers on the old body.
-                        headers.clear();
+                        Replaced::Failed => headers.clear(),
                     }
                 }
                 self.edit(compiled, &headers)
@@ -141,11 +143,14 @@ impl<F: Filter> Stream<F> {
     }
 
     /// A message without a body cannot be given one by a filter.
-    fn replace_body(&self, body: &[u8], at: Moment) -> bool {
+    fn replace_body(&self, body: &[u8], at: Moment) -> Replaced {
         if at != Moment::Body || self.end_of_stream && !apply::has_body(self.side.body()) {
-            return false;
+            return Replaced::NoBody;
         }
-        hostcalls::set_buffer(self.side.body(), 0, usize::MAX, body).is_ok()
+        match hostcalls::set_buffer(self.side.body(), 0, usize::MAX, body) {
+            Ok(()) => Replaced::Yes,
+            Err(_) => Replaced::Failed,
+        }
     }
 
     fn whole_body(&mut self, compiled: &Compiled<F>, body: &[u8]) -> Action {
@@ -213,6 +218,14 @@ impl<F: Filter> Stream<F> {
             }
         }
     }
+}
+
+/// What became of a body.
+enum Replaced {
+    Yes,
+    /// The message has none, and cannot be given one.
+    NoBody,
+    Failed,
 }
 
 /// When an outcome is applied.

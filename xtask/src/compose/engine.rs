@@ -38,6 +38,37 @@ struct Daemon {
     process: Started,
     settings: Settings,
     sockets: PathBuf,
+    before: Before,
+}
+
+/// What a stopped engine would leave behind of its own.
+#[derive(Debug)]
+struct Before {
+    bridge: bool,
+    forwards: bool,
+}
+
+impl Before {
+    fn seen() -> Self {
+        let rules = command::within(ANSWERED, Command::new("iptables").args(["-S", "FORWARD"]));
+        let policy = "-P FORWARD ACCEPT";
+        let forwards = rules.is_ok_and(|rules| {
+            String::from_utf8_lossy(&rules.stdout).lines().any(|line| line == policy)
+        });
+        Before { bridge: Path::new("/sys/class/net/docker0").exists(), forwards }
+    }
+
+    /// Forwards again what the machine forwarded, and removes the engine's bridge.
+    fn restore(&self) {
+        if self.forwards {
+            let mut policy = Command::new("iptables");
+            let _ = command::within(ANSWERED, policy.args(["-P", "FORWARD", "ACCEPT"]));
+        }
+        if !self.bridge {
+            let mut link = Command::new("ip");
+            let _ = command::within(ANSWERED, link.args(["link", "delete", "docker0"]));
+        }
+    }
 }
 
 impl Engine {
@@ -71,12 +102,7 @@ impl Engine {
                  gets one started here",
             );
         }
-        let search = env::var_os("PATH").unwrap_or_default();
-        let Some(program) = env::split_paths(&search)
-            .chain(["/usr/sbin".into(), "/sbin".into()])
-            .map(|folder| folder.join("dockerd"))
-            .find(|path| path.is_file())
-        else {
+        let Some(program) = found("dockerd") else {
             return refused(&format!("and there is no `dockerd` to start: {INSTALL}"));
         };
         engine.start(settings, &program)?;
@@ -90,10 +116,13 @@ impl Engine {
         let failed = |e| format!("`{}` cannot be written: {e}", folder.display());
         fs::create_dir_all(&folder).map_err(failed)?;
         stop_leftover(&settings)?;
-        // Some machines let nobody write firewall rules; published ports and
-        // networks of containers work without.
+        // Some machines have no firewall, or let nobody write its rules: published
+        // ports and networks of containers work without.
+        let without = &["--iptables=false", "--ip6tables=false"][..];
+        let there = found("iptables").is_some();
+        let attempts = if there { &[&[][..], without][..] } else { &[without][..] };
         let mut problem = String::new();
-        for words in [&[][..], &["--iptables=false", "--ip6tables=false"][..]] {
+        for words in attempts {
             match self.start_with(&settings, program, words) {
                 Ok(()) => return Ok(()),
                 Err(why) => problem = why,
@@ -117,13 +146,14 @@ impl Engine {
             .args(["--host", &host])
             .args(words);
         let log = settings.log("dockerd");
+        let before = Before::seen();
         let process = Started::new("dockerd", &mut command, &log)?.with_grace(GRACE);
         let ours =
             [Process::note("xtask", std::process::id()), Process::note("dockerd", process.pid())];
         state::write(settings, &ours)?;
         self.host = Some(host);
         let settings = settings.clone();
-        let daemon = self.daemon.insert(Daemon { process, settings, sockets });
+        let daemon = self.daemon.insert(Daemon { process, settings, sockets, before });
         let mut last = String::new();
         let ready = machine::wait_for(READY, || {
             daemon.process.check()?;
@@ -179,6 +209,7 @@ impl Drop for Engine {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.process.stop();
+        self.before.restore();
         let _ = fs::remove_dir_all(&self.sockets);
         state::remove(&self.settings);
     }
@@ -206,6 +237,15 @@ fn compose_found() -> Result<&'static [&'static str]> {
         }
     }
     Err(format!("neither `docker compose` nor `docker-compose` is there: {INSTALL}"))
+}
+
+/// A program of the system, also where its folder is not on a user's PATH.
+fn found(program: &str) -> Option<PathBuf> {
+    let search = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&search)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }
 
 /// Stops what a run that was killed left behind.

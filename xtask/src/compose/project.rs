@@ -19,6 +19,7 @@ const SEEN_AS: &str = "/etc/postern/config";
 /// How long containers may take to start or to go, pulls and builds excepted.
 const STARTED: Duration = Duration::from_secs(180);
 const HEALTHY: Duration = Duration::from_secs(90);
+const PASSED: Duration = Duration::from_secs(30);
 const GONE: Duration = Duration::from_secs(120);
 
 /// A set of containers under a name of its own.
@@ -153,10 +154,15 @@ impl Project {
         let healthy = machine::wait_for(HEALTHY, || self.all_healthy(engine))?;
         healthy.ok_or_else(|| self.logs(engine, &format!("not healthy within {HEALTHY:?}")))?;
         let port = self.settings.ports.gateway;
-        let passed = machine::wait_for(HEALTHY, || {
-            Ok(http::get(port, PROBE).filter(|answer| answer.status == 200))
+        let mut last = None;
+        let passed = machine::wait_for(PASSED, || {
+            last = http::get(port, PROBE).map(|answer| answer.status);
+            Ok(last.filter(|status| *status == 200))
         })?;
-        passed.ok_or_else(|| self.logs(engine, &format!("GET {PROBE} does not pass")))?;
+        if passed.is_none() {
+            let seen = last.map_or("no answer".to_owned(), |status| format!("status {status}"));
+            return Err(self.logs(engine, &format!("GET {PROBE} does not pass: {seen}")));
+        }
         say!("  all healthy; a request has passed: GET {PROBE}");
         Ok(())
     }

@@ -113,3 +113,19 @@ fn schema_knows_keys_docs_and_defaults() {
     assert_eq!(fields.get(2).unwrap().default, Some("Period::from_secs(60)"));
     assert_eq!(fields.get(3).unwrap().doc, "Whose.");
 }
+
+#[test]
+fn a_list_of_conditions_is_not_empty() {
+    let errors = decode::<crate::rules::Match>(
+        &parse_json(
+            br#"{"hosts": [], "paths": [], "methods": [], "headers": [], "any_header": []}"#,
+        )
+        .unwrap(),
+    );
+    let expected = ["hosts", "methods", "paths", "headers", "any_header"]
+        .map(|key| {
+            format!("{key}: expected at least one; leave the key out where it does not matter")
+        })
+        .join("\n");
+    assert_eq!(errors.unwrap_err().to_string(), expected);
+}

@@ -176,3 +176,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn members_of_large_objects_are_found_as_in_small_ones() {
+    for count in [3, SMALL, SMALL + 1, 5_000] {
+        let members: Vec<String> = (0..count).map(|n| format!("\"m{n}\":{n}")).collect();
+        let text = format!("{{{},\"\\u006d1\":\"last\"}}", members.join(","));
+        let document = Document::read(text.as_bytes()).unwrap();
+        let raw = |name: &str| document.member(document.root(), name).map(|v| document.raw(v));
+        assert_eq!(raw("m0"), Some("0"));
+        assert_eq!(raw("m1"), Some("\"last\""), "of duplicates the last, escapes undone");
+        assert_eq!(raw(&format!("m{}", count - 1)), Some((count - 1).to_string().as_str()));
+        assert_eq!(raw("nothing"), None);
+    }
+}

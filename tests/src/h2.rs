@@ -26,6 +26,11 @@ pub fn request(filled: &Filled) -> Option<Request<Vec<u8>>> {
         return None;
     }
     let host = Authority::try_from(filled.host.as_slice()).ok()?;
+    // No user stands before the host (RFC 9113 §8.3.1): the proxy resets such a
+    // stream before any filter sees it.
+    if filled.host.contains(&b'@') {
+        return None;
+    }
     // The library must not have made it another target.
     if target.as_str().as_bytes() != filled.path {
         return None;

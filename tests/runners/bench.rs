@@ -18,7 +18,7 @@ fn a_small_run_compares_all_variants() {
     let file: PathBuf = workspace().join("target/test-runs/bench.json");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     let _ = fs::remove_file(&file);
-    let small = ["--rounds", "2", "--requests", "40", "--warm-up", "40", "--json"];
+    let small = ["--rounds", "2", "--starts", "2", "--requests", "40", "--warm-up", "40", "--json"];
     let output = bench(&[&small[..], &[file.to_str().unwrap()]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -71,10 +71,12 @@ impl Report {
         }
         let options = &self.options;
         out += &format!(
-            "\n{} rounds of {} requests on {} connections per variant, one worker, {:.0} s\n",
+            "\n{} rounds of {} requests on {} connections per variant, {} starts, one worker, \
+             {:.0} s\n",
             self.rounds(),
             options.requests,
             options.connections,
+            options.generations,
             self.took.as_secs_f64(),
         );
         out += &format!("machine: {}\n", self.machine.line());
@@ -125,6 +127,7 @@ impl Report {
             "noise": {"bare_spread": noise, "load_average": self.load},
             "rounds": self.rounds(),
             "requests": self.options.requests,
+            "starts": self.options.generations,
             "connections": self.options.connections,
             "workers": 1,
             "seconds": self.took.as_secs_f64(),

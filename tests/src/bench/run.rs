@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,10 @@ use crate::envoy::{Envoy, free_ports};
 pub struct Options {
     /// At most so many rounds.
     pub rounds: usize,
+    /// How often the Envoys are started anew, the rounds being shared out among
+    /// them: where a process happens to lie in memory costs some microseconds
+    /// for as long as it lives.
+    pub generations: usize,
     /// Requests in each slice.
     pub requests: usize,
     /// Requests before the first round, so that caches are filled and hot code
@@ -27,8 +32,7 @@ pub struct Options {
     pub warm_up: usize,
     /// Connections at once.
     pub connections: usize,
-    /// No round begins that would not end by then, from the first start of an
-    /// Envoy on.
+    /// How long it may take, from the first start of an Envoy on.
     pub limit: Duration,
 }
 
@@ -37,9 +41,10 @@ impl Options {
     #[must_use]
     pub fn quick() -> Self {
         Options {
-            rounds: 40,
-            requests: 2_000,
-            warm_up: 6_000,
+            rounds: 48,
+            generations: 4,
+            requests: 1_600,
+            warm_up: 4_000,
             connections: 4,
             limit: Duration::from_secs(165),
         }
@@ -57,8 +62,7 @@ struct Running {
     costs: Vec<f64>,
 }
 
-/// Starts every variant, checks what it does, warms it up, and measures them in
-/// turn. `stop` tells whether somebody wants it to end.
+/// Measures the variants. `stop` tells whether somebody wants it to end.
 ///
 /// # Errors
 /// What keeps a variant from running or from doing its work; an answer that is
@@ -75,40 +79,25 @@ pub fn run(
     let load_before = account::load();
     let upstream = Upstream::start()?;
     let tokens = Tokens::mint()?;
-    let go_on = || if stop() { Err("interrupted".to_owned()) } else { Ok(()) };
-    let mut running = Vec::new();
-    for (at, variant) in variants.iter().enumerate() {
-        go_on()?;
-        let folder = folder.join(format!("{at}"));
-        let one = Running::start(variant, built, &folder, &upstream, &tokens, options);
-        running.push(one.map_err(|e| format!("{}: {e}", variant.name))?);
-    }
-    for one in &mut running {
-        go_on()?;
-        one.slice(options.warm_up / options.connections)?;
-        one.costs.clear();
-    }
-    let mut rounds = 0;
-    let mut longest = Duration::ZERO;
-    while rounds < options.rounds && begun.elapsed() + longest < options.limit {
-        let round = Instant::now();
-        for at in order(running.len(), rounds) {
-            go_on()?;
-            if let Some(one) = running.get_mut(at) {
-                one.slice(options.requests / options.connections)?;
-            }
-        }
-        longest = longest.max(round.elapsed());
-        rounds += 1;
-    }
-    for one in &running {
-        one.counted().map_err(|e| format!("{}: {e}", one.variant.name))?;
-    }
-    let measured = running
+    let bench = Bench { variants, built, folder, options, upstream: &upstream, tokens: &tokens };
+    let mut measured: Vec<Measured> = variants
         .iter()
-        .map(|one| Measured { name: one.variant.name.to_owned(), costs: one.costs.clone() });
+        .map(|variant| Measured { name: variant.name.to_owned(), costs: Vec::new() })
+        .collect();
+    let generations = options.generations.min(options.rounds);
+    for generation in 0..generations {
+        // The last one takes what does not divide evenly.
+        let before = options.rounds * generation / generations;
+        let rounds = before..options.rounds * (generation + 1) / generations;
+        // A generation that is slow leaves the later ones less.
+        let end = options.limit.mul_f64((generation + 1) as f64 / generations as f64);
+        let costs = bench.generation(rounds, begun + end, stop)?;
+        for (one, costs) in measured.iter_mut().zip(costs) {
+            one.costs.extend(costs);
+        }
+    }
     Ok(Report {
-        measured: measured.collect(),
+        measured,
         options: options.clone(),
         machine,
         load: [load_before, account::load()],
@@ -116,15 +105,63 @@ pub fn run(
     })
 }
 
+/// What all generations share.
+struct Bench<'a> {
+    variants: &'a [Variant],
+    built: &'a Built,
+    folder: &'a Path,
+    options: &'a Options,
+    upstream: &'a Upstream,
+    tokens: &'a Tokens,
+}
+
+impl Bench<'_> {
+    /// Starts each variant, checks and warms it, and measures them in turn; the
+    /// costs of each. No round begins that would not be over by `end`, save
+    /// the first.
+    fn generation(
+        &self,
+        rounds: Range<usize>,
+        end: Instant,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<f64>>, String> {
+        let options = self.options;
+        let go_on = || if stop() { Err("interrupted".to_owned()) } else { Ok(()) };
+        let mut running = Vec::new();
+        for (at, variant) in self.variants.iter().enumerate() {
+            go_on()?;
+            let one = Running::start(variant, self, &self.folder.join(at.to_string()));
+            running.push(one.map_err(|e| format!("{}: {e}", variant.name))?);
+        }
+        for one in &mut running {
+            go_on()?;
+            one.slice(options.warm_up / options.connections)?;
+            one.costs.clear();
+        }
+        let mut longest = Duration::ZERO;
+        for round in rounds {
+            let begun = Instant::now();
+            if !longest.is_zero() && begun + longest > end {
+                break;
+            }
+            for at in order(running.len(), round) {
+                go_on()?;
+                if let Some(one) = running.get_mut(at) {
+                    one.slice(options.requests / options.connections)?;
+                }
+            }
+            longest = longest.max(begun.elapsed());
+        }
+        for one in &running {
+            one.counted().map_err(|e| format!("{}: {e}", one.variant.name))?;
+        }
+        Ok(running.iter_mut().map(|one| std::mem::take(&mut one.costs)).collect())
+    }
+}
+
 impl Running {
-    fn start(
-        variant: &Variant,
-        built: &Built,
-        folder: &Path,
-        upstream: &Upstream,
-        tokens: &Tokens,
-        options: &Options,
-    ) -> Result<Self, String> {
+    fn start(variant: &Variant, bench: &Bench<'_>, folder: &Path) -> Result<Self, String> {
+        let Bench { built, options, upstream, tokens, .. } = *bench;
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let [admin, port] = free_ports()?;

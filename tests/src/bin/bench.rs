@@ -11,7 +11,7 @@ use postern_tests::bench::variant::{COMPARED, PARTS, STOCK_PARTS, Variant};
 use postern_tests::corpus::workspace;
 
 const USAGE: &str = "usage: postern-bench [--parts | --stock-parts] [--rounds N] [--requests N]
-                     [--warm-up N] [--json FILE]
+                     [--warm-up N] [--starts N] [--json FILE]
 
 variables: ENVOY, POSTERN_MODULES";
 
@@ -53,6 +53,7 @@ fn parse(words: &[String]) -> Option<Asked> {
                 options.requests =
                     words.next()?.parse().ok().filter(|n| *n >= options.connections)?;
             }
+            "--starts" => options.generations = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--warm-up" => options.warm_up = words.next()?.parse().ok()?,
             "--json" => asked.json = Some(PathBuf::from(words.next()?)),
             _ => return None,

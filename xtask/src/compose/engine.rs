@@ -105,6 +105,10 @@ impl Engine {
         let Some(program) = found("dockerd") else {
             return refused(&format!("and there is no `dockerd` to start: {INSTALL}"));
         };
+        if found("iptables").is_none() {
+            // Without it the containers would start, and not find each other by name.
+            return refused("and `dockerd` needs `iptables`: install it");
+        }
         engine.start(settings, &program)?;
         Ok(engine)
     }
@@ -116,23 +120,6 @@ impl Engine {
         let failed = |e| format!("`{}` cannot be written: {e}", folder.display());
         fs::create_dir_all(&folder).map_err(failed)?;
         stop_leftover(&settings)?;
-        // Some machines have no firewall, or let nobody write its rules: published
-        // ports and networks of containers work without.
-        let without = &["--iptables=false", "--ip6tables=false"][..];
-        let there = found("iptables").is_some();
-        let attempts = if there { &[&[][..], without][..] } else { &[without][..] };
-        let mut problem = String::new();
-        for words in attempts {
-            match self.start_with(&settings, program, words) {
-                Ok(()) => return Ok(()),
-                Err(why) => problem = why,
-            }
-            machine::go_on()?;
-        }
-        Err(format!("no container engine runs, and none can be started: {problem}"))
-    }
-
-    fn start_with(&mut self, settings: &Settings, program: &Path, words: &[&str]) -> Result<()> {
         let sockets = sockets(&settings.run)?;
         let host = format!("unix://{}", sockets.join("docker.sock").display());
         let mut command = Command::new(program);
@@ -144,15 +131,15 @@ impl Engine {
             .arg("--pidfile")
             .arg(sockets.join("docker.pid"))
             .args(["--host", &host])
-            .args(words);
+            // It looks for containerd and iptables by itself.
+            .env("PATH", env::join_paths(folders()).unwrap_or_default());
         let log = settings.log("dockerd");
         let before = Before::seen();
         let process = Started::new("dockerd", &mut command, &log)?.with_grace(GRACE);
         let ours =
             [Process::note("xtask", std::process::id()), Process::note("dockerd", process.pid())];
-        state::write(settings, &ours)?;
+        state::write(&settings, &ours)?;
         self.host = Some(host);
-        let settings = settings.clone();
         let daemon = self.daemon.insert(Daemon { process, settings, sockets, before });
         let mut last = String::new();
         let ready = machine::wait_for(READY, || {
@@ -167,7 +154,7 @@ impl Engine {
             ended => {
                 self.daemon = None;
                 self.host = None;
-                ended.and(Err(format!("it did not answer within {READY:?}: {last}")))
+                ended.and(Err(format!("`dockerd` did not answer within {READY:?}: {last}")))
             }
         }
     }
@@ -241,11 +228,12 @@ fn compose_found() -> Result<&'static [&'static str]> {
 
 /// A program of the system, also where its folder is not on a user's PATH.
 fn found(program: &str) -> Option<PathBuf> {
+    folders().into_iter().map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+fn folders() -> Vec<PathBuf> {
     let search = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&search)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
+    env::split_paths(&search).chain(["/usr/sbin".into(), "/sbin".into()]).collect()
 }
 
 /// Stops what a run that was killed left behind.

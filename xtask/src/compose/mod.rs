@@ -38,10 +38,10 @@ pub fn up(settings: &Settings) -> Result<()> {
     let mut project = demo(settings);
     build::modules(settings)?;
     let programs = build::programs(settings)?;
-    project.render(&programs)?;
     if images::stand_ins_wanted() {
         project.images = images::stand_ins(settings, &engine, &programs)?;
     }
+    project.render(&programs)?;
     project.up(&engine)?;
     say!("\n{}", tour::text(&project.seen_by_clients()));
     say!("running in containers; stop them with `cargo xtask compose down`");

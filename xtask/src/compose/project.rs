@@ -146,7 +146,9 @@ impl Project {
             }
         }
         say!("starting the containers of `{}`", self.name);
-        let mut up = self.compose(engine, &["up", "--detach", "--no-build"])?;
+        // Anew also where they run: the certificates are, and are read at the start.
+        let words = ["up", "--detach", "--no-build", "--force-recreate"];
+        let mut up = self.compose(engine, &words)?;
         let started = command::within(STARTED, &mut up)?;
         if !started.status.success() {
             return Err(self.logs(engine, &command::printed(&started)));

@@ -24,8 +24,8 @@ pub fn run(settings: &Settings) -> Result<()> {
     let mut containers = Containers { project: prepared(settings)?, engine: &engine };
     // A run that was killed may have left some.
     containers.project.down(&engine)?;
-    containers.project.render(&programs)?;
     containers.project.images = images::choose(settings, &engine, &containers.project, &programs)?;
+    containers.project.render(&programs)?;
     containers.project.up(&engine)?;
 
     say!("\n=== corpus, in containers");

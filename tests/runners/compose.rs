@@ -18,6 +18,9 @@ use rustls::version::{TLS12, TLS13};
 
 const PUBLIC: &str = "/v1/market/total-items.json";
 
+/// What a case cannot say.
+type Test = fn(&Containers) -> Result<(), String>;
+
 /// The containers.
 struct Containers {
     demo: Demo,
@@ -68,7 +71,7 @@ fn main() -> ExitCode {
             if found.is_empty() { Ok(()) } else { Err(Failed::from(found.join("\n"))) }
         }));
     }
-    let others: [(&str, fn(&Containers) -> Result<(), String>); 2] = [
+    let others: [(&str, Test); 2] = [
         ("the_gateway_speaks_tls", speaks_tls),
         ("a_renamed_policy_is_taken_in_the_container", takes_a_policy),
     ];

@@ -16,6 +16,7 @@ pub mod filter;
 pub mod grammar;
 pub mod headers;
 pub mod host;
+pub mod host_name;
 pub mod identity;
 pub mod matcher;
 pub mod record;

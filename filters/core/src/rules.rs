@@ -5,8 +5,9 @@ use crate::config::schema::Schema;
 use crate::config::{At, AtLeastOne, Decode, Errors, Text, decode_text};
 use crate::grammar;
 use crate::headers::Headers;
+use crate::host_name::host_of;
 use crate::matcher::Index;
-use crate::target::{Target, host_of};
+use crate::target::Target;
 use crate::template::{Captured, Template};
 use crate::view::Request;
 

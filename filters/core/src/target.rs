@@ -322,32 +322,6 @@ fn decode_segment(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadTarget> {
     Ok(decoded)
 }
 
-/// The host that `:authority` names: lower case, without port and trailing
-/// dot. `None` when it is absent, empty or neither a name nor an address: a
-/// proxy joins two `Host` headers into one value with a comma, for example.
-#[must_use]
-pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
-    let text = std::str::from_utf8(authority?).ok()?;
-    // An IPv6 literal keeps its colons: only what follows the bracket is a port.
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((literal, port)) => {
-            let good = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
-            (Some(format!("[{literal}]")).filter(|_| literal.bytes().all(good)), port)
-        }
-        None => {
-            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-            let name = name.strip_suffix('.').unwrap_or(name);
-            (Some(name.to_owned()).filter(|n| !n.is_empty() && n.bytes().all(good)), port)
-        }
-    };
-    let port_is_good = match port.strip_prefix(':') {
-        Some(digits) => digits.bytes().all(|b| b.is_ascii_digit()),
-        None => port.is_empty(),
-    };
-    host.filter(|_| port_is_good).map(|host| host.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -422,18 +396,5 @@ mod tests {
         assert_eq!(target.query_values("a").collect::<Vec<_>>(), [&b"1"[..], b"2", b"%7C"]);
         assert_eq!(target.query_values("b").collect::<Vec<_>>(), [&b""[..]]);
         assert_eq!(target.query_values("c d").collect::<Vec<_>>(), [&b"3"[..]]);
-    }
-
-    #[test]
-    fn hosts_are_compared_in_one_form() {
-        for same in
-            ["api.example.com", "API.Example.com", "api.example.com:443", "api.example.com."]
-        {
-            assert_eq!(host_of(Some(same.as_bytes())).as_deref(), Some("api.example.com"));
-        }
-        assert_eq!(host_of(Some(b"[::1]:80")).as_deref(), Some("[::1]"));
-        for none in [&b""[..], b":80", b".", b"\xff"] {
-            assert_eq!(host_of(Some(none)), None);
-        }
     }
 }

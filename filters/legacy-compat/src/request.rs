@@ -1,8 +1,9 @@
 //! The request's way in: which rule it falls under, and what it becomes.
 
+use postern_core::host_name::host_of;
 use postern_core::rules::{Found, Subject};
 use postern_core::step::HeaderEdit;
-use postern_core::target::{Target, host_of};
+use postern_core::target::Target;
 use postern_core::{Decision, Outcome, Refusal, Request};
 
 use crate::answer::Stream;

@@ -10,14 +10,16 @@
 mod decode;
 mod error;
 mod json;
+mod lenient;
 mod macros;
 mod node;
 mod scalar;
 pub mod schema;
 
-pub use decode::{At, AtLeastOne, Decode, Items, Part};
+pub use decode::{At, Decode};
 pub use error::{Errors, Problem};
 pub use json::parse_json;
+pub use lenient::{AtLeastOne, Items, Part};
 pub use node::{Key, Node, Position, Span, Value};
 pub use scalar::{Count, Name, Period, Text, decode_text, parse_duration};
 

@@ -2,6 +2,7 @@
 //! steps and edits as `postern-host` does, so that offline answers are the
 //! gateway's answers.
 
+mod edits;
 mod erased;
 
 use std::path::Path;
@@ -12,15 +13,14 @@ use postern_authz::Authz;
 use postern_core::config::{Errors, Node};
 use postern_core::fake::FakeHost;
 use postern_core::filter::Environment;
-use postern_core::{
-    Answer, Ask, Filter, HeaderEdit, Outcome, Refusal, Reply, Step, digest, grammar,
-};
+use postern_core::{Answer, Ask, Filter, HeaderEdit, Outcome, Refusal, Reply, Step, digest};
 use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
 
 use crate::finding::Finding;
 use crate::policy::{Kind, Policy, files_of};
 
+use edits::{edit, replace_body};
 use erased::{Mounted, Plugin, Scoped, Stream};
 
 /// The order in which requests meet the plugins, as in the bootstrap.
@@ -368,43 +368,4 @@ fn bad_edit() -> Refusal {
 fn cannot_ask() -> Refusal {
     let detail = "a service that the gateway needs cannot be asked";
     Refusal::new(503, "unavailable", "Service unavailable", detail)
-}
-
-/// Applies edits in order. One outside the grammar is left out, and the answer
-/// is `false`.
-fn edit(headers: &mut HeaderList, edits: &[HeaderEdit]) -> bool {
-    let mut good = true;
-    for edit in edits {
-        let writable = match edit {
-            HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) => {
-                grammar::may_write(name, value)
-            }
-            HeaderEdit::Remove(name) => grammar::is_header_name(name),
-        };
-        if !writable {
-            good = false;
-            continue;
-        }
-        match edit {
-            HeaderEdit::Set(name, value) => {
-                let first = headers.iter().position(|(n, _)| n == name);
-                match first.and_then(|at| headers.get_mut(at)) {
-                    Some(entry) => entry.1.clone_from(value),
-                    None => headers.push((name.to_string(), value.clone())),
-                }
-                let mut kept = false;
-                headers.retain(|(n, _)| n != name || !std::mem::replace(&mut kept, true));
-            }
-            HeaderEdit::Append(name, value) => headers.push((name.to_string(), value.clone())),
-            HeaderEdit::Remove(name) => headers.retain(|(n, _)| n != name),
-        }
-    }
-    good
-}
-
-/// Puts a body in place of another, `content-length` with it.
-fn replace_body(message: &mut Message, body: Vec<u8>) {
-    let length = HeaderEdit::set("content-length", body.len().to_string());
-    edit(&mut message.headers, &[length]);
-    message.body = Some(body);
 }

@@ -93,7 +93,10 @@ fn masked(lines: &str, finding: &Finding, span: &std::ops::Range<usize>) -> Stri
             let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
             let rest = line.get(colon + 1..).unwrap_or_default();
             let value = rest.find([',', '}', '\n']).unwrap_or(rest.len());
-            if name.is_some_and(|name| SECRET.contains(&name)) && rest.starts_with(' ') {
+            // A mapping's own members are looked at by their own names.
+            let opens = rest.trim_start().starts_with('{');
+            let secret = name.is_some_and(|name| SECRET.contains(&name));
+            if secret && rest.starts_with(' ') && !opens {
                 hide(&mut bytes, at + colon + 2..at + colon + 1 + value);
             }
         }
@@ -183,6 +186,7 @@ mod tests {
             "passphrase",
             "passphrase:********",
         );
+        hides("secret: {env: A, value: b}", "x.env", "not set", "A", "secret: {env: A, value: *}");
         hides("env: A, alg: none", "secret.alg", "expected", "none", "env: A, alg: none");
         hides("  - [pk_a, b]", "x.token[0]", "expected", "pk_a", "  - [****, b]");
     }

@@ -10,6 +10,7 @@ use postern_core::{
 };
 
 use crate::carrier::Found;
+use crate::checked::{Checked, Failure};
 use crate::identity_headers;
 use crate::policy::{Need, Policy, PolicyConfig, Rule};
 use crate::presented::Presented;
@@ -133,15 +134,15 @@ impl Auth {
             let Some(taken) = provider.take(found) else { continue };
             let verdict = match taken {
                 Ok(taken) => provider.verify(&taken, host),
-                Err(_) => Err(Reason::Malformed),
+                Err(_) => Err(Reason::Malformed.into()),
             };
             match verdict {
-                Ok(caller) => {
+                Ok(Checked { caller, .. }) => {
                     let consumed = (!provider.forward).then(|| found.header().to_owned());
                     let identity = Identity::Known(Box::new(caller));
                     return Ok(Admitted { identity, code: "authenticated", consumed });
                 }
-                Err(reason) if telling(reason) > telling(worst.0) => {
+                Err(Failure::Bad(reason)) if telling(reason) > telling(worst.0) => {
                     worst = (reason, Some(provider.name.as_str()));
                 }
                 Err(_) => {}

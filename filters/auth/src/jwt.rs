@@ -5,10 +5,10 @@ use postern_core::Host;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Count, Decode, Errors, Text, Value, decode_text, parse_duration};
 use postern_core::filter::Environment;
-use postern_core::identity::Caller;
 
 use crate::algorithm::{Algorithm, Shape};
 use crate::carrier::Carrier;
+use crate::checked::{Checked, Failure};
 use crate::claims::{Claims, Expected};
 use crate::jwk::Jwks;
 use crate::jws::Jws;
@@ -158,9 +158,9 @@ impl Jwt {
         provider: &str,
         token: &[u8],
         host: &dyn Host,
-    ) -> Result<Caller, Reason> {
+    ) -> Result<Checked, Failure> {
         if token.len() > self.max_bytes {
-            return Err(Reason::TooLong);
+            return Err(Reason::TooLong.into());
         }
         let jws = Jws::parse(token)?;
         let algorithm = Algorithm::parse(&jws.header.alg)
@@ -168,17 +168,17 @@ impl Jwt {
             .ok_or(Reason::Algorithm)?;
         let typ = jws.header.typ.as_deref().unwrap_or("JWT");
         if !self.types.contains(&TokenType::new(typ)) {
-            return Err(Reason::WrongType);
+            return Err(Reason::WrongType.into());
         }
         let claims = Claims::parse(&jws.payload)?;
         if claims.issuer()? != self.issuer {
-            return Err(Reason::Issuer);
+            return Err(Reason::Issuer.into());
         }
         let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
         claims.check(&self.expected, now)?;
         let caller = claims.caller(provider, &self.expected)?;
         self.check_signature(&jws, algorithm, host)?;
-        Ok(caller)
+        Ok(caller.into())
     }
 
     fn check_signature(

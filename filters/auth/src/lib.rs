@@ -10,6 +10,7 @@ mod algorithm;
 mod api_key;
 mod carrier;
 mod challenge;
+mod checked;
 mod claims;
 mod filter;
 mod identity_headers;

@@ -3,12 +3,11 @@
 use postern_core::Host;
 use postern_core::config::{At, Errors, Value};
 use postern_core::filter::Environment;
-use postern_core::identity::Caller;
 
 use crate::api_key::{ApiKeys, ApiKeysConfig};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
+use crate::checked::{Checked, Failure};
 use crate::jwt::{Jwt, JwtConfig};
-use crate::reason::Reason;
 
 postern_core::config! {
     /// A way of knowing callers.
@@ -68,10 +67,10 @@ impl Provider {
     }
 
     /// Checks a credential.
-    pub(crate) fn verify(&self, taken: &Taken, host: &dyn Host) -> Result<Caller, Reason> {
+    pub(crate) fn verify(&self, taken: &Taken, host: &dyn Host) -> Result<Checked, Failure> {
         match &self.check {
             Check::Jwt(jwt) => jwt.verify(&self.name, &taken.secret, host),
-            Check::ApiKeys(keys) => keys.verify(taken, host),
+            Check::ApiKeys(keys) => Ok(keys.verify(taken, host)?.into()),
         }
     }
 }

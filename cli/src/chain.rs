@@ -13,7 +13,9 @@ use postern_authz::Authz;
 use postern_core::config::{Errors, Node};
 use postern_core::fake::FakeHost;
 use postern_core::filter::Environment;
-use postern_core::{Answer, Ask, Filter, HeaderEdit, Outcome, Refusal, Reply, Step, digest};
+use postern_core::{
+    Answer, Ask, Filter, HeaderEdit, Host, Outcome, Refusal, Reply, Step, Work, digest,
+};
 use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
 
@@ -82,7 +84,7 @@ pub struct Account {
     /// Its edits of the response, in order.
     pub response_edits: Vec<HeaderEdit>,
     /// The counters it incremented, by name.
-    pub counted: Vec<&'static str>,
+    pub counted: Vec<String>,
     /// Did it answer the request itself?
     pub answered: bool,
 }
@@ -160,6 +162,7 @@ impl Chain {
     /// Takes one request, as the proxy hands it to the first filter, through
     /// all of them and back. `client` is `source.address`, `ip:port`.
     pub fn send(&self, request: Message, client: &str, world: &mut dyn World) -> Traversal {
+        let began = self.host.now();
         self.host.clear_properties();
         self.host.set_property("source.address", client);
         if let Some(id) = request.header("x-request-id") {
@@ -184,9 +187,9 @@ impl Chain {
         let mut request = request;
         let mut answer = None;
         let mut met = 0;
-        for (stream, account) in &mut streams {
+        for ((stream, account), filter) in streams.iter_mut().zip(&self.filters) {
             met += 1;
-            answer = pass.request(stream.as_mut(), account, &mut request);
+            answer = pass.request(filter.as_ref(), stream.as_mut(), account, &mut request);
             if answer.is_some() {
                 account.answered = true;
                 break;
@@ -198,6 +201,8 @@ impl Chain {
             pass.response(stream.as_mut(), account, &mut response);
         }
         let published = pass.published;
+        // Waiting took time on this request's clock alone.
+        self.host.set_now(began);
         let filters = streams.into_iter().map(|(_, account)| account).collect();
         Traversal { response, upstream, filters, published }
     }
@@ -216,11 +221,13 @@ impl Pass<'_> {
     /// The request phase of one filter; an answer ends the way in.
     fn request(
         &mut self,
+        filter: &dyn Mounted,
         stream: &mut dyn Stream,
         account: &mut Account,
         request: &mut Message,
     ) -> Option<Message> {
         let host = Scoped { host: self.host, plugin: account.plugin.clone() };
+        self.work(filter, &host);
         let mut outcome = stream.request_headers(request, &host);
         let mut asks = 0;
         let mut moment = Moment::Headers;
@@ -247,6 +254,15 @@ impl Pass<'_> {
                     outcome = stream.answer(&answer, &host);
                 }
                 Step::Ask(_) => return Some(self.refuse(stream, &cannot_ask())),
+                Step::Wait(wait) if asks < MAX_ASKS && moment == Moment::Headers => {
+                    asks += 1;
+                    // What it waits for comes at once, or never.
+                    if !self.work(filter, &host).contains(&wait.key) {
+                        self.host.set_now(wait.until.max(self.host.now()));
+                    }
+                    outcome = stream.request_headers(request, &host);
+                }
+                Step::Wait(_) => return Some(self.refuse(stream, &cannot_ask())),
                 Step::Hold if moment == Moment::Headers => {
                     let body = request.body.clone().unwrap_or_default();
                     if body.len() > stream.body_cap() {
@@ -310,6 +326,26 @@ impl Pass<'_> {
         }
     }
 
+    /// Works beside the streams until nothing is left to ask; returns the keys
+    /// of the streams to wake.
+    fn work(&mut self, filter: &dyn Mounted, host: &Scoped<'_>) -> Vec<u64> {
+        let mut woken = Vec::new();
+        let mut work = filter.tick(host);
+        for _ in 0..MAX_TURNS {
+            woken.append(&mut work.wake);
+            if work.ask.is_empty() {
+                break;
+            }
+            let mut next = Work::default();
+            for task in work.ask {
+                let answer = self.world.answer(&task.ask);
+                next.merge(filter.task_answer(task.id, &answer, host));
+            }
+            work = next;
+        }
+        woken
+    }
+
     /// Publishes what an outcome publishes, and counts what it counts.
     fn note(&mut self, stream: &dyn Stream, account: &mut Account, outcome: &Outcome) {
         if let Some(record) = &outcome.record {
@@ -320,8 +356,11 @@ impl Pass<'_> {
         for (key, value) in &outcome.publish {
             self.publish(key, value.clone());
         }
-        let names = stream.counters();
-        account.counted.extend(outcome.count.iter().filter_map(|i| names.get(*i).copied()));
+        if !outcome.count.is_empty() {
+            let metrics = stream.metrics();
+            let names = outcome.count.iter().filter_map(|i| metrics.get(*i));
+            account.counted.extend(names.map(|metric| metric.name.clone().into_owned()));
+        }
     }
 
     fn publish(&mut self, key: &str, value: Vec<u8>) {
@@ -351,6 +390,9 @@ impl Pass<'_> {
 
 /// How often a filter may ask within one stream.
 const MAX_ASKS: u8 = 8;
+
+/// So often an answer may lead to another question at once.
+const MAX_TURNS: usize = 16;
 
 /// When an outcome is applied.
 #[derive(Clone, Copy, PartialEq, Eq)]

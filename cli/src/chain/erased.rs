@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use postern_core::fake::FakeHost;
 use postern_core::{
-    Answer, Filter, Headers, Host, Outcome, Request, Response, SignatureCheck, StoreError, Stored,
+    Answer, Filter, Headers, Host, Metric, Outcome, Request, Response, SignatureCheck, StoreError,
+    Stored, Work,
 };
 
 use super::Message;
@@ -13,13 +14,15 @@ use super::Message;
 pub(super) trait Mounted {
     fn name(&self) -> &str;
     fn open(&self) -> Box<dyn Stream + '_>;
+    fn tick(&self, host: &dyn Host) -> Work;
+    fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work;
 }
 
 /// One stream through a filter.
 pub(super) trait Stream {
     fn plugin(&self) -> &str;
     fn version(&self) -> &str;
-    fn counters(&self) -> &'static [&'static str];
+    fn metrics(&self) -> Vec<Metric>;
     fn body_cap(&self) -> usize;
     fn request_headers(&mut self, request: &Message, host: &dyn Host) -> Outcome;
     fn request_body(&mut self, body: &[u8], host: &dyn Host) -> Outcome;
@@ -44,6 +47,14 @@ impl<F: Filter> Mounted for Plugin<F> {
     fn open(&self) -> Box<dyn Stream + '_> {
         Box::new(Open { plugin: self, state: F::Stream::default() })
     }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        self.filter.tick(host)
+    }
+
+    fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        self.filter.task_answer(task, answer, host)
+    }
 }
 
 struct Open<'a, F: Filter> {
@@ -60,8 +71,8 @@ impl<F: Filter> Stream for Open<'_, F> {
         &self.plugin.version
     }
 
-    fn counters(&self) -> &'static [&'static str] {
-        F::COUNTERS
+    fn metrics(&self) -> Vec<Metric> {
+        self.plugin.filter.metrics()
     }
 
     fn body_cap(&self) -> usize {

@@ -5,6 +5,7 @@ use crate::config::{Errors, Node};
 use crate::host::Host;
 use crate::step::{Answer, Outcome};
 use crate::view::{Request, Response};
+use crate::work::{Metric, Work};
 
 /// Reads an environment variable of the proxy: the source of shared secrets.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -17,6 +18,10 @@ pub trait Filter: Sized + 'static {
 
     /// The counters, a fixed set; exported as `postern.<plugin>.<counter>`.
     const COUNTERS: &'static [&'static str];
+
+    /// Does the filter work beside the streams ([`Filter::tick`])? Only then may
+    /// it answer with [`Step::Wait`](crate::Step::Wait).
+    const WORKS: bool = false;
 
     /// Does the filter ever answer with [`Step::Hold`](crate::Step::Hold)?
     /// Then Envoy must be told to stop iteration at headers.
@@ -40,7 +45,28 @@ pub trait Filter: Sized + 'static {
     #[must_use]
     fn schema() -> Schema;
 
-    /// The request's headers came.
+    /// The metrics, a fixed set per configuration: [`Filter::COUNTERS`] and,
+    /// after them, what depends on the policy. Exported as
+    /// `postern.<plugin>.<name>`.
+    #[must_use]
+    fn metrics(&self) -> Vec<Metric> {
+        Self::COUNTERS.iter().map(|name| Metric::counter(*name)).collect()
+    }
+
+    /// Work beside the streams, in each worker and on the main thread: called
+    /// soon after a configuration came into force, then as the last [`Work`]
+    /// said, and soon after a stream began to wait.
+    fn tick(&self, _host: &dyn Host) -> Work {
+        Work::default()
+    }
+
+    /// The answer to a [`Task`](crate::work::Task) of this filter value.
+    fn task_answer(&self, _task: u64, _answer: &Answer, _host: &dyn Host) -> Work {
+        Work::default()
+    }
+
+    /// The request's headers came; or, after a
+    /// [`Step::Wait`](crate::Step::Wait), what it waited for or its end.
     fn request_headers(
         &self,
         stream: &mut Self::Stream,

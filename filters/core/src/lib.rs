@@ -26,6 +26,7 @@ pub mod step;
 pub mod target;
 pub mod template;
 pub mod view;
+pub mod work;
 
 pub use filter::Filter;
 pub use headers::Headers;
@@ -33,6 +34,7 @@ pub use host::{Host, SignatureAlgorithm, SignatureCheck, StoreError, Stored};
 pub use identity::Identity;
 pub use record::{Decision, Mode, Record};
 pub use refusal::Refusal;
-pub use step::{Answer, Ask, HeaderEdit, Outcome, Reply, Step};
+pub use step::{Answer, Ask, HeaderEdit, Outcome, Reply, Step, Wait};
 pub use target::Target;
 pub use view::{Request, Response};
+pub use work::{Metric, MetricKind, Task, Work};

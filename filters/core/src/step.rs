@@ -24,7 +24,7 @@ pub struct Outcome {
     pub record: Option<Record>,
     /// Further filter states, `postern.<key>`: the identity, the redacted path.
     pub publish: Vec<(&'static str, Vec<u8>)>,
-    /// Counters to increment: indices into [`Filter::COUNTERS`](crate::Filter::COUNTERS).
+    /// Counters to increment: indices into [`Filter::metrics`](crate::Filter::metrics).
     pub count: Vec<usize>,
 }
 
@@ -91,6 +91,19 @@ pub enum Step {
     Reply(Box<Reply>),
     /// Pause and ask another service; the answer event follows, always.
     Ask(Box<Ask>),
+    /// Pause until what the filter works on beside the streams is there: the
+    /// event of the request's headers is raised once more. In answer to that
+    /// event only.
+    Wait(Wait),
+}
+
+/// What a stream waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The stream goes on when [`Work::wake`](crate::Work::wake) names this,
+    pub key: u64,
+    /// or when the clock (since the Unix epoch) has come to this.
+    pub until: Duration,
 }
 
 /// One edit of a message's headers. Names in lower case.

@@ -1,23 +1,21 @@
 //! The writes: edits, states, counters, replies, callouts.
 
 use log::warn;
-use postern_core::{Answer, Ask, HeaderEdit, Outcome, Reply, grammar};
+use postern_core::{Answer, Ask, Filter, HeaderEdit, Outcome, Reply, grammar};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
 use crate::root::Compiled;
 
 /// Publishes the record and further states, and increments counters.
-pub(crate) fn publish<F>(compiled: &Compiled<F>, outcome: &Outcome) {
+pub(crate) fn publish<F: Filter>(compiled: &Compiled<F>, outcome: &Outcome) {
     if let Some(record) = &outcome.record {
         set_state(&compiled.record_state, &record.to_json(&compiled.version));
     }
     for (key, value) in &outcome.publish {
         set_state(&format!("postern.{key}"), value);
     }
-    for counter in outcome.count.iter().filter_map(|i| compiled.counters.get(*i)) {
-        hostcalls::increment_metric(*counter, 1).unwrap_or_default();
-    }
+    compiled.count(&outcome.count);
 }
 
 /// Sets a filter state of the stream.

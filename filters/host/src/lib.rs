@@ -15,6 +15,8 @@ mod attributes;
 mod root;
 #[cfg(target_family = "wasm")]
 mod stream;
+#[cfg(target_family = "wasm")]
+mod waiting;
 
 #[cfg(target_family = "wasm")]
 pub use root::start;

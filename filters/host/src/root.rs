@@ -1,38 +1,136 @@
-//! The root context: takes a configuration and makes streams.
+//! The root context: takes a configuration, makes streams, and works beside
+//! them.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use log::{error, info, warn};
 use postern_core::config::{Errors, parse_json};
-use postern_core::{Filter, digest, identity};
+use postern_core::{Answer, Filter, Metric, MetricKind, Work, digest, identity};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel, MetricType};
 
+use crate::apply;
+use crate::attributes::Proxy;
 use crate::signature::push_field;
 use crate::stream::Stream;
+use crate::waiting::Waiting;
 
 /// Sets a filter up as this module's only one.
 pub fn start<F: Filter>() {
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root::<F> { compiled: None }));
+    proxy_wasm::set_root_context(|id| {
+        Box::new(Root::<F> { id, compiled: None, retired: Vec::new(), tasks: HashMap::new() })
+    });
 }
 
 struct Root<F: Filter> {
+    id: u32,
     compiled: Option<Rc<Compiled<F>>>,
+    /// Former configurations for which streams still wait.
+    retired: Vec<Rc<Compiled<F>>>,
+    /// Tasks that are not answered yet, by the token of their callout.
+    tasks: HashMap<u32, (Rc<Compiled<F>>, u64)>,
 }
 
 /// A filter with its policy, and the names it goes by.
-pub(crate) struct Compiled<F> {
+pub(crate) struct Compiled<F: Filter> {
     pub(crate) filter: F,
     pub(crate) plugin: String,
     pub(crate) version: String,
     /// The filter state that takes the decision records.
     pub(crate) record_state: String,
-    pub(crate) counters: Vec<u32>,
+    /// The host's numbers for the filter's metrics.
+    pub(crate) metrics: Vec<u32>,
+    pub(crate) waiting: Waiting<F>,
+    pub(crate) clock: Clock,
 }
 
-impl<F: Filter> Context for Root<F> {}
+/// The period of ticks: one per root context, set as seldom as can be.
+#[derive(Debug, Default)]
+pub(crate) struct Clock(Cell<Duration>);
+
+/// As soon as the proxy can.
+pub(crate) const SOON: Duration = Duration::from_millis(1);
+
+impl Clock {
+    pub(crate) fn set(&self, period: Duration) {
+        let period = period.max(SOON);
+        if self.0.replace(period) != period {
+            hostcalls::set_tick_period(period).unwrap_or_default();
+        }
+    }
+
+    /// No later than that.
+    pub(crate) fn at_least(&self, period: Duration) {
+        if self.0.get().is_zero() || period < self.0.get() {
+            self.set(period);
+        }
+    }
+}
+
+impl<F: Filter> Context for Root<F> {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
+        let Some((compiled, task)) = self.tasks.remove(&token) else { return };
+        let work = compiled.filter.task_answer(task, &apply::answer(headers, body), &Proxy);
+        self.perform(&compiled, work);
+    }
+}
+
+impl<F: Filter> Root<F> {
+    /// Does a piece of work, and what follows at once from it. Questions that
+    /// cannot be sent are answered here, so that none stays open.
+    fn perform(&mut self, compiled: &Rc<Compiled<F>>, work: Work) {
+        let mut work = work;
+        for _ in 0..MAX_TURNS {
+            compiled.count(&work.count);
+            for (gauge, value) in &work.gauges {
+                if let Some(metric) = compiled.metrics.get(*gauge) {
+                    hostcalls::record_metric(*metric, *value).unwrap_or_default();
+                }
+            }
+            for line in &work.log {
+                warn!("{}: {line}", compiled.plugin);
+            }
+            if let Some(again) = work.again {
+                compiled.clock.set(again);
+            }
+            let mut next = Work::default();
+            for task in &work.ask {
+                match apply::ask(&task.ask) {
+                    Some(token) => {
+                        self.tasks.insert(token, (compiled.clone(), task.id));
+                    }
+                    None => {
+                        let failed = &Answer::Unavailable;
+                        next.merge(compiled.filter.task_answer(task.id, failed, &Proxy));
+                    }
+                }
+            }
+            let unsent = !next.ask.is_empty();
+            compiled.waiting.wake(&work.wake, compiled, self.id);
+            work = next;
+            if !unsent && work.is_nothing() {
+                return;
+            }
+        }
+        warn!("{}: work that does not end was left", compiled.plugin);
+    }
+}
+
+/// So often a failed question may lead to another at once.
+const MAX_TURNS: usize = 8;
+
+impl<F: Filter> Compiled<F> {
+    pub(crate) fn count(&self, counters: &[usize]) {
+        for counter in counters.iter().filter_map(|i| self.metrics.get(*i)) {
+            hostcalls::increment_metric(*counter, 1).unwrap_or_default();
+        }
+    }
+}
 
 impl<F: Filter> RootContext for Root<F> {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -44,15 +142,22 @@ impl<F: Filter> RootContext for Root<F> {
                 if F::PUBLISHES_IDENTITY {
                     declare_read_only(identity::STATE);
                 }
-                let counters = define_counters(&plugin, F::COUNTERS);
+                let metrics = define_metrics(&plugin, &filter.metrics());
                 info!("{plugin}: configuration {version} is in force");
-                self.compiled = Some(Rc::new(Compiled {
+                let compiled = Compiled {
                     filter,
                     record_state: format!("postern.{plugin}"),
                     plugin,
                     version,
-                    counters,
-                }));
+                    metrics,
+                    waiting: Waiting::default(),
+                    clock: Clock::default(),
+                };
+                if F::WORKS {
+                    compiled.clock.set(SOON);
+                }
+                let former = self.compiled.replace(Rc::new(compiled));
+                self.retired.extend(former.filter(|f| !f.waiting.is_empty()));
                 true
             }
             Err(errors) => {
@@ -64,8 +169,21 @@ impl<F: Filter> RootContext for Root<F> {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::<F>::new(self.compiled.clone())))
+    fn on_tick(&mut self) {
+        let former = self.retired.clone();
+        for compiled in self.compiled.iter().cloned().chain(former).collect::<Vec<_>>() {
+            let work = compiled.filter.tick(&Proxy);
+            self.perform(&compiled, work);
+            compiled.waiting.wake_late(&compiled, self.id);
+            if let Some(first) = compiled.waiting.first_end() {
+                compiled.clock.at_least(first);
+            }
+        }
+        self.retired.retain(|compiled| !compiled.waiting.is_empty());
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::<F>::new(id, self.compiled.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -82,12 +200,16 @@ fn plugin_name() -> String {
     String::from_utf8(name).unwrap_or_default()
 }
 
-fn define_counters(plugin: &str, names: &[&str]) -> Vec<u32> {
-    let define = |name: &&str| {
-        hostcalls::define_metric(MetricType::Counter, &format!("postern.{plugin}.{name}"))
+fn define_metrics(plugin: &str, metrics: &[Metric]) -> Vec<u32> {
+    let define = |metric: &Metric| {
+        let kind = match metric.kind {
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Gauge => MetricType::Gauge,
+        };
+        hostcalls::define_metric(kind, &format!("postern.{plugin}.{}", metric.name))
             .unwrap_or(u32::MAX)
     };
-    names.iter().map(define).collect()
+    metrics.iter().map(define).collect()
 }
 
 /// Only a declaration from the root's configuration makes a filter state

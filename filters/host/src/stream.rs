@@ -1,11 +1,12 @@
 //! One HTTP stream: events in, outcomes applied.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
 use log::warn;
 use postern_core::{
     Answer, Ask, Decision, Filter, HeaderEdit, Outcome, Record, Refusal, Reply, Request, Response,
-    Step,
+    Step, Wait,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -13,12 +14,18 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::apply;
 use crate::attributes::{Map, Proxy};
-use crate::root::Compiled;
+use crate::root::{Compiled, SOON};
 
 /// How often a filter may ask within one event before it is stopped.
 const MAX_ASKS: u8 = 8;
 
-pub(crate) struct Stream<F: Filter> {
+/// One stream, shared with those who wake it.
+pub(crate) struct Stream<F: Filter>(Rc<RefCell<Inner<F>>>);
+
+pub(crate) struct Inner<F: Filter> {
+    /// The proxy's number for the stream.
+    context: u32,
+    this: Weak<RefCell<Inner<F>>>,
     /// `None`: never configured; every request is refused.
     compiled: Option<Rc<Compiled<F>>>,
     state: F::Stream,
@@ -26,7 +33,10 @@ pub(crate) struct Stream<F: Filter> {
     held: bool,
     end_of_stream: bool,
     asks: u8,
+    /// The callout that it waits for.
     waiting: Option<u32>,
+    /// It waits for work beside it.
+    pausing: bool,
 }
 
 /// Which message is at hand.
@@ -53,16 +63,52 @@ impl Side {
 }
 
 impl<F: Filter> Stream<F> {
-    pub(crate) fn new(compiled: Option<Rc<Compiled<F>>>) -> Self {
-        Stream {
-            compiled,
-            state: F::Stream::default(),
-            side: Side::Request,
-            held: false,
-            end_of_stream: false,
-            asks: 0,
-            waiting: None,
+    pub(crate) fn new(context: u32, compiled: Option<Rc<Compiled<F>>>) -> Self {
+        Stream(Rc::new_cyclic(|this| {
+            RefCell::new(Inner {
+                context,
+                this: this.clone(),
+                compiled,
+                state: F::Stream::default(),
+                side: Side::Request,
+                held: false,
+                end_of_stream: false,
+                asks: 0,
+                waiting: None,
+                pausing: false,
+            })
+        }))
+    }
+}
+
+impl<F: Filter> Inner<F> {
+    /// A stream that waited is judged once more.
+    pub(crate) fn go_on(stream: &RefCell<Self>, compiled: &Compiled<F>) {
+        let Ok(mut stream) = stream.try_borrow_mut() else { return };
+        if !std::mem::take(&mut stream.pausing) || stream.side == Side::Response {
+            return;
         }
+        if stream.judge(compiled) == Action::Continue {
+            hostcalls::resume_http_request().unwrap_or_default();
+        }
+    }
+
+    fn judge(&mut self, compiled: &Compiled<F>) -> Action {
+        let source = Map(MapType::HttpRequestHeaders);
+        let request = Request::lazy(&source, self.end_of_stream);
+        let outcome = compiled.filter.request_headers(&mut self.state, &request, &Proxy);
+        self.apply(compiled, outcome, Moment::Headers)
+    }
+
+    fn wait(&mut self, compiled: &Compiled<F>, wait: Wait) -> Action {
+        self.asks = self.asks.saturating_add(1);
+        if !F::WORKS || self.side == Side::Response || self.asks > MAX_ASKS {
+            return self.refuse(&compiled.plugin, &cannot_ask());
+        }
+        self.pausing = true;
+        compiled.waiting.add(self.context, wait, self.this.clone());
+        compiled.clock.at_least(SOON);
+        Action::Pause
     }
 
     /// Applies an outcome to the message at hand and says how to go on.
@@ -104,6 +150,13 @@ impl<F: Filter> Stream<F> {
                     return action;
                 }
                 self.ask(compiled, &ask)
+            }
+            Step::Wait(wait) => {
+                let action = self.edit(compiled, &headers);
+                if action == Action::Pause {
+                    return action;
+                }
+                self.wait(compiled, wait)
             }
         }
     }
@@ -204,13 +257,7 @@ impl<F: Filter> Stream<F> {
                 Action::Pause
             }
             None if self.asks > MAX_ASKS.saturating_mul(2) => {
-                let refusal = Refusal::new(
-                    503,
-                    "unavailable",
-                    "Service unavailable",
-                    "a service that the gateway needs cannot be asked",
-                );
-                self.refuse(&compiled.plugin, &refusal)
+                self.refuse(&compiled.plugin, &cannot_ask())
             }
             None => {
                 let outcome = compiled.filter.answer(&mut self.state, &Answer::Unavailable, &Proxy);
@@ -218,6 +265,11 @@ impl<F: Filter> Stream<F> {
             }
         }
     }
+}
+
+fn cannot_ask() -> Refusal {
+    let detail = "a service that the gateway needs cannot be asked";
+    Refusal::new(503, "unavailable", "Service unavailable", detail)
 }
 
 /// What became of a body.
@@ -238,14 +290,15 @@ enum Moment {
 
 impl<F: Filter> Context for Stream<F> {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
-        if self.waiting != Some(token) || self.side == Side::Response {
+        let mut stream = self.0.borrow_mut();
+        if stream.waiting != Some(token) || stream.side == Side::Response {
             return;
         }
-        self.waiting = None;
-        let Some(compiled) = self.compiled.clone() else { return };
+        stream.waiting = None;
+        let Some(compiled) = stream.compiled.clone() else { return };
         let answer = apply::answer(headers, body);
-        let outcome = compiled.filter.answer(&mut self.state, &answer, &Proxy);
-        if self.apply(&compiled, outcome, Moment::Headers) == Action::Continue {
+        let outcome = compiled.filter.answer(&mut stream.state, &answer, &Proxy);
+        if stream.apply(&compiled, outcome, Moment::Headers) == Action::Continue {
             hostcalls::resume_http_request().unwrap_or_default();
         }
     }
@@ -253,56 +306,58 @@ impl<F: Filter> Context for Stream<F> {
 
 impl<F: Filter> HttpContext for Stream<F> {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        self.end_of_stream = end_of_stream;
-        let Some(compiled) = self.compiled.clone() else {
+        let mut stream = self.0.borrow_mut();
+        stream.end_of_stream = end_of_stream;
+        let Some(compiled) = stream.compiled.clone() else {
             let refusal = Refusal::new(
                 500,
                 "not_configured",
                 "Internal error",
                 "the gateway has no configuration",
             );
-            return self.refuse(F::NAME, &refusal);
+            return stream.refuse(F::NAME, &refusal);
         };
-        let source = Map(MapType::HttpRequestHeaders);
-        let request = Request::lazy(&source, end_of_stream);
-        let outcome = compiled.filter.request_headers(&mut self.state, &request, &Proxy);
-        self.apply(&compiled, outcome, Moment::Headers)
+        stream.judge(&compiled)
     }
 
     // An upstream may answer before the request has ended: what still comes of
     // the request is no part of a held answer.
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if self.side == Side::Response {
+        let mut stream = self.0.borrow_mut();
+        if stream.side == Side::Response {
             return Action::Continue;
         }
-        self.body(size, end_of_stream)
+        stream.body(size, end_of_stream)
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        if self.side == Side::Response {
+        let mut stream = self.0.borrow_mut();
+        if stream.side == Side::Response {
             return Action::Continue;
         }
-        self.trailers()
+        stream.trailers()
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        let mut stream = self.0.borrow_mut();
         // A reply that came while a request was held or asked about ends that.
-        self.side = Side::Response;
-        self.held = false;
-        self.waiting = None;
-        self.end_of_stream = end_of_stream;
-        let Some(compiled) = self.compiled.clone() else { return Action::Continue };
+        stream.side = Side::Response;
+        stream.held = false;
+        stream.waiting = None;
+        stream.pausing = false;
+        stream.end_of_stream = end_of_stream;
+        let Some(compiled) = stream.compiled.clone() else { return Action::Continue };
         let source = Map(MapType::HttpResponseHeaders);
         let response = Response::lazy(&source, end_of_stream);
-        let outcome = compiled.filter.response_headers(&mut self.state, &response, &Proxy);
-        self.apply(&compiled, outcome, Moment::Headers)
+        let outcome = compiled.filter.response_headers(&mut stream.state, &response, &Proxy);
+        stream.apply(&compiled, outcome, Moment::Headers)
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.body(size, end_of_stream)
+        self.0.borrow_mut().body(size, end_of_stream)
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.trailers()
+        self.0.borrow_mut().trailers()
     }
 }

@@ -4,6 +4,7 @@
 mod broken_body;
 mod check;
 pub mod data;
+pub mod environment;
 pub mod idp;
 pub mod keys;
 pub mod mint;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use postern_stack::environment::variables;
+
 use crate::client::PATIENCE;
 use crate::corpus::workspace;
 use crate::demo::Demo;
@@ -129,8 +131,6 @@ impl Gateway {
     /// What it printed, when it refused.
     pub fn apply(&self) -> Result<(), String> {
         let tool = self.tool("postern");
-        let secret = fs::read_to_string(workspace().join("stack/keys/hs256.txt"))
-            .map_err(|e| e.to_string())?;
         let output = Command::new(&tool)
             .arg("apply")
             .arg(&self.policies)
@@ -138,7 +138,7 @@ impl Gateway {
             .arg(self.run.join("filters"))
             .arg("--modules")
             .arg(workspace().join("target/modules"))
-            .env("POSTERN_DEMO_HS256", secret.trim())
+            .envs(variables())
             .output()
             .map_err(|e| format!("{}: {e}", tool.display()))?;
         let printed = printed(&output.stdout, &output.stderr);

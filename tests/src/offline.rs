@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use postern_cli::chain::{Account, Chain, Message, World};
 use postern_cli::edge::{self, Sent};
+use postern_stack::environment::variable;
 use postern_stack::keys::Keys;
 use postern_stack::upstream::{Recorder, router};
 use tokio::runtime::Runtime;
@@ -37,10 +38,8 @@ impl Offline {
     /// # Errors
     /// What is wrong with them.
     pub fn start() -> Result<Self, String> {
-        let secret = include_str!("../../stack/keys/hs256.txt").trim();
-        let environment = |name: &str| (name == "POSTERN_DEMO_HS256").then(|| secret.to_owned());
         let folder = workspace().join("envoy/filters");
-        let chain = Chain::of_folder(&folder, &environment, now()).map_err(|findings| {
+        let chain = Chain::of_folder(&folder, &variable, now()).map_err(|findings| {
             findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         })?;
         let recorder = Recorder::default();

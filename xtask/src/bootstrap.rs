@@ -23,6 +23,7 @@ pub fn render(settings: &Settings) -> Result<PathBuf> {
     let mut variables = vec![
         ("POSTERN_BIND", loopback()),
         ("POSTERN_UPSTREAM_HOST", loopback()),
+        ("POSTERN_IDP_HOST", loopback()),
         ("POSTERN_CONFIG_DIR", settings.rendered().to_string_lossy().into_owned()),
         ("POSTERN_TLS_DIR", settings.tls().to_string_lossy().into_owned()),
         ("POSTERN_LOG_DIR", settings.run.to_string_lossy().into_owned()),
@@ -97,6 +98,7 @@ mod tests {
         let names = [
             "POSTERN_BIND",
             "POSTERN_UPSTREAM_HOST",
+            "POSTERN_IDP_HOST",
             "POSTERN_CONFIG_DIR",
             "POSTERN_TLS_DIR",
             "POSTERN_LOG_DIR",
@@ -104,6 +106,7 @@ mod tests {
             "POSTERN_TLS_PORT",
             "POSTERN_ADMIN_PORT",
             "POSTERN_UPSTREAM_PORT",
+            "POSTERN_IDP_PORT",
         ];
         let filled = fill(text, &names.map(|name| (name, "filled".to_owned()))).unwrap();
         for left in ["/etc/postern", "/var/log", "0.0.0.0"] {

@@ -148,16 +148,24 @@ fn refused(stats: &str) -> Option<&str> {
     })
 }
 
-/// The caller's secret for HS256, else the demo's.
+/// The variables that the demo's policies name, and where the demo's own values stand.
+const DEMO_SECRETS: [(&str, &str); 2] = [
+    ("POSTERN_DEMO_HS256", "stack/keys/hs256.txt"),
+    ("POSTERN_DEMO_INTROSPECTION_SECRET", "stack/keys/introspection.txt"),
+];
+
+/// The caller's secrets, else the demo's.
 pub fn demo_secrets(settings: &Settings) -> Vec<(String, String)> {
-    let name = "POSTERN_DEMO_HS256";
-    if let Ok(given) = std::env::var(name) {
-        return vec![(name.to_owned(), given)];
-    }
-    let text = fs::read_to_string(settings.root.join("stack/keys/hs256.txt")).unwrap_or_default();
-    let secret =
-        text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    secret.map(|secret| (name.to_owned(), secret.to_owned())).into_iter().collect()
+    let secret = |(name, file): (&str, &str)| {
+        if let Ok(given) = std::env::var(name) {
+            return Some((name.to_owned(), given));
+        }
+        let text = fs::read_to_string(settings.root.join(file)).ok()?;
+        let mut lines = text.lines().map(str::trim);
+        let value = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    DEMO_SECRETS.into_iter().filter_map(secret).collect()
 }
 
 #[cfg(test)]

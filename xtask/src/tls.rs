@@ -1,5 +1,5 @@
 //! A certificate authority for one run, and what it signed: a certificate for
-//! the gateway and one for a client. All of it is made anew at each start; the
+//! the gateway, and some for clients. All of it is made anew at each start; the
 //! authority's own key is never written, so nobody signs with it later.
 
 use std::fs::{self, OpenOptions};
@@ -17,10 +17,10 @@ use crate::Result;
 
 /// Whom clients and the gateway trust.
 pub const CA: &str = "ca.pem";
-/// A client's certificate.
-pub const CLIENT: &str = "client.pem";
+/// A partner's certificate, with a URI, a DNS name and a subject.
+pub const PARTNER: &str = "partner.pem";
 /// Its private key.
-pub const CLIENT_KEY: &str = "client.key";
+pub const PARTNER_KEY: &str = "partner.key";
 
 const SERVER: &str = "server.pem";
 const SERVER_KEY: &str = "server.key";
@@ -29,8 +29,39 @@ const SERVER_KEY: &str = "server.key";
 const SERVER_NAMES: [&str; 5] =
     ["localhost", "127.0.0.1", "api.example.com", "marketplace.example.com", "envoy"];
 
-const CLIENT_NAME: &str = "partner.example.com";
-const CLIENT_URI: &str = "spiffe://example.com/partner/demo";
+/// A client, and the names in its certificate: whoever reads those may find one
+/// kind, or none beside the subject.
+struct Client {
+    file: &'static str,
+    uri: Option<&'static str>,
+    dns: Option<&'static str>,
+    organisation: &'static str,
+    name: &'static str,
+}
+
+const CLIENTS: [Client; 3] = [
+    Client {
+        file: "partner",
+        uri: Some("spiffe://partners.example.com/bluefin"),
+        dns: Some("bluefin.partners.example.com"),
+        organisation: "Bluefin Ltd",
+        name: "bluefin",
+    },
+    Client {
+        file: "partner-dns",
+        uri: None,
+        dns: Some("emberline.partners.example.com"),
+        organisation: "Emberline, Inc.",
+        name: "emberline",
+    },
+    Client {
+        file: "partner-subject",
+        uri: None,
+        dns: None,
+        organisation: "Quillhaven + Söhne",
+        name: "quillhaven",
+    },
+];
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -53,15 +84,26 @@ pub fn make(folder: &Path) -> Result<()> {
     write(folder, SERVER, &certificate, 0o644)?;
     write(folder, SERVER_KEY, &key, 0o600)?;
 
-    let mut client = short_lived(&[CLIENT_NAME]).map_err(failed)?;
-    let uri = CLIENT_URI.try_into().map_err(failed)?;
-    client.subject_alt_names.push(SanType::URI(uri));
-    client.distinguished_name.push(DnType::OrganizationName, "Example Partner");
-    client.distinguished_name.push(DnType::CommonName, CLIENT_NAME);
-    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let (certificate, key) = authority.sign(client).map_err(failed)?;
-    write(folder, CLIENT, &certificate, 0o644)?;
-    write(folder, CLIENT_KEY, &key, 0o600)
+    for client in &CLIENTS {
+        let (certificate, key) =
+            client.params().and_then(|it| authority.sign(it)).map_err(failed)?;
+        write(folder, &format!("{}.pem", client.file), &certificate, 0o644)?;
+        write(folder, &format!("{}.key", client.file), &key, 0o600)?;
+    }
+    Ok(())
+}
+
+impl Client {
+    fn params(&self) -> std::result::Result<CertificateParams, rcgen::Error> {
+        let mut params = short_lived(self.dns.as_slice())?;
+        if let Some(uri) = self.uri {
+            params.subject_alt_names.push(SanType::URI(uri.try_into()?));
+        }
+        params.distinguished_name.push(DnType::OrganizationName, self.organisation);
+        params.distinguished_name.push(DnType::CommonName, self.name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Ok(params)
+    }
 }
 
 struct Authority {
@@ -134,12 +176,22 @@ mod tests {
     fn keys_are_private_and_each_start_has_its_own() {
         let folder = folder("tls");
         // Left open to all by somebody else.
-        fs::write(folder.join(CLIENT_KEY), "old").unwrap();
+        fs::write(folder.join(PARTNER_KEY), "old").unwrap();
         make(&folder).unwrap();
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
         let mode =
             |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
-        let names = [CA, SERVER, SERVER_KEY, CLIENT, CLIENT_KEY];
+        let names = [
+            CA,
+            SERVER,
+            SERVER_KEY,
+            PARTNER,
+            PARTNER_KEY,
+            "partner-dns.pem",
+            "partner-dns.key",
+            "partner-subject.pem",
+            "partner-subject.key",
+        ];
         let before = names.map(read);
         for (name, text) in names.iter().zip(&before) {
             let key = name.ends_with(".key");

@@ -12,7 +12,7 @@ pub fn text(settings: &Settings) -> String {
     let upstream = format!("127.0.0.1:{}", settings.ports.upstream);
     let https = format!("127.0.0.1:{}", settings.ports.tls);
     let file = |name: &str| quoted(settings, &settings.tls().join(name));
-    let [ca, client, key] = [tls::CA, tls::CLIENT, tls::CLIENT_KEY].map(file);
+    let [ca, client, key] = [tls::CA, tls::PARTNER, tls::PARTNER_KEY].map(file);
     let admin = format!("127.0.0.1:{}", settings.ports.admin);
     format!(
         r#"The tour, to be pasted:

@@ -36,8 +36,8 @@ fn workspace() -> PathBuf {
 fn chain() -> Chain {
     let modules = std::env::var_os("POSTERN_MODULES")
         .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
-    let secret = std::fs::read_to_string(workspace().join("stack/keys/hs256.txt")).unwrap();
-    let environment = [("POSTERN_DEMO_HS256", secret.trim())];
+    let variables = postern_stack::environment::variables();
+    let environment = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let load = |name: &'static str| {
         let policy = workspace().join("envoy/filters").join(format!("{name}.yaml"));
         let policy = Policy::read(&policy).unwrap().node.to_json();

@@ -167,8 +167,8 @@ fn of_another_authority() -> Result<Identity, rcgen::Error> {
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.distinguished_name.push(rcgen::DnType::CommonName, "Postern demo CA");
     let issuer = Issuer::new(authority, KeyPair::generate()?);
-    let mut params = CertificateParams::new(vec!["partner.example.com".to_owned()])?;
-    let uri = "spiffe://example.com/partner/demo".try_into()?;
+    let mut params = CertificateParams::new(vec!["bluefin.partners.example.com".to_owned()])?;
+    let uri = "spiffe://partners.example.com/bluefin".try_into()?;
     params.subject_alt_names.push(SanType::URI(uri));
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
@@ -179,7 +179,7 @@ fn of_another_authority() -> Result<Identity, rcgen::Error> {
 pub(super) fn client_certificates(stage: &Stage) -> Result<(), String> {
     let (gateway, to) = (&stage.gateway, stage.gateway.tls());
     let stat = |name: &str| gateway.stat(&format!("listener.127.0.0.1_{}.ssl.{name}", to.port()));
-    let own = Identity::read(&gateway.run, "client")?;
+    let own = Identity::read(&gateway.run, "partner")?;
     let foreign = of_another_authority().map_err(|e| e.to_string())?;
     // Good for a server, and so not for a client.
     let server = Identity::read(&gateway.run, "server")?;
@@ -214,7 +214,7 @@ pub(super) fn client_certificates(stage: &Stage) -> Result<(), String> {
 /// `auth` alone.
 pub(super) fn forwarded_certificate(stage: &Stage) -> Result<(), String> {
     let (gateway, to) = (&stage.gateway, stage.gateway.tls());
-    let said = format!("{FORWARDED}: Hash=00;URI=spiffe://example.com/partner/other");
+    let said = format!("{FORWARDED}: Hash=00;URI=spiffe://partners.example.com/bluefin");
     let filled = Filled {
         method: "GET".to_owned(),
         path: PUBLIC.into(),
@@ -222,7 +222,7 @@ pub(super) fn forwarded_certificate(stage: &Stage) -> Result<(), String> {
         lines: vec![said.into_bytes(), b"x-marker: forwarded".to_vec()],
         ..Filled::default()
     };
-    let own = Identity::read(&gateway.run, "client")?;
+    let own = Identity::read(&gateway.run, "partner")?;
     let over_1 = |identity: Option<&Identity>| {
         client(stage, identity, &["http/1.1"])?.send(to, &wire(&filled), PATIENCE)
     };

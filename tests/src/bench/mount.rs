@@ -6,6 +6,7 @@ use std::process::Command;
 
 use postern_cli::apply::{Target, apply};
 use postern_cli::policy::Policy;
+use postern_stack::environment::variable;
 use serde_json::json;
 
 use crate::bench::variant::Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
@@ -92,17 +93,6 @@ fn build(features: &[&str], to: &Path) -> Result<(), String> {
     fs::copy(&from, to).map(drop).map_err(|e| format!("{}: {e}", from.display()))
 }
 
-/// The secret that the demo's policy of `auth` names.
-///
-/// # Errors
-/// When its file is gone.
-pub fn secret() -> Result<(&'static str, String), String> {
-    let file = workspace().join("stack/keys/hs256.txt");
-    let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(("POSTERN_DEMO_HS256", line.unwrap_or_default().to_owned()))
-}
-
 /// Renders the demo's policy as `postern apply` does, and mounts it as the
 /// demo's bootstrap does.
 fn ours(plugin: &str, built: &Built, folder: &Path) -> Result<String, String> {
@@ -111,9 +101,7 @@ fn ours(plugin: &str, built: &Built, folder: &Path) -> Result<String, String> {
     if plugin == "rate-limit" {
         text = unhindered(&text)?;
     }
-    let (name, secret) = secret()?;
-    let environment = |asked: &str| (asked == name).then(|| secret.clone());
-    let checked = Policy::parse(&file, plugin, &text).and_then(|policy| policy.check(&environment));
+    let checked = Policy::parse(&file, plugin, &text).and_then(|policy| policy.check(&variable));
     let checked = checked.map_err(|findings| format!("{findings:?}"))?;
     let to = folder.join("filters");
     let target = Target { to: to.clone(), modules: built.modules.clone(), seen_as: None };

@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use postern_stack::environment::variables;
+
 use crate::bench::account::{self, Machine};
 use crate::bench::check::{self, Subject, Tokens};
 use crate::bench::figures::order;
 use crate::bench::load::Load;
-use crate::bench::mount::{Built, secret};
+use crate::bench::mount::Built;
 use crate::bench::report::{Measured, Report};
 use crate::bench::upstream::Upstream;
 use crate::bench::variant::Variant;
@@ -169,7 +171,7 @@ impl Running {
         // One worker: each request then meets the same VMs with the same warm
         // code, and no two workers fight for two cores with the load.
         let words = ["--concurrency", "1", "--file-flush-interval-msec", "100"];
-        let envoy = Envoy::start_with(folder, &bootstrap, admin, &words, &[secret()?])?;
+        let envoy = Envoy::start_with(folder, &bootstrap, admin, &words, &variables())?;
         let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         check::check(&Subject { gateway, folder, upstream, tokens }, variant.does)
             .map_err(|e| format!("{e}\n{}", envoy.printed()))?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use ct_codecs::verify as equal_in_constant_time;
-use postern_core::Host;
 use postern_core::challenge::Scope;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Name, Node, Value, decode_text};
@@ -11,9 +10,11 @@ use postern_core::digest::sha256;
 use postern_core::identity::Caller;
 
 use crate::carrier::{Carrier, Taken};
+use crate::checked::Checked;
 use crate::claims::is_printable;
 use crate::instant::Instant;
 use crate::reason::Reason;
+use crate::verdict::{Asked, Kind, Verdict};
 
 /// The longest API key in bytes.
 const MAX_BYTES: usize = 512;
@@ -111,7 +112,7 @@ impl ApiKeys {
     }
 
     /// Checks a key, and the user name beside it if there is one.
-    pub(crate) fn verify(&self, taken: &Taken, host: &dyn Host) -> Result<Caller, Reason> {
+    fn check(&self, taken: &Taken, now: i64) -> Result<Checked, Reason> {
         if taken.secret.len() > MAX_BYTES {
             return Err(Reason::TooLong);
         }
@@ -126,14 +127,19 @@ impl ApiKeys {
         {
             return Err(Reason::Owner);
         }
-        let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
         if key.not_before.is_some_and(|from| now < from) {
             return Err(Reason::ApiKeyNotYetValid);
         }
         if key.expires.is_some_and(|to| now >= to) {
             return Err(Reason::ApiKeyExpired);
         }
-        Ok(key.caller.clone())
+        Ok(Checked { expires: key.expires, ..Checked::from(key.caller.clone()) })
+    }
+}
+
+impl Kind for ApiKeys {
+    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+        self.check(taken, asked.seconds()).into()
     }
 }
 

@@ -5,6 +5,7 @@ use postern_core::Refusal;
 
 use crate::provider::Provider;
 use crate::reason::Reason;
+use crate::verdict::Unavailable;
 
 /// What `WWW-Authenticate` says on some routes.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl Challenge {
     /// else `Basic`, else `ApiKey` (a name of no standard).
     pub(crate) fn new(realm: &str, providers: &[Provider], accepted: &[usize]) -> Self {
         let carriers =
-            || accepted.iter().filter_map(|i| providers.get(*i)).flat_map(|p| &p.carriers);
+            || accepted.iter().filter_map(|i| providers.get(*i)).flat_map(|p| p.place.carriers());
         let scheme = if carriers().any(|c| c.scheme().is_some_and(|s| s != "basic")) {
             "Bearer"
         } else if carriers().any(|c| c.scheme() == Some("basic")) {
@@ -53,6 +54,14 @@ impl Challenge {
     pub(crate) fn invalid_request(&self, detail: &'static str) -> Refusal {
         Refusal::new(400, "invalid_request", "Invalid request", detail)
             .header("www-authenticate", self.value(Some("invalid_request")))
+    }
+
+    /// A credential that cannot be checked now (RFC 9110 §15.6.4): it may be
+    /// good, so it is not called bad.
+    pub(crate) fn unavailable(&self, why: Unavailable) -> Refusal {
+        let detail = "the credential cannot be checked at the moment";
+        Refusal::new(503, why.code, "Authentication unavailable", detail)
+            .header("retry-after", why.retry_after.max(1).to_string())
     }
 
     fn value(&self, error: Option<&str>) -> String {

@@ -1,6 +1,6 @@
 //! What came of checking a credential.
 
-#![allow(dead_code)] // Read by the cache and the revocation list to come.
+#![allow(dead_code)] // Until the kinds that need it are here.
 
 use postern_core::identity::Caller;
 

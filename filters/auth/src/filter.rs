@@ -1,20 +1,18 @@
 //! The filter: which rule, which credential, whose.
 
+use std::time::Duration;
+
 use postern_core::config::schema::Schema;
 use postern_core::config::{Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::rules::Subject;
 use postern_core::{
-    Decision, Filter, HeaderEdit, Headers, Host, Identity, Outcome, Record, Refusal, Request, Step,
-    Target,
+    Answer, Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Target, Work,
 };
 
-use crate::carrier::Found;
-use crate::checked::{Checked, Failure};
-use crate::identity_headers;
-use crate::policy::{Need, Policy, PolicyConfig, Rule};
-use crate::presented::Presented;
-use crate::reason::Reason;
+use crate::decision::Judged;
+use crate::judge::Case;
+use crate::policy::{Policy, PolicyConfig};
 
 /// Who is calling?
 #[derive(Debug)]
@@ -23,185 +21,91 @@ pub struct Auth {
 }
 
 /// Indices into [`Auth::COUNTERS`](Filter::COUNTERS).
-mod counter {
-    pub(super) const AUTHENTICATED: usize = 0;
-    pub(super) const ANONYMOUS: usize = 1;
-    pub(super) const MISSING: usize = 2;
-    pub(super) const INVALID: usize = 3;
-    pub(super) const BAD_REQUEST: usize = 4;
+pub(crate) mod counter {
+    pub(crate) const AUTHENTICATED: usize = 0;
+    pub(crate) const ANONYMOUS: usize = 1;
+    pub(crate) const MISSING: usize = 2;
+    pub(crate) const INVALID: usize = 3;
+    pub(crate) const BAD_REQUEST: usize = 4;
+    pub(crate) const UNAVAILABLE: usize = 5;
+}
+
+/// What is kept of a request that waits.
+#[derive(Debug, Default)]
+pub struct Waited {
+    /// Since when, since the Unix epoch.
+    pub(crate) since: Option<Duration>,
 }
 
 impl Filter for Auth {
     const NAME: &'static str = "auth";
-    const COUNTERS: &'static [&'static str] =
-        &["authenticated", "anonymous", "missing_credential", "invalid_credential", "bad_request"];
+    const COUNTERS: &'static [&'static str] = &[
+        "authenticated",
+        "anonymous",
+        "missing_credential",
+        "invalid_credential",
+        "bad_request",
+        "unavailable",
+    ];
     const PUBLISHES_IDENTITY: bool = true;
-    type Stream = ();
+    const WORKS: bool = true;
+    type Stream = Waited;
 
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {
-        Policy::compile(policy, environment).map(|policy| Auth { policy })
+        Policy::compile(policy, environment, Self::COUNTERS.len()).map(|policy| Auth { policy })
     }
 
     fn schema() -> Schema {
         PolicyConfig::schema()
     }
 
-    fn request_headers(&self, (): &mut (), request: &Request<'_>, host: &dyn Host) -> Outcome {
+    fn metrics(&self) -> Vec<Metric> {
+        let own = Self::COUNTERS.iter().map(|name| Metric::counter(*name));
+        own.chain(self.policy.metrics.iter().cloned()).collect()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        let mut work = Work::default();
+        self.policy.providers.iter().for_each(|provider| work.merge(provider.tick(host)));
+        work
+    }
+
+    fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        let mut providers = self.policy.providers.iter();
+        providers.find_map(|provider| provider.answer(task, answer, host)).unwrap_or_default()
+    }
+
+    fn request_headers(
+        &self,
+        waited: &mut Waited,
+        request: &Request<'_>,
+        host: &dyn Host,
+    ) -> Outcome {
         let target = match Target::parse(request.path()) {
             Ok(target) => target,
-            Err(bad) => {
-                let record = Record::new(Decision::Deny, "-", "bad_target");
-                return Outcome::refuse(Refusal::bad_request(bad.to_string()))
-                    .with_record(record)
-                    .counting(counter::BAD_REQUEST);
-            }
+            Err(bad) => return unreadable("bad_target", bad.to_string()),
         };
         let asked = Subject::new(request, &target);
         // A rule for a host would not see it, and a laxer one might.
         if asked.host.is_none() {
-            let why = "the request has no host that can be read";
-            return Outcome::refuse(Refusal::bad_request(why))
-                .with_record(Record::new(Decision::Deny, "-", "bad_host"))
-                .counting(counter::BAD_REQUEST);
+            return unreadable("bad_host", "the request has no host that can be read".to_owned());
         }
         let found = self.policy.rules.first(&asked);
         let rule = found.map_or(&self.policy.fallback, |found| found.rule);
-        match self.judge(rule, request.headers(), &target, host) {
-            Ok(admitted) => admitted.outcome(rule, request.headers(), &target),
+        let case = Case { policy: &self.policy, rule, request, target: &target, host };
+        match case.judge(waited) {
+            Ok(Judged::Admitted(admitted)) => admitted.outcome(rule, request.headers(), &target),
+            Ok(Judged::Wait(wait)) => {
+                Outcome { step: postern_core::Step::Wait(wait), ..Outcome::default() }
+            }
             Err(denied) => denied.outcome(rule),
         }
     }
 }
 
-/// A request that goes on.
-struct Admitted {
-    identity: Identity,
-    code: &'static str,
-    /// The header whose credential the upstream does not get.
-    consumed: Option<String>,
-}
-
-/// A request that is refused.
-struct Denied<'p> {
-    refusal: Refusal,
-    code: &'static str,
-    counter: usize,
-    provider: Option<&'p str>,
-}
-
-impl Auth {
-    fn judge(
-        &self,
-        rule: &Rule,
-        headers: &Headers<'_>,
-        target: &Target<'_>,
-        host: &dyn Host,
-    ) -> Result<Admitted, Box<Denied<'_>>> {
-        let anonymous = |code| Ok(Admitted { identity: Identity::Anonymous, code, consumed: None });
-        let denied =
-            |refusal, code, counter| Box::new(Denied { refusal, code, counter, provider: None });
-        if rule.need == Need::Nothing {
-            return anonymous("not_required");
-        }
-        match self.policy.places.look(headers, target) {
-            Presented::One(found) => self.verify(rule, &found, host),
-            Presented::Nothing if rule.need == Need::Optional => anonymous("anonymous"),
-            Presented::Nothing => {
-                Err(denied(rule.challenge.missing(), "missing_credential", counter::MISSING))
-            }
-            // Never anonymous: the caller meant to be somebody.
-            Presented::Unsupported => {
-                Err(denied(rule.challenge.unsupported(), "unsupported_scheme", counter::INVALID))
-            }
-            Presented::Several(detail) => Err(denied(
-                rule.challenge.invalid_request(detail),
-                "invalid_request",
-                counter::BAD_REQUEST,
-            )),
-        }
-    }
-
-    /// Asks the rule's providers in turn; the most telling reason is given if
-    /// none knows the caller.
-    fn verify(
-        &self,
-        rule: &Rule,
-        found: &Found<'_>,
-        host: &dyn Host,
-    ) -> Result<Admitted, Box<Denied<'_>>> {
-        let mut worst = (Reason::Kind, None);
-        for provider in rule.accepted.iter().filter_map(|i| self.policy.providers.get(*i)) {
-            let Some(taken) = provider.take(found) else { continue };
-            let verdict = match taken {
-                Ok(taken) => provider.verify(&taken, host),
-                Err(_) => Err(Reason::Malformed.into()),
-            };
-            match verdict {
-                Ok(Checked { caller, .. }) => {
-                    let consumed = (!provider.forward).then(|| found.header().to_owned());
-                    let identity = Identity::Known(Box::new(caller));
-                    return Ok(Admitted { identity, code: "authenticated", consumed });
-                }
-                Err(Failure::Bad(reason)) if telling(reason) > telling(worst.0) => {
-                    worst = (reason, Some(provider.name.as_str()));
-                }
-                Err(_) => {}
-            }
-        }
-        let (reason, provider) = worst;
-        Err(Box::new(Denied {
-            refusal: rule.challenge.invalid(reason),
-            code: reason.code(),
-            counter: counter::INVALID,
-            provider,
-        }))
-    }
-}
-
-/// How much a reason says, where several providers gave one.
-fn telling(reason: Reason) -> u8 {
-    match reason {
-        Reason::Kind => 0,
-        Reason::NotAToken => 1,
-        Reason::ApiKey => 2,
-        Reason::Issuer => 3,
-        _ => 4,
-    }
-}
-
-impl Admitted {
-    fn outcome(self, rule: &Rule, headers: &Headers<'_>, target: &Target<'_>) -> Outcome {
-        let Admitted { identity, code, consumed } = self;
-        let mut edits = identity_headers::edits(headers, &identity);
-        edits.extend(consumed.map(HeaderEdit::remove));
-        if target.is_changed() {
-            edits.push(HeaderEdit::set(":path", target.canonical()));
-        }
-        let mut record = Record::new(Decision::Allow, rule.name.clone(), code);
-        let mut count = counter::ANONYMOUS;
-        if let Identity::Known(caller) = &identity {
-            count = counter::AUTHENTICATED;
-            record = record
-                .with("provider", caller.provider.as_str())
-                .with("credential", caller.credential.as_str());
-        }
-        Outcome {
-            step: Step::Continue,
-            headers: edits,
-            body: None,
-            record: Some(record),
-            publish: vec![("identity", identity.to_json())],
-            count: vec![count],
-        }
-    }
-}
-
-impl Denied<'_> {
-    fn outcome(self, rule: &Rule) -> Outcome {
-        let mut record = Record::new(Decision::Deny, rule.name.clone(), self.code);
-        if let Some(provider) = self.provider {
-            record = record.with("provider", provider);
-        }
-        Outcome::refuse(self.refusal).with_record(record).counting(self.counter)
-    }
+fn unreadable(code: &'static str, detail: String) -> Outcome {
+    let refusal = Refusal::bad_request(detail);
+    Outcome::refuse(refusal)
+        .with_record(Record::new(Decision::Deny, "-", code))
+        .counting(counter::BAD_REQUEST)
 }

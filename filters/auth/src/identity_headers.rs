@@ -1,19 +1,18 @@
 //! The headers that tell the upstream who calls. They come from the gateway
 //! alone: what a client sends under their prefix is removed on every route.
 
-use postern_core::identity::Caller;
-use postern_core::{HeaderEdit, Headers, Identity};
+use postern_core::{HeaderEdit, Headers};
+
+use crate::checked::Checked;
 
 /// All headers that begin so are the gateway's own.
 const PREFIX: &[u8] = b"x-postern-";
 
-/// Removes what the client sent under the reserved prefix and sets what the
-/// identity says, one value each.
-pub(crate) fn edits(headers: &Headers<'_>, identity: &Identity) -> Vec<HeaderEdit> {
-    let mut edits = Vec::with_capacity(8);
-    if let Identity::Known(caller) = identity {
-        set(&mut edits, caller);
-    }
+/// Takes out what the client sent under the reserved prefix, and sets what is
+/// said of the caller, one value each.
+pub(crate) fn edits(headers: &Headers<'_>, said: &[HeaderEdit]) -> Vec<HeaderEdit> {
+    let mut edits = Vec::with_capacity(said.len().saturating_add(2));
+    edits.extend_from_slice(said);
     for (name, _) in headers.iter().filter(|(name, _)| is_reserved(name)) {
         if edits.iter().all(|edit| edit.name() != name) {
             edits.push(HeaderEdit::remove(name.to_owned()));
@@ -31,8 +30,10 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     name.len() >= PREFIX.len() && name.bytes().zip(PREFIX).all(|(b, p)| canonical(b) == *p)
 }
 
-fn set(edits: &mut Vec<HeaderEdit>, caller: &Caller) {
-    edits.push(HeaderEdit::set("x-postern-subject", caller.sub.as_str()));
+/// What the upstream is told of a caller.
+pub(crate) fn of(checked: &Checked) -> Vec<HeaderEdit> {
+    let caller = &checked.caller;
+    let mut edits = vec![HeaderEdit::set("x-postern-subject", caller.sub.as_str())];
     if let Some(client) = &caller.client {
         edits.push(HeaderEdit::set("x-postern-client", client.as_str()));
     }
@@ -40,6 +41,10 @@ fn set(edits: &mut Vec<HeaderEdit>, caller: &Caller) {
         edits.push(HeaderEdit::set("x-postern-scopes", caller.scopes.join(" ")));
     }
     edits.push(HeaderEdit::set("x-postern-credential", caller.credential.as_str()));
+    for (name, value) in &checked.headers {
+        edits.push(HeaderEdit::set(name.clone(), value.clone()));
+    }
+    edits
 }
 
 /// `Connection` names headers that the next hop drops (RFC 9110 §7.6.1): the
@@ -66,10 +71,12 @@ fn connection(headers: &Headers<'_>) -> Option<HeaderEdit> {
 
 #[cfg(test)]
 mod tests {
+    use postern_core::identity::Caller;
+
     use super::*;
 
-    fn caller() -> Identity {
-        Identity::Known(Box::new(Caller {
+    fn caller() -> Vec<HeaderEdit> {
+        of(&Checked::from(Caller {
             sub: "northwind".to_owned(),
             credential: "jwt".to_owned(),
             ..Caller::default()
@@ -89,7 +96,7 @@ mod tests {
             ("x-poster", "stays"),
         ]);
         assert_eq!(
-            edits(&headers, &Identity::Anonymous),
+            edits(&headers, &[]),
             [
                 HeaderEdit::remove("x-postern-subject"),
                 HeaderEdit::remove("x-postern-anything"),

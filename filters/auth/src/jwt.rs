@@ -7,7 +7,7 @@ use postern_core::config::{At, Count, Decode, Errors, Text, Value, decode_text, 
 use postern_core::filter::Environment;
 
 use crate::algorithm::{Algorithm, Shape};
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Taken};
 use crate::checked::{Checked, Failure};
 use crate::claims::{Claims, Expected};
 use crate::jwk::Jwks;
@@ -15,6 +15,7 @@ use crate::jws::Jws;
 use crate::key::Key;
 use crate::reason::Reason;
 use crate::secret::SecretConfig;
+use crate::verdict::{Asked, Kind, Verdict};
 
 /// The most keys that one provider may have.
 const MAX_KEYS: usize = 64;
@@ -117,6 +118,12 @@ pub(crate) struct Jwt {
     expected: Expected,
 }
 
+impl Kind for Jwt {
+    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+        self.check(asked.provider, &taken.secret, asked.host).into()
+    }
+}
+
 impl Jwt {
     /// Compiles a decoded configuration; `at` is its place.
     pub(crate) fn compile(
@@ -153,7 +160,7 @@ impl Jwt {
 
     /// Checks a token. What is cheap comes first, the signature last; nothing
     /// of the token is believed before that.
-    pub(crate) fn verify(
+    pub(crate) fn check(
         &self,
         provider: &str,
         token: &[u8],

@@ -12,9 +12,11 @@ mod carrier;
 mod challenge;
 mod checked;
 mod claims;
+mod decision;
 mod filter;
 mod identity_headers;
 mod instant;
+mod judge;
 mod jwk;
 mod jws;
 mod jwt;
@@ -26,6 +28,7 @@ mod reason;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use filter::Auth;
 pub use policy::PolicyConfig;

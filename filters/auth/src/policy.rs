@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postern_core::Metric;
 use postern_core::challenge::Realm;
 use postern_core::config::{At, Decode, Errors, Name, Node, Part, Problem, Value};
 use postern_core::filter::Environment;
@@ -55,6 +56,8 @@ pub(crate) struct Policy {
     pub(crate) rules: Rules<Rule>,
     /// For what no rule matches.
     pub(crate) fallback: Rule,
+    /// The providers' metrics, one after the other.
+    pub(crate) metrics: Vec<Metric>,
 }
 
 /// A compiled rule.
@@ -79,12 +82,21 @@ pub(crate) enum Need {
 
 impl Policy {
     /// Decodes and compiles a policy.
-    pub(crate) fn compile(root: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {
+    /// `own`: how many metrics the filter has before those of the providers.
+    pub(crate) fn compile(
+        root: &Node,
+        environment: &Environment<'_>,
+        own: usize,
+    ) -> Result<Self, Errors> {
         let mut errors = Errors::default();
         let at = At::root(root);
         let Some(config) = PolicyConfig::decode(at, &mut errors) else { return Err(errors) };
         let names: Vec<&str> = config.providers.keys().map(String::as_str).collect();
-        let providers = compile_providers(&config, at, environment, &mut errors);
+        let mut providers = compile_providers(&config, at, environment, &mut errors);
+        let mut metrics = Vec::new();
+        for (index, provider) in providers.iter_mut().enumerate() {
+            metrics.extend(provider.enlist(index, own.saturating_add(metrics.len())));
+        }
         let rules = compile_rules(&config, &names, at, &mut errors);
         if !errors.is_empty() || providers.len() != names.len() {
             return Err(in_order(errors));
@@ -98,7 +110,7 @@ impl Policy {
         let accepted: Vec<usize> = (0..providers.len()).collect();
         let challenge = Challenge::new(realm, &providers, &accepted);
         let fallback = Rule { name: "-".to_owned(), need: Need::Required, accepted, challenge };
-        Ok(Policy { places: places(&providers), providers, rules, fallback })
+        Ok(Policy { places: places(&providers), providers, rules, fallback, metrics })
     }
 }
 
@@ -195,7 +207,7 @@ fn indices(names: &[Name], providers: &[&str], at: At<'_>, errors: &mut Errors) 
 /// Every place in which any provider looks.
 fn places(providers: &[Provider]) -> Places {
     let mut places = Places::default();
-    for carrier in providers.iter().flat_map(|p| &p.carriers) {
+    for carrier in providers.iter().flat_map(|p| p.place.carriers()) {
         let add = |list: &mut Vec<String>, name: &str| {
             if !list.iter().any(|known| known == name) {
                 list.push(name.to_owned());

@@ -1,13 +1,14 @@
 //! A provider: one way of knowing callers, under a name.
 
-use postern_core::Host;
 use postern_core::config::{At, Errors, Value};
 use postern_core::filter::Environment;
+use postern_core::{Answer, Host, Metric, Work};
 
 use crate::api_key::{ApiKeys, ApiKeysConfig};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
-use crate::checked::{Checked, Failure};
 use crate::jwt::{Jwt, JwtConfig};
+use crate::reason::Reason;
+use crate::verdict::{Asked, Kind, Verdict};
 
 postern_core::config! {
     /// A way of knowing callers.
@@ -23,16 +24,29 @@ postern_core::config! {
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) name: String,
-    pub(crate) carriers: Vec<Carrier>,
+    pub(crate) place: Place,
     /// Is the credential left in the request?
     pub(crate) forward: bool,
-    check: Check,
+    kind: Box<dyn Kind>,
+    /// Its number among the providers.
+    index: u64,
+    /// Where its metrics begin among the filter's.
+    first_metric: usize,
 }
 
+/// Where the credentials of a provider stand.
 #[derive(Debug)]
-enum Check {
-    Jwt(Box<Jwt>),
-    ApiKeys(ApiKeys),
+pub(crate) enum Place {
+    /// In one of these.
+    Carriers(Vec<Carrier>),
+}
+
+impl Place {
+    pub(crate) fn carriers(&self) -> &[Carrier] {
+        match self {
+            Place::Carriers(carriers) => carriers,
+        }
+    }
 }
 
 impl Provider {
@@ -44,36 +58,97 @@ impl Provider {
         environment: &Environment<'_>,
         errors: &mut Errors,
     ) -> Option<Self> {
-        let name = name.to_owned();
-        Some(match config {
+        let (place, forward, kind): (Place, bool, Box<dyn Kind>) = match config {
             ProviderConfig::Jwt(jwt) => {
                 let at = at.key("jwt", at.node().get("jwt")?);
                 check_carriers(&jwt.from, false, at, errors);
-                let check = Check::Jwt(Box::new(Jwt::compile(jwt, at, environment, errors)));
-                Provider { name, carriers: jwt.from.clone(), forward: jwt.forward, check }
+                let kind = Jwt::compile(jwt, at, environment, errors);
+                (Place::Carriers(jwt.from.clone()), jwt.forward, Box::new(kind))
             }
             ProviderConfig::ApiKeys(keys) => {
                 let at = at.key("api_key", at.node().get("api_key")?);
                 check_carriers(&keys.from, true, at, errors);
-                let check = Check::ApiKeys(ApiKeys::compile(keys, &name, at, errors));
-                Provider { name, carriers: keys.from.clone(), forward: keys.forward, check }
+                let kind = ApiKeys::compile(keys, name, at, errors);
+                (Place::Carriers(keys.from.clone()), keys.forward, Box::new(kind))
             }
-        })
+        };
+        Some(Provider { name: name.to_owned(), place, forward, kind, index: 0, first_metric: 0 })
     }
 
     /// The credential, if it stands where this provider looks.
     pub(crate) fn take(&self, found: &Found<'_>) -> Option<Result<Taken, Malformed>> {
-        self.carriers.iter().find_map(|carrier| carrier.take(found))
+        self.place.carriers().iter().find_map(|carrier| carrier.take(found))
     }
 
     /// Checks a credential.
-    pub(crate) fn verify(&self, taken: &Taken, host: &dyn Host) -> Result<Checked, Failure> {
-        match &self.check {
-            Check::Jwt(jwt) => jwt.verify(&self.name, &taken.secret, host),
-            Check::ApiKeys(keys) => Ok(keys.verify(taken, host)?.into()),
+    pub(crate) fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+        match self.kind.verify(taken, asked) {
+            Verdict::Wait { key, at_most, or } => {
+                Verdict::Wait { key: self.outside(key), at_most, or }
+            }
+            verdict => verdict,
         }
     }
+
+    /// Work beside the streams.
+    pub(crate) fn tick(&self, host: &dyn Host) -> Work {
+        self.number(self.kind.tick(host))
+    }
+
+    /// The answer to a task, if it is one of this provider's.
+    pub(crate) fn answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Option<Work> {
+        let own = task >> 32 == self.index;
+        own.then(|| self.number(self.kind.answer(task & u64::from(u32::MAX), answer, host)))
+    }
+
+    /// Its metrics, named after it; `index` and `first` say which provider of
+    /// the policy it is, and where its metrics begin.
+    pub(crate) fn enlist(&mut self, index: usize, first: usize) -> Vec<Metric> {
+        self.index = index as u64;
+        self.first_metric = first;
+        let named = |metric: Metric| Metric {
+            name: format!("provider.{}.{}", self.name, metric.name).into(),
+            kind: metric.kind,
+        };
+        let decisions = Reason::ALL.iter().map(|reason| reason.code());
+        let decisions = [ADMITTED, UNAVAILABLE].into_iter().chain(decisions);
+        let decisions = decisions.map(|code| Metric::counter(format!("decisions.{code}")));
+        decisions.chain(self.kind.metrics()).map(named).collect()
+    }
+
+    /// The counter of good credentials.
+    pub(crate) fn admitted(&self) -> usize {
+        self.first_metric
+    }
+
+    /// The counter of credentials that could not be checked.
+    pub(crate) fn unavailable(&self) -> usize {
+        self.first_metric.saturating_add(1)
+    }
+
+    /// The counter of credentials that were refused for this reason.
+    pub(crate) fn refused(&self, reason: Reason) -> usize {
+        let place = Reason::ALL.iter().position(|r| *r == reason).unwrap_or_default();
+        self.first_metric.saturating_add(2).saturating_add(place)
+    }
+
+    fn outside(&self, own: u64) -> u64 {
+        self.index << 32 | own & u64::from(u32::MAX)
+    }
+
+    fn number(&self, mut work: Work) -> Work {
+        work.ask.iter_mut().for_each(|task| task.id = self.outside(task.id));
+        work.wake.iter_mut().for_each(|key| *key = self.outside(*key));
+        let first = self.first_metric.saturating_add(Reason::ALL.len()).saturating_add(2);
+        work.count.iter_mut().for_each(|i| *i = i.saturating_add(first));
+        work.gauges.iter_mut().for_each(|(i, _)| *i = i.saturating_add(first));
+        work
+    }
 }
+
+/// How decisions are counted that no [`Reason`] tells.
+const ADMITTED: &str = "authenticated";
+const UNAVAILABLE: &str = "unavailable";
 
 /// HTTP Basic names a user beside the credential, which only API keys have.
 fn check_carriers(carriers: &[Carrier], basic_is_good: bool, at: At<'_>, errors: &mut Errors) {

@@ -55,6 +55,34 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub(crate) const ALL: &[Reason] = &[
+        Reason::Malformed,
+        Reason::TooLong,
+        Reason::NotAToken,
+        Reason::BadToken,
+        Reason::Encrypted,
+        Reason::BadHeader,
+        Reason::Extension,
+        Reason::WrongType,
+        Reason::Algorithm,
+        Reason::BadClaims,
+        Reason::MissingClaim,
+        Reason::BadClaim,
+        Reason::Issuer,
+        Reason::Audience,
+        Reason::Expired,
+        Reason::NotYetValid,
+        Reason::IssuedInFuture,
+        Reason::UnknownKey,
+        Reason::Signature,
+        Reason::ApiKey,
+        Reason::Owner,
+        Reason::ApiKeyExpired,
+        Reason::ApiKeyNotYetValid,
+        Reason::Kind,
+    ];
+
     /// The stable code.
     pub(crate) fn code(self) -> &'static str {
         self.row().0

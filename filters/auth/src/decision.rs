@@ -1,0 +1,92 @@
+//! What was decided about a request, and what follows for it.
+
+use std::rc::Rc;
+
+use postern_core::{
+    Decision, HeaderEdit, Headers, Identity, Outcome, Record, Refusal, Step, Target, Wait,
+};
+
+use crate::filter::counter;
+use crate::identity_headers;
+use crate::policy::Rule;
+use crate::verdict::Known;
+
+/// A request that is not refused.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    Admitted(Admitted),
+    Wait(Wait),
+}
+
+/// A request that goes on.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// `None`: anonymous.
+    pub(crate) known: Option<Rc<Known>>,
+    pub(crate) code: &'static str,
+    /// Edits that take the credential out.
+    pub(crate) removal: Vec<HeaderEdit>,
+    /// Further counters.
+    pub(crate) count: Vec<usize>,
+}
+
+/// A request that is refused.
+#[derive(Debug)]
+pub(crate) struct Denied<'p> {
+    pub(crate) refusal: Refusal,
+    pub(crate) code: &'static str,
+    pub(crate) count: Vec<usize>,
+    pub(crate) provider: Option<&'p str>,
+}
+
+impl Admitted {
+    pub(crate) fn anonymous(code: &'static str) -> Self {
+        Admitted { known: None, code, removal: Vec::new(), count: Vec::new() }
+    }
+
+    pub(crate) fn outcome(
+        self,
+        rule: &Rule,
+        headers: &Headers<'_>,
+        target: &Target<'_>,
+    ) -> Outcome {
+        let Admitted { known, code, removal, count: further } = self;
+        let known = known.as_deref();
+        let mut edits = identity_headers::edits(headers, known.map_or(&[], |k| &k.headers));
+        if target.is_changed() {
+            edits.push(HeaderEdit::set(":path", target.canonical()));
+        }
+        edits.extend(removal);
+        let mut record = Record::new(Decision::Allow, rule.name.clone(), code);
+        let mut count = vec![counter::ANONYMOUS];
+        if let Some(known) = known {
+            let caller = &known.checked.caller;
+            count = vec![counter::AUTHENTICATED];
+            record = record
+                .with("provider", caller.provider.as_str())
+                .with("credential", caller.credential.as_str());
+        }
+        count.extend(further);
+        let identity = known.map_or_else(|| Identity::Anonymous.to_json(), |k| k.identity.clone());
+        Outcome {
+            step: Step::Continue,
+            headers: edits,
+            body: None,
+            record: Some(record),
+            publish: vec![("identity", identity)],
+            count,
+        }
+    }
+}
+
+impl Denied<'_> {
+    pub(crate) fn outcome(self, rule: &Rule) -> Outcome {
+        let mut record = Record::new(Decision::Deny, rule.name.clone(), self.code);
+        if let Some(provider) = self.provider {
+            record = record.with("provider", provider);
+        }
+        let mut outcome = Outcome::refuse(self.refusal).with_record(record);
+        outcome.count = self.count;
+        outcome
+    }
+}

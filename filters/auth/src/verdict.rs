@@ -1,0 +1,138 @@
+//! What a provider says of a credential, and what it is asked with.
+
+#![allow(dead_code)] // Until the kinds that need it are here.
+
+use std::fmt::Debug;
+use std::rc::Rc;
+use std::time::Duration;
+
+use postern_core::{Answer, HeaderEdit, Headers, Host, Identity, Metric, Request, Target, Work};
+
+use crate::carrier::Taken;
+use crate::checked::{Checked, Failure};
+use crate::identity_headers;
+use crate::reason::Reason;
+
+/// A way of checking credentials. It keeps what it learns behind `&self`: one
+/// value serves all streams of a VM, one at a time.
+pub(crate) trait Kind: Debug {
+    /// Checks a credential.
+    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict;
+
+    /// Its metrics, a fixed set; the provider's name is put before them.
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
+    }
+
+    /// Work beside the streams: see [`postern_core::Filter::tick`]. Task ids,
+    /// keys to wake and metrics are this kind's own, counted from 0 (ids and
+    /// keys below 2^32); the provider keeps those of several apart.
+    fn tick(&self, _host: &dyn Host) -> Work {
+        Work::default()
+    }
+
+    /// The answer to a task.
+    fn answer(&self, _task: u64, _answer: &Answer, _host: &dyn Host) -> Work {
+        Work::default()
+    }
+}
+
+/// A request whose credential is checked.
+pub(crate) struct Asked<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) target: &'a Target<'a>,
+    pub(crate) host: &'a dyn Host,
+    /// Since the Unix epoch.
+    pub(crate) now: Duration,
+}
+
+impl Asked<'_> {
+    /// Whole seconds since the Unix epoch.
+    pub(crate) fn seconds(&self) -> i64 {
+        i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn headers(&self) -> &Headers<'_> {
+        self.request.headers()
+    }
+}
+
+/// What a provider says.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// The credential is good.
+    Known(Rc<Known>),
+    /// It is not.
+    Bad(Reason),
+    /// That shows when work beside the stream is done. The request is asked
+    /// about again then, or when `at_most` is over since it was asked first:
+    /// then the answer has to be another.
+    Wait {
+        /// The provider's own key; see [`Kind::tick`].
+        key: u64,
+        /// The longest that one request waits in all.
+        at_most: Duration,
+        /// What is said if the time is over.
+        or: Unavailable,
+    },
+    /// It cannot be checked now. It may well be good.
+    Unavailable(Unavailable),
+}
+
+/// Why a credential cannot be checked now: 503, never 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unavailable {
+    /// The stable code.
+    pub(crate) code: &'static str,
+    /// In how many seconds it can be tried again, at least 1.
+    pub(crate) retry_after: u64,
+}
+
+impl From<Checked> for Verdict {
+    fn from(checked: Checked) -> Self {
+        Verdict::Known(Rc::new(Known::new(checked)))
+    }
+}
+
+impl From<Reason> for Verdict {
+    fn from(reason: Reason) -> Self {
+        Verdict::Bad(reason)
+    }
+}
+
+impl From<Failure> for Verdict {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Bad(reason) => Verdict::Bad(reason),
+            Failure::Busy { retry_after } => {
+                Verdict::Unavailable(Unavailable { code: "too_many_checks", retry_after })
+            }
+        }
+    }
+}
+
+impl<T: Into<Verdict>, E: Into<Verdict>> From<Result<T, E>> for Verdict {
+    fn from(result: Result<T, E>) -> Self {
+        result.map_or_else(Into::into, Into::into)
+    }
+}
+
+/// A checked credential with what is told of it, written once: a caller that
+/// comes back costs no more writing.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) checked: Checked,
+    /// The identity for the other filters.
+    pub(crate) identity: Vec<u8>,
+    /// The identity for the upstream.
+    pub(crate) headers: Vec<HeaderEdit>,
+}
+
+impl Known {
+    pub(crate) fn new(checked: Checked) -> Self {
+        let identity = Identity::Known(Box::new(checked.caller.clone())).to_json();
+        let headers = identity_headers::of(&checked);
+        Known { checked, identity, headers }
+    }
+}

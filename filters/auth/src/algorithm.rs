@@ -1,7 +1,9 @@
-//! Signature algorithms (RFC 7518, RFC 8037): one row each. A further one is a
-//! variant here, and a way to check it in [`crate::key`].
+//! Signature algorithms (RFC 7518, RFC 8037, RFC 8812): one row each. A further
+//! one is a variant here, and a way to check it in [`crate::key`].
 
 use postern_core::SignatureAlgorithm;
+
+use crate::material::Curve;
 
 postern_core::config! {
     /// A signature algorithm, by its JOSE name. `none` is not one.
@@ -12,10 +14,20 @@ postern_core::config! {
         Rs384 = "RS384",
         /// RSASSA-PKCS1-v1_5 with SHA-512.
         Rs512 = "RS512",
+        /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
+        Ps256 = "PS256",
+        /// RSASSA-PSS with SHA-384 and a salt of 48 bytes.
+        Ps384 = "PS384",
+        /// RSASSA-PSS with SHA-512 and a salt of 64 bytes.
+        Ps512 = "PS512",
         /// ECDSA on P-256 with SHA-256.
         Es256 = "ES256",
         /// ECDSA on P-384 with SHA-384.
         Es384 = "ES384",
+        /// ECDSA on P-521 with SHA-512, where the proxy can check it (Envoy can).
+        Es512 = "ES512",
+        /// ECDSA on secp256k1 with SHA-256.
+        Es256k = "ES256K",
         /// Ed25519.
         EdDsa = "EdDSA",
         /// HMAC with SHA-256.
@@ -31,8 +43,7 @@ postern_core::config! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Rsa,
-    P256,
-    P384,
+    Point(Curve),
     Ed25519,
     /// A shared secret of at least so many bytes: the size of the hash (RFC
     /// 7518 §3.2).
@@ -41,12 +52,17 @@ pub(crate) enum Shape {
 
 impl Algorithm {
     /// All of them.
-    pub(crate) const ALL: [Algorithm; 9] = [
+    pub(crate) const ALL: [Algorithm; 14] = [
         Algorithm::Rs256,
         Algorithm::Rs384,
         Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
         Algorithm::Es256,
         Algorithm::Es384,
+        Algorithm::Es512,
+        Algorithm::Es256k,
         Algorithm::EdDsa,
         Algorithm::Hs256,
         Algorithm::Hs384,
@@ -79,8 +95,13 @@ impl Algorithm {
             Algorithm::Rs256 => ("RS256", Shape::Rsa, Some(Host::Rs256)),
             Algorithm::Rs384 => ("RS384", Shape::Rsa, Some(Host::Rs384)),
             Algorithm::Rs512 => ("RS512", Shape::Rsa, Some(Host::Rs512)),
-            Algorithm::Es256 => ("ES256", Shape::P256, Some(Host::Es256)),
-            Algorithm::Es384 => ("ES384", Shape::P384, Some(Host::Es384)),
+            Algorithm::Ps256 => ("PS256", Shape::Rsa, None),
+            Algorithm::Ps384 => ("PS384", Shape::Rsa, None),
+            Algorithm::Ps512 => ("PS512", Shape::Rsa, None),
+            Algorithm::Es256 => ("ES256", Shape::Point(Curve::P256), Some(Host::Es256)),
+            Algorithm::Es384 => ("ES384", Shape::Point(Curve::P384), Some(Host::Es384)),
+            Algorithm::Es512 => ("ES512", Shape::Point(Curve::P521), Some(Host::Es512)),
+            Algorithm::Es256k => ("ES256K", Shape::Point(Curve::Secp256k1), None),
             Algorithm::EdDsa => ("EdDSA", Shape::Ed25519, None),
             Algorithm::Hs256 => ("HS256", Shape::Secret(32), None),
             Algorithm::Hs384 => ("HS384", Shape::Secret(48), None),
@@ -98,7 +119,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.name()), Some(algorithm));
         }
-        for other in ["none", "None", "NONE", "nOnE", "", "rs256", "RS256 ", "PS256", "HS1"] {
+        for other in ["none", "None", "NONE", "nOnE", "", "rs256", "RS256 ", "ES256k", "HS1"] {
             assert_eq!(Algorithm::parse(other), None, "{other}");
         }
     }

@@ -63,6 +63,7 @@ impl<'a> Case<'a> {
                 request: self.request,
                 target: self.target,
                 host: self.host,
+                budget: &self.policy.budget,
                 now: self.host.now(),
             };
             let verdict = match &taken {

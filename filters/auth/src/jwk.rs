@@ -5,7 +5,8 @@ use postern_core::config::schema::{Schema, words};
 use postern_core::config::{At, Decode, Errors, Node, Value};
 
 use crate::algorithm::Algorithm;
-use crate::key::{Key, Material};
+use crate::key::Key;
+use crate::material::{BadKey, Curve, Material};
 
 postern_core::config! {
     /// A JSON Web Key Set.
@@ -27,8 +28,7 @@ pub struct Jwk {
 #[derive(Clone, Debug)]
 enum Numbers {
     Rsa { n: Vec<u8>, e: Vec<u8> },
-    P256 { x: Vec<u8>, y: Vec<u8> },
-    P384 { x: Vec<u8>, y: Vec<u8> },
+    Point { curve: Curve, x: Vec<u8>, y: Vec<u8> },
     Ed25519 { x: Vec<u8> },
 }
 
@@ -46,7 +46,8 @@ impl Jwk {
     /// # Errors
     /// What is wrong, as a message for the operator.
     pub(crate) fn pin(&self, allowed: &[Algorithm]) -> Result<Key, String> {
-        let material = self.numbers.material().map_err(|()| "the key is not usable".to_owned())?;
+        let material =
+            self.numbers.material().map_err(|BadKey| "the key is not usable".to_owned())?;
         let fitting: Vec<Algorithm> =
             allowed.iter().copied().filter(|a| material.fits(*a)).collect();
         let algorithm = match (self.algorithm, fitting.as_slice()) {
@@ -65,20 +66,41 @@ impl Jwk {
             .ok_or_else(|| "the key is not usable".to_owned())
     }
 
+    /// The key, pinned to its own `alg`, or else to the first of `allowed` that
+    /// it can serve.
+    pub(crate) fn pin_to_first(self, allowed: &[Algorithm]) -> Option<Key> {
+        let material = self.numbers.material().ok()?;
+        let mut fitting = allowed.iter().copied().filter(|a| material.fits(*a));
+        let algorithm = match self.algorithm {
+            Some(own) => fitting.find(|a| *a == own)?,
+            None => fitting.next()?,
+        };
+        Key::new(self.kid, algorithm, material)
+    }
+
+    /// The members with a meaning here, of a public key; `None` if there is a
+    /// private one.
+    pub(crate) fn known_members(jwk: &Node) -> Option<Node> {
+        let Value::Map(entries) = &jwk.value else { return None };
+        if entries.iter().any(|(key, _)| PRIVATE.contains(&key.text.as_str())) {
+            return None;
+        }
+        let known = entries.iter().filter(|(key, _)| KNOWN.contains(&key.text.as_str()));
+        Some(Node::unplaced(Value::Map(known.cloned().collect())))
+    }
+
     pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 }
 
 impl Numbers {
-    fn material(&self) -> Result<Material, ()> {
+    fn material(&self) -> Result<Material, BadKey> {
         match self {
             Numbers::Rsa { n, e } => Material::rsa(n, e),
-            Numbers::P256 { x, y } => Material::p256(x, y),
-            Numbers::P384 { x, y } => Material::p384(x, y),
+            Numbers::Point { curve, x, y } => Material::point(*curve, x, y),
             Numbers::Ed25519 { x } => Material::ed25519(x),
         }
-        .map_err(|_| ())
     }
 
     fn decode(object: &Object<'_>, errors: &mut Errors) -> Option<Self> {
@@ -88,24 +110,22 @@ impl Numbers {
                 let (n, e) = (object.bytes("n", errors), object.bytes("e", errors));
                 Numbers::Rsa { n: n?, e: e? }
             }
-            "EC" | "OKP" => match (kty, object.text("crv", errors)?) {
-                ("EC", curve @ ("P-256" | "P-384")) => {
-                    let (x, y) = (object.bytes("x", errors), object.bytes("y", errors));
-                    match curve {
-                        "P-256" => Numbers::P256 { x: x?, y: y? },
-                        _ => Numbers::P384 { x: x?, y: y? },
-                    }
-                }
-                ("OKP", "Ed25519") => Numbers::Ed25519 { x: object.bytes("x", errors)? },
-                ("EC", _) => {
-                    object.error("crv", errors, "expected `P-256` or `P-384`");
+            "EC" => {
+                let Some(curve) = Curve::parse(object.text("crv", errors)?) else {
+                    const EXPECTED: &str = "expected `P-256`, `P-384`, `P-521` or `secp256k1`";
+                    object.error("crv", errors, EXPECTED);
                     return None;
-                }
-                _ => {
+                };
+                let (x, y) = (object.bytes("x", errors), object.bytes("y", errors));
+                Numbers::Point { curve, x: x?, y: y? }
+            }
+            "OKP" => {
+                if object.text("crv", errors)? != "Ed25519" {
                     object.error("crv", errors, "expected `Ed25519`");
                     return None;
                 }
-            },
+                Numbers::Ed25519 { x: object.bytes("x", errors)? }
+            }
             "oct" => {
                 object.error(
                     "kty",

@@ -82,7 +82,8 @@ pub(crate) fn strict_object(json: &[u8]) -> Option<Node> {
     (matches!(node.value, Value::Map(_)) && is_unambiguous(&node)).then_some(node)
 }
 
-fn is_unambiguous(node: &Node) -> bool {
+/// Does no object, at any depth, name a member twice?
+pub(crate) fn is_unambiguous(node: &Node) -> bool {
     match &node.value {
         Value::List(items) => items.iter().all(is_unambiguous),
         Value::Map(entries) => {

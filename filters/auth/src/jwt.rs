@@ -3,22 +3,21 @@
 
 use postern_core::Host;
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Count, Decode, Errors, Text, Value, decode_text, parse_duration};
+use postern_core::config::{At, Count, Decode, Errors, Text, decode_text, parse_duration};
 use postern_core::filter::Environment;
 
-use crate::algorithm::{Algorithm, Shape};
+use crate::algorithm::Algorithm;
+use crate::budget::Budget;
 use crate::carrier::{Carrier, Taken};
 use crate::checked::{Checked, Failure};
 use crate::claims::{Claims, Expected};
-use crate::jwk::Jwks;
 use crate::jws::Jws;
 use crate::key::Key;
+use crate::key_set::KeySet;
+use crate::key_source::{self, KeySource};
 use crate::reason::Reason;
-use crate::secret::SecretConfig;
 use crate::verdict::{Asked, Kind, Verdict};
 
-/// The most keys that one provider may have.
-const MAX_KEYS: usize = 64;
 /// A token without `kid` is tried against this many keys at most.
 const MAX_TRIES: usize = 4;
 
@@ -53,14 +52,6 @@ postern_core::config! {
         /// Leave the token in the request for the upstream. It is removed
         /// otherwise.
         forward: bool = false,
-    }
-
-    /// Where keys come from.
-    pub oneof KeySource {
-        /// Public keys in place.
-        jwks: Inline(Jwks),
-        /// A shared secret for HMAC, from the proxy's environment.
-        secret: Secret(SecretConfig),
     }
 }
 
@@ -112,7 +103,7 @@ impl Decode for Leeway {
 pub(crate) struct Jwt {
     issuer: String,
     algorithms: Vec<Algorithm>,
-    keys: Vec<Key>,
+    keys: KeySet,
     types: Vec<TokenType>,
     max_bytes: usize,
     expected: Expected,
@@ -120,7 +111,7 @@ pub(crate) struct Jwt {
 
 impl Kind for Jwt {
     fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
-        self.check(asked.provider, &taken.secret, asked.host).into()
+        self.check(asked.provider, &taken.secret, &[], asked.host, asked.budget).into()
     }
 }
 
@@ -142,12 +133,12 @@ impl Jwt {
                 at.key(name, node).error(errors, "expected at least one");
             }
         }
-        let keys = compile_keys(config, at, environment, errors);
+        let keys = key_source::compile(&config.keys, &config.algorithms, at, environment, errors);
         let texts = |list: &[Text]| list.iter().map(|t| t.as_str().to_owned()).collect();
         Jwt {
             issuer: config.issuer.as_str().to_owned(),
             algorithms: config.algorithms.clone(),
-            keys,
+            keys: KeySet::new(keys),
             types: config.types.clone(),
             max_bytes: usize::try_from(config.max_bytes.get()).unwrap_or(usize::MAX),
             expected: Expected {
@@ -158,13 +149,30 @@ impl Jwt {
         }
     }
 
-    /// Checks a token. What is cheap comes first, the signature last; nothing
-    /// of the token is believed before that.
+    #[allow(dead_code)] // For the fetching to come.
+    /// Reads a JWK Set that the issuer publishes, for [`Jwt::check`]. What
+    /// this provider cannot use is left out.
+    ///
+    /// # Errors
+    /// It is no JWK Set at all: why, for the operator.
+    pub(crate) fn read_keys(&self, document: &[u8]) -> Result<KeySet, String> {
+        KeySet::fetched(document, &self.algorithms)
+    }
+
+    /// Checks a token, with the keys of the policy and those of `fetched`. What
+    /// is cheap comes first, the signature last; nothing of the token is
+    /// believed before that. [`Reason::UnknownKey`] says that no key is known
+    /// that it might be signed with; nothing was checked then.
+    ///
+    /// # Errors
+    /// It is not good, or that cannot be said now.
     pub(crate) fn check(
         &self,
         provider: &str,
         token: &[u8],
+        fetched: &[&KeySet],
         host: &dyn Host,
+        budget: &Budget,
     ) -> Result<Checked, Failure> {
         if token.len() > self.max_bytes {
             return Err(Reason::TooLong.into());
@@ -184,96 +192,40 @@ impl Jwt {
         let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
         claims.check(&self.expected, now)?;
         let caller = claims.caller(provider, &self.expected)?;
-        self.check_signature(&jws, algorithm, host)?;
-        Ok(caller.into())
+        let key = self.check_signature(&jws, algorithm, fetched, host, budget)?;
+        Ok(Checked { key: Some(key.fingerprint().to_owned()), ..caller.into() })
     }
 
-    fn check_signature(
-        &self,
-        jws: &Jws<'_>,
+    /// Tries the keys that the token may be signed with. That there is none is
+    /// known before any signature is checked.
+    fn check_signature<'k>(
+        &'k self,
+        jws: &'k Jws<'_>,
         algorithm: Algorithm,
+        fetched: &'k [&KeySet],
         host: &dyn Host,
-    ) -> Result<(), Reason> {
+        budget: &Budget,
+    ) -> Result<&'k Key, Failure> {
         let kid = jws.header.kid.as_deref();
-        let mut candidates = self
-            .keys
-            .iter()
-            .filter(|k| k.algorithm() == algorithm && (kid.is_none() || k.kid() == kid))
-            .take(MAX_TRIES)
-            .peekable();
-        if candidates.peek().is_none() {
-            return Err(Reason::UnknownKey);
-        }
-        if candidates.any(|key| key.verifies(jws.signed, &jws.signature, host)) {
-            Ok(())
-        } else {
-            Err(Reason::Signature)
-        }
-    }
-}
-
-fn compile_keys(
-    config: &JwtConfig,
-    at: At<'_>,
-    environment: &Environment<'_>,
-    errors: &mut Errors,
-) -> Vec<Key> {
-    let mut keys: Vec<Key> = Vec::new();
-    let Some(sources) = at.node().get("keys") else { return keys };
-    let at = at.key("keys", sources);
-    let Value::List(nodes) = &sources.value else { return keys };
-    for (i, (source, node)) in config.keys.iter().zip(nodes).enumerate() {
-        let at = at.index(i, node);
-        match source {
-            KeySource::Inline(jwks) => {
-                each_jwk(at, |n, at| {
-                    let Some(jwk) = jwks.keys.get(n) else { return };
-                    if jwk.kid().is_some() && keys.iter().any(|k| k.kid() == jwk.kid()) {
-                        at.error(errors, "another key of this provider has the same `kid`");
-                        return;
-                    }
-                    match jwk.pin(&config.algorithms) {
-                        Ok(key) => keys.push(key),
-                        Err(why) => at.error(errors, why),
-                    }
-                });
+        let sets = std::iter::once(&self.keys).chain(fetched.iter().copied());
+        let candidates = sets.flat_map(|set| set.candidates(algorithm, kid));
+        let mut tried: Vec<&Key> = Vec::new();
+        let mut failure = Reason::UnknownKey.into();
+        for key in candidates {
+            // A key of the policy is often among the fetched ones too.
+            if tried.iter().any(|k| k.fingerprint() == key.fingerprint()) {
+                continue;
             }
-            KeySource::Secret(secret) => {
-                let Some(node) = node.get("secret") else { continue };
-                let at = at.key("secret", node);
-                let unlisted = !config.algorithms.contains(&secret.alg);
-                if unlisted && matches!(secret.alg.shape(), Shape::Secret(_)) {
-                    at.error(
-                        errors,
-                        format!(
-                            "`alg` is `{}`, which `algorithms` does not list",
-                            secret.alg.name()
-                        ),
-                    );
-                }
-                let Some(key) = secret.read(at, environment, errors) else { continue };
-                if key.kid().is_some() && keys.iter().any(|k| k.kid() == key.kid()) {
-                    at.error(errors, "another key of this provider has the same `kid`");
-                    continue;
-                }
-                keys.push(key);
+            match key.check(jws.signed, &jws.signature, host, budget) {
+                Ok(()) => return Ok(key),
+                Err(busy @ Failure::Busy { .. }) => return Err(busy),
+                Err(bad) => failure = bad,
+            }
+            tried.push(key);
+            if tried.len() == MAX_TRIES {
+                break;
             }
         }
-    }
-    if keys.len() > MAX_KEYS {
-        at.error(errors, format!("expected at most {MAX_KEYS} keys, but found {}", keys.len()));
-    }
-    keys
-}
-
-/// Calls `found` with the place of each key of an inline set.
-fn each_jwk(at: At<'_>, mut found: impl FnMut(usize, At<'_>)) {
-    let Some(set) = at.node().get("jwks") else { return };
-    let at = at.key("jwks", set);
-    let Some(list) = set.get("keys") else { return };
-    let at = at.key("keys", list);
-    let Value::List(nodes) = &list.value else { return };
-    for (n, node) in nodes.iter().enumerate() {
-        found(n, at.index(n, node));
+        Err(failure)
     }
 }

@@ -8,6 +8,7 @@
 
 mod algorithm;
 mod api_key;
+mod budget;
 mod carrier;
 mod challenge;
 mod checked;
@@ -21,6 +22,10 @@ mod jwk;
 mod jws;
 mod jwt;
 mod key;
+mod key_set;
+mod key_source;
+mod material;
+mod pem;
 mod policy;
 mod presented;
 mod provider;

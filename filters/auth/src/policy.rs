@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use postern_core::Metric;
 use postern_core::challenge::Realm;
-use postern_core::config::{At, Decode, Errors, Name, Node, Part, Problem, Value};
+use postern_core::config::{At, Count, Decode, Errors, Name, Node, Part, Problem, Value};
 use postern_core::filter::Environment;
 use postern_core::rules::{Match, Rules};
 
+use crate::budget::Budget;
 use crate::carrier::Yes;
 use crate::challenge::Challenge;
 use crate::presented::Places;
@@ -22,6 +23,14 @@ postern_core::config! {
         realm: Realm = Realm::default(),
         /// The ways of knowing callers, each under a name.
         providers: BTreeMap<String, Part<ProviderConfig>>,
+        /// How many signatures a VM (one per worker) may check inside Wasm per
+        /// second, since each holds its worker: `PS256` to `PS512`, `ES256K`,
+        /// `EdDSA`, and everything but HMAC where the proxy checks none
+        /// itself (Envoy does). Counted in checks with an RSA key of 2048
+        /// bits, of about 1 ms each; one with 3072 bits counts as 2.25, with
+        /// 4096 as 4, ECDSA on 256 bits as a half and Ed25519 as a quarter.
+        /// When they are spent, the answer is 503 with `Retry-After`.
+        wasm_checks_per_second: Count<1, 100000> = Count::new(200),
         /// What routes require. The first rule that matches counts.
         rules: Vec<Part<RuleConfig>> = Vec::new(),
     }
@@ -52,6 +61,8 @@ postern_core::config! {
 #[derive(Debug)]
 pub(crate) struct Policy {
     pub(crate) providers: Vec<Provider>,
+    /// Signatures that may still be checked in this VM.
+    pub(crate) budget: Budget,
     pub(crate) places: Places,
     pub(crate) rules: Rules<Rule>,
     /// For what no rule matches.
@@ -110,7 +121,9 @@ impl Policy {
         let accepted: Vec<usize> = (0..providers.len()).collect();
         let challenge = Challenge::new(realm, &providers, &accepted);
         let fallback = Rule { name: "-".to_owned(), need: Need::Required, accepted, challenge };
-        Ok(Policy { places: places(&providers), providers, rules, fallback, metrics })
+        let checks = config.wasm_checks_per_second.get();
+        let budget = Budget::per_second(u32::try_from(checks).unwrap_or(u32::MAX));
+        Ok(Policy { places: places(&providers), providers, budget, rules, fallback, metrics })
     }
 }
 

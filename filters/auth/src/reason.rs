@@ -42,6 +42,8 @@ pub(crate) enum Reason {
     UnknownKey,
     /// The signature does not verify.
     Signature,
+    /// Neither the host nor the filter can check this algorithm.
+    Unsupported,
     /// No such API key.
     ApiKey,
     /// The user name is not that of the API key's owner.
@@ -76,6 +78,7 @@ impl Reason {
         Reason::IssuedInFuture,
         Reason::UnknownKey,
         Reason::Signature,
+        Reason::Unsupported,
         Reason::ApiKey,
         Reason::Owner,
         Reason::ApiKeyExpired,
@@ -115,6 +118,9 @@ impl Reason {
             Reason::IssuedInFuture => ("issued_in_future", "the token was issued in the future"),
             Reason::UnknownKey => ("unknown_key", "the token's key is not known"),
             Reason::Signature => ("bad_signature", "the token's signature does not verify"),
+            Reason::Unsupported => {
+                ("unsupported_algorithm", "this gateway cannot check the token's algorithm")
+            }
             // One text for both, so that nobody can learn that a key exists.
             Reason::ApiKey => ("unknown_api_key", "the API key is not valid"),
             Reason::Owner => ("wrong_owner", "the API key is not valid"),

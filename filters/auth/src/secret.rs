@@ -6,7 +6,8 @@ use postern_core::config::{At, Decode, Errors, Text, decode_text};
 use postern_core::filter::Environment;
 
 use crate::algorithm::{Algorithm, Shape};
-use crate::key::{Key, Material};
+use crate::key::Key;
+use crate::material::Material;
 
 postern_core::config! {
     /// A shared secret, as base64url in a variable of the proxy's environment.

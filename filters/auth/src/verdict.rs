@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use postern_core::{Answer, HeaderEdit, Headers, Host, Identity, Metric, Request, Target, Work};
 
+use crate::budget::Budget;
 use crate::carrier::Taken;
 use crate::checked::{Checked, Failure};
 use crate::identity_headers;
@@ -43,6 +44,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) target: &'a Target<'a>,
     pub(crate) host: &'a dyn Host,
+    /// For signatures that are checked inside Wasm.
+    pub(crate) budget: &'a Budget,
     /// Since the Unix epoch.
     pub(crate) now: Duration,
 }

@@ -76,6 +76,8 @@ pub enum SignatureAlgorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
 }
 
 /// One question for [`Host::verify`].

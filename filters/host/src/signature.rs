@@ -13,6 +13,7 @@ pub fn question(check: &SignatureCheck<'_>) -> Option<Vec<u8>> {
         SignatureAlgorithm::Rs512 => ("sha512", check.signature.to_vec()),
         SignatureAlgorithm::Es256 => ("sha256", ecdsa_to_der(check.signature, 32)?),
         SignatureAlgorithm::Es384 => ("sha384", ecdsa_to_der(check.signature, 48)?),
+        SignatureAlgorithm::Es512 => ("sha512", ecdsa_to_der(check.signature, 66)?),
     };
     let mut out =
         Vec::with_capacity(signature.len() + check.public_key.len() + check.message.len() + 32);
@@ -51,8 +52,9 @@ fn ecdsa_to_der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut body = Vec::with_capacity(size * 2 + 8);
     push_integer(&mut body, r);
     push_integer(&mut body, s);
-    // At most 2 * (48 + 3) bytes: the short form of the length is enough.
-    let mut out = vec![0x30, u8::try_from(body.len()).ok().filter(|n| *n < 0x80)?];
+    // At most 2 * (66 + 3) bytes, which need the long form of the length.
+    let length = u8::try_from(body.len()).ok()?;
+    let mut out = if length < 0x80 { vec![0x30, length] } else { vec![0x30, 0x81, length] };
     out.extend_from_slice(&body);
     Some(out)
 }
@@ -84,6 +86,24 @@ mod tests {
         assert_eq!(ecdsa_to_der(&[0; 64], 32).unwrap(), [0x30, 6, 2, 1, 0, 2, 1, 0]);
         assert_eq!(ecdsa_to_der(&raw[1..], 32), None);
         assert!(ecdsa_to_der(&[0xff; 96], 48).is_some());
+    }
+
+    #[test]
+    fn long_signatures_have_a_long_length() {
+        // r and s of P-521 begin with at most one bit of their first byte.
+        let mut raw = [0xff; 132];
+        (raw[0], raw[66]) = (1, 1);
+        let der = ecdsa_to_der(&raw, 66).unwrap();
+        assert_eq!(der[..7], [0x30, 0x81, 136, 0x02, 66, 0x01, 0xff]);
+        assert_eq!(der.len(), 3 + 136);
+        // 62 digits and 61: the last body with the short form.
+        let mut raw = [0; 132];
+        (raw[4], raw[66 + 5]) = (1, 1);
+        let der = ecdsa_to_der(&raw, 66).unwrap();
+        assert_eq!((der[..4].to_vec(), der.len()), (vec![0x30, 127, 0x02, 62], 129));
+        (raw[66 + 4], raw[66 + 5]) = (1, 0);
+        assert_eq!(ecdsa_to_der(&raw, 66).unwrap()[..4], [0x30, 0x81, 128, 0x02]);
+        assert_eq!(ecdsa_to_der(&raw[..131], 66), None);
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn every_mistake_at_once() {
         "unknown key `rule`, did you mean `rules`?\n\
          realm: expected a realm of 1 to 128 printable ASCII characters without `\"` and `\\`\n\
          providers.idp.jwt: unknown key `leway`, did you mean `leeway`?\n\
-         providers.idp.jwt.algorithms[0]: expected `RS256`, `RS384`, `RS512`, `ES256`, `ES384`, `EdDSA`, `HS256`, `HS384` or `HS512`\n\
+         providers.idp.jwt.algorithms[0]: expected `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `ES512`, `ES256K`, `EdDSA`, `HS256`, `HS384` or `HS512`\n\
          providers.idp.jwt.keys[0].secret.env: expected the name of an environment variable such as `API_SECRET`\n\
          providers.idp.jwt.keys[1].jwks.keys[0]: missing key `kty`\n\
          providers.keys: unknown key `apikey`, did you mean `api_key`?\n\

@@ -8,7 +8,7 @@ use superboring::bn::BigNum;
 use superboring::hash::MessageDigest;
 use superboring::pkey::PKey;
 use superboring::rsa::{Padding, Rsa};
-use superboring::sign::Signer;
+use superboring::sign::{RsaPssSaltlen, Signer};
 
 /// 2026-11-24T00:00:30Z.
 pub(super) const NOW: i64 = 1_795_478_430;
@@ -37,6 +37,10 @@ const ED25519_D: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
 
 pub(super) fn rsa_jwk() -> Value {
     json!({"kty": "RSA", "kid": "rs", "alg": "RS256", "use": "sig", "n": RSA_N, "e": "AQAB"})
+}
+
+pub(super) fn rsa_jwk_without_alg() -> Value {
+    json!({"kty": "RSA", "n": RSA_N, "e": "AQAB"})
 }
 
 pub(super) fn p256_jwk() -> Value {
@@ -119,7 +123,21 @@ pub(super) fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
     hmac_sha256::HMAC::mac(message, secret).to_vec()
 }
 
+/// RSASSA-PSS with a salt of so many bytes.
+pub(super) fn pss(message: &[u8], digest: MessageDigest, salt: i32) -> Vec<u8> {
+    rsa_with(message, digest, Padding::PKCS1_PSS, RsaPssSaltlen::custom(salt))
+}
+
 fn rsa(message: &[u8]) -> Vec<u8> {
+    rsa_with(message, MessageDigest::sha256(), Padding::PKCS1, RsaPssSaltlen::DIGEST_LENGTH)
+}
+
+fn rsa_with(
+    message: &[u8],
+    digest: MessageDigest,
+    padding: Padding,
+    salt: RsaPssSaltlen,
+) -> Vec<u8> {
     let number = |text: &str| BigNum::from_slice(&unb64(text)).unwrap();
     let [d, p, q] = [RSA_D, RSA_P, RSA_Q].map(number);
     let rsa = Rsa::from_private_components(
@@ -133,8 +151,9 @@ fn rsa(message: &[u8]) -> Vec<u8> {
         number(RSA_QI),
     );
     let key = PKey::from_rsa(rsa.unwrap()).unwrap();
-    let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
-    signer.set_rsa_padding(Padding::PKCS1).unwrap();
+    let mut signer = Signer::new(digest, &key).unwrap();
+    signer.set_rsa_padding(padding).unwrap();
+    signer.set_rsa_pss_saltlen(salt).unwrap();
     signer.update(message).unwrap();
     signer.sign_to_vec().unwrap()
 }

@@ -12,6 +12,7 @@ mod admits;
 mod attacks;
 mod bytes;
 mod config;
+mod keys;
 mod mint;
 mod vectors;
 

@@ -20,7 +20,9 @@ pub struct Work {
     pub gauges: Vec<(usize, u64)>,
     /// Lines for the proxy's log, as warnings; never a credential.
     pub log: Vec<String>,
-    /// When the next tick is wanted at the latest; `None`: as before.
+    /// When the next tick is wanted at the latest. In answer to a tick, `None`
+    /// is: not before a minute is over, unless a stream waits. In answer to a
+    /// task it is: as before.
     pub again: Option<Duration>,
 }
 

@@ -23,7 +23,13 @@ use crate::waiting::Waiting;
 pub fn start<F: Filter>() {
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|id| {
-        Box::new(Root::<F> { id, compiled: None, retired: Vec::new(), tasks: HashMap::new() })
+        Box::new(Root::<F> {
+            id,
+            compiled: None,
+            retired: Vec::new(),
+            tasks: HashMap::new(),
+            clock: Rc::default(),
+        })
     });
 }
 
@@ -34,6 +40,7 @@ struct Root<F: Filter> {
     retired: Vec<Rc<Compiled<F>>>,
     /// Tasks that are not answered yet, by the token of their callout.
     tasks: HashMap<u32, (Rc<Compiled<F>>, u64)>,
+    clock: Rc<Clock>,
 }
 
 /// A filter with its policy, and the names it goes by.
@@ -46,7 +53,7 @@ pub(crate) struct Compiled<F: Filter> {
     /// The host's numbers for the filter's metrics.
     pub(crate) metrics: Vec<u32>,
     pub(crate) waiting: Waiting<F>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Rc<Clock>,
 }
 
 /// The period of ticks: one per root context, set as seldom as can be.
@@ -55,9 +62,11 @@ pub(crate) struct Clock(Cell<Duration>);
 
 /// As soon as the proxy can.
 pub(crate) const SOON: Duration = Duration::from_millis(1);
+/// Between ticks that nobody asked for.
+const RESTING: Duration = Duration::from_secs(60);
 
 impl Clock {
-    pub(crate) fn set(&self, period: Duration) {
+    fn set(&self, period: Duration) {
         let period = period.max(SOON);
         if self.0.replace(period) != period {
             hostcalls::set_tick_period(period).unwrap_or_default();
@@ -96,7 +105,7 @@ impl<F: Filter> Root<F> {
                 warn!("{}: {line}", compiled.plugin);
             }
             if let Some(again) = work.again {
-                compiled.clock.set(again);
+                self.clock.at_least(again);
             }
             let mut next = Work::default();
             for task in &work.ask {
@@ -151,10 +160,10 @@ impl<F: Filter> RootContext for Root<F> {
                     version,
                     metrics,
                     waiting: Waiting::default(),
-                    clock: Clock::default(),
+                    clock: self.clock.clone(),
                 };
                 if F::WORKS {
-                    compiled.clock.set(SOON);
+                    self.clock.at_least(SOON);
                 }
                 let former = self.compiled.replace(Rc::new(compiled));
                 self.retired.extend(former.filter(|f| !f.waiting.is_empty()));
@@ -169,14 +178,18 @@ impl<F: Filter> RootContext for Root<F> {
         }
     }
 
+    /// All configurations share one clock: it goes as fast as the one that is
+    /// in the greatest hurry wants.
     fn on_tick(&mut self) {
-        let former = self.retired.clone();
-        for compiled in self.compiled.iter().cloned().chain(former).collect::<Vec<_>>() {
-            let work = compiled.filter.tick(&Proxy);
-            self.perform(&compiled, work);
-            compiled.waiting.wake_late(&compiled, self.id);
+        let all: Vec<_> = self.compiled.iter().chain(&self.retired).cloned().collect();
+        let mut works: Vec<Work> = all.iter().map(|c| c.filter.tick(&Proxy)).collect();
+        let wanted = works.iter_mut().filter_map(|work| work.again.take()).min();
+        self.clock.set(wanted.unwrap_or(RESTING));
+        for (compiled, work) in all.iter().zip(works) {
+            self.perform(compiled, work);
+            compiled.waiting.wake_late(compiled, self.id);
             if let Some(first) = compiled.waiting.first_end() {
-                compiled.clock.at_least(first);
+                self.clock.at_least(first);
             }
         }
         self.retired.retain(|compiled| !compiled.waiting.is_empty());

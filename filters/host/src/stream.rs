@@ -105,8 +105,10 @@ impl<F: Filter> Inner<F> {
         if !F::WORKS || self.side == Side::Response || self.asks > MAX_ASKS {
             return self.refuse(&compiled.plugin, &cannot_ask());
         }
+        if !compiled.waiting.add(self.context, wait, self.this.clone()) {
+            return self.refuse(&compiled.plugin, &cannot_ask());
+        }
         self.pausing = true;
-        compiled.waiting.add(self.context, wait, self.this.clone());
         compiled.clock.at_least(SOON);
         Action::Pause
     }

@@ -14,6 +14,9 @@ use crate::stream::Inner;
 /// The waiting streams of one configuration.
 pub(crate) struct Waiting<F: Filter>(RefCell<Vec<Waiter<F>>>);
 
+/// So many streams of a configuration may wait in one VM.
+const MAX_WAITING: usize = 10_000;
+
 struct Waiter<F: Filter> {
     context: u32,
     wait: Wait,
@@ -32,8 +35,14 @@ impl<F: Filter> Waiting<F> {
         self.0.borrow().is_empty()
     }
 
-    pub(crate) fn add(&self, context: u32, wait: Wait, stream: Weak<RefCell<Inner<F>>>) {
-        self.0.borrow_mut().push(Waiter { context, wait, stream });
+    /// One more; `false` if there are too many.
+    pub(crate) fn add(&self, context: u32, wait: Wait, stream: Weak<RefCell<Inner<F>>>) -> bool {
+        let mut waiting = self.0.borrow_mut();
+        let room = waiting.len() < MAX_WAITING;
+        if room {
+            waiting.push(Waiter { context, wait, stream });
+        }
+        room
     }
 
     /// Streams that wait for one of these go on; `root` is the context at hand.

@@ -2,6 +2,7 @@
 //! `x-probe` names it. With it the shell is tested for what the four filters
 //! do not use, or use too rarely to rely on.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use postern_core::config::schema::Schema;
@@ -9,7 +10,7 @@ use postern_core::config::{Count, Decode, Errors, Node, decode};
 use postern_core::filter::Environment;
 use postern_core::{
     Answer, Ask, Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Reply, Request,
-    Response, StoreError, Stored,
+    Response, Step, StoreError, Stored, Wait, Work,
 };
 
 postern_core::config! {
@@ -17,6 +18,8 @@ postern_core::config! {
     struct Policy {
         /// The largest body in bytes that is held.
         cap: Count<1, 1048576>,
+        /// What a woken stream is told, to tell policies apart.
+        name: String = "probe".to_owned(),
     }
 }
 
@@ -24,12 +27,17 @@ postern_core::config! {
 #[derive(Debug)]
 pub struct Probe {
     cap: usize,
+    name: String,
+    /// Questions that waiting streams want asked: key, cluster, path.
+    wanted: RefCell<Vec<(u64, String, String)>>,
 }
 
 /// What the probe is to do on a stream.
 #[derive(Debug, Default)]
 pub struct Task {
     orders: Vec<String>,
+    /// The key and the end of its wait.
+    waits: Option<(u64, Duration)>,
 }
 
 impl Task {
@@ -46,23 +54,61 @@ impl Filter for Probe {
     const NAME: &'static str = "probe";
     const COUNTERS: &'static [&'static str] = &["asked", "held"];
     const HOLDS_BODIES: bool = true;
+    const WORKS: bool = true;
     type Stream = Task;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
         let policy = decode::<Policy>(policy)?;
-        Ok(Probe { cap: usize::try_from(policy.cap.get()).unwrap_or(usize::MAX) })
+        Ok(Probe {
+            cap: usize::try_from(policy.cap.get()).unwrap_or(usize::MAX),
+            name: policy.name,
+            wanted: RefCell::default(),
+        })
     }
 
     fn schema() -> Schema {
         Policy::schema()
     }
 
+    /// Asks what waiting streams want asked. The key is the task's id too.
+    fn tick(&self, _host: &dyn Host) -> Work {
+        let wanted = self.wanted.take().into_iter();
+        let ask = wanted
+            .map(|(id, cluster, path)| postern_core::Task { id, ask: question(&cluster, &path) });
+        Work { ask: ask.collect(), ..Work::default() }
+    }
+
+    fn task_answer(&self, task: u64, _answer: &Answer, _host: &dyn Host) -> Work {
+        Work { wake: vec![task], count: vec![0], ..Work::default() }
+    }
+
     fn request_headers(&self, task: &mut Task, request: &Request<'_>, host: &dyn Host) -> Outcome {
+        if let Some((key, until)) = task.waits {
+            let what = if host.now() < until { "woken" } else { "late" };
+            // Read again: the headers have to be those of this stream.
+            let own = request.headers().get("x-probe").unwrap_or_default();
+            let own = String::from_utf8_lossy(own).contains(&format!("wait={key}"));
+            let text = format!("{what} {own} by {}", self.name);
+            if task.has("go-on") {
+                return Outcome::edit(vec![HeaderEdit::set("x-answer", text)]);
+            }
+            return Outcome::reply(reply(&text));
+        }
         let orders = request.headers().get("x-probe").unwrap_or_default();
         task.orders =
             String::from_utf8_lossy(orders).split(' ').map(str::to_owned).collect::<Vec<_>>();
         if let Some(cluster) = task.value("ask") {
             return ask(cluster, task.value("path").unwrap_or("/")).counting(0);
+        }
+        if let Some(key) = task.value("wait").and_then(|key| key.parse().ok()) {
+            let at_most = task.value("ms").and_then(|ms| ms.parse().ok()).unwrap_or(2_000);
+            let until = host.now().saturating_add(Duration::from_millis(at_most));
+            task.waits = Some((key, until));
+            if let Some(cluster) = task.value("task") {
+                let path = task.value("path").unwrap_or("/").to_owned();
+                self.wanted.borrow_mut().push((key, cluster.to_owned(), path));
+            }
+            return Outcome { step: Step::Wait(Wait { key, until }), ..Outcome::default() };
         }
         if let Some(key) = task.value("count") {
             return count(key, host);
@@ -180,8 +226,12 @@ impl Filter for Probe {
 }
 
 fn ask(cluster: &str, path: &str) -> Outcome {
+    Outcome { step: Step::Ask(Box::new(question(cluster, path))), ..Outcome::default() }
+}
+
+fn question(cluster: &str, path: &str) -> Ask {
     let header = |name: &'static str, value: &str| (name.into(), value.as_bytes().to_vec());
-    let ask = Ask {
+    Ask {
         cluster: cluster.to_owned(),
         headers: vec![
             header(":method", "GET"),
@@ -190,8 +240,7 @@ fn ask(cluster: &str, path: &str) -> Outcome {
         ],
         body: Vec::new(),
         deadline: Duration::from_millis(400),
-    };
-    Outcome { step: postern_core::Step::Ask(Box::new(ask)), ..Outcome::default() }
+    }
 }
 
 fn reply(text: &str) -> Reply {

@@ -1,6 +1,9 @@
 //! The shell on a real Envoy, by a filter that does on demand what a filter
 //! may do: ask with a deadline, hold bodies of every framing, write what may
-//! not be written, share numbers among workers.
+//! not be written, share numbers among workers, wait for work beside the
+//! streams.
+
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +23,10 @@ pub struct Probed {
     envoy: Envoy,
     hold: SocketAddr,
     ask: SocketAddr,
+    wait: SocketAddr,
+    /// The policy of `wait` that changes, and the module that it names.
+    policy: PathBuf,
+    module: PathBuf,
 }
 
 /// A test of the shell.
@@ -39,6 +46,11 @@ pub const ALL: &[(&str, Test)] = &[
     ("bad_writes_go_nowhere", bad_writes),
     ("a_shared_number_loses_no_step", shared_numbers),
     ("replies_and_refusals", replies),
+    ("a_stream_that_waits_is_woken", waiting::woken),
+    ("a_wait_has_an_end", waiting::late),
+    ("a_body_waits_with_its_stream", waiting::with_a_body),
+    ("clients_may_leave_while_they_wait", waiting::clients_leave),
+    ("a_policy_may_change_while_streams_wait", waiting::policy_changes),
     ("nothing_trapped", nothing_trapped),
 ];
 
@@ -47,18 +59,23 @@ impl Probed {
     pub fn start() -> Result<Self, String> {
         let module = build()?;
         let upstream = server::start().map_err(|e| e.to_string())?;
-        let [admin, hold, ask, dead] = free_ports()?;
+        let [admin, hold, ask, wait, dead] = free_ports()?;
+        let folder = workspace().join("target/test-runs/probe");
+        let policy = folder.join("probe-wait.json");
+        std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+        waiting::write_policy(&policy, &module, "probe")?;
         let bootstrap = include_str!("../../probe/envoy.yaml")
             .replace("$ADMIN", &admin.to_string())
             .replace("$HOLD", &hold.to_string())
             .replace("$ASK", &ask.to_string())
+            .replace("$WAIT", &wait.to_string())
+            .replace("$POLICY", &policy.to_string_lossy())
             .replace("$DEAD", &dead.to_string())
             .replace("$UPSTREAM", &upstream.port().to_string())
             .replace("$MODULE", &module.to_string_lossy());
-        let folder = workspace().join("target/test-runs/probe");
         let envoy = Envoy::start(&folder, &bootstrap, admin)?;
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Probed { envoy, hold: at(hold), ask: at(ask) })
+        Ok(Probed { envoy, hold: at(hold), ask: at(ask), wait: at(wait), policy, module })
     }
 
     fn ask(&self, orders: &str) -> Result<Answer, String> {

@@ -5,6 +5,7 @@ use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Text, decode_text};
 use postern_core::grammar;
 use postern_core::rules::HeaderName;
+use postern_core::target::decode_form;
 
 use crate::identity_headers;
 
@@ -19,8 +20,18 @@ postern_core::config! {
         /// `Authorization: Basic` (RFC 7617) with the credential as the
         /// password; the user name has to be its subject. For API keys only.
         basic: Basic(Yes),
-        /// A header of its own.
+        /// A header of its own: `{name: x-api-key}`.
         header: Header(HeaderCarrier),
+        /// A query parameter of this name: `api_key`. The parameter is taken
+        /// out of the path before the upstream sees it. Servers before the
+        /// gateway may have logged it: for clients that know no other way (RFC
+        /// 6750 §2.3, §5.3).
+        query: Query(Parameter),
+        /// A cookie of this name: `session`. It is looked at on routes whose
+        /// rule takes the provider, since browsers send cookies unasked; that is
+        /// also why such a route needs a guard against requests that other
+        /// sites forge.
+        cookie: Cookie(CookieName),
     }
 
     /// A header that holds a credential.
@@ -49,7 +60,23 @@ impl Carrier {
         match self {
             Carrier::Authorization(scheme) => Some(&scheme.0),
             Carrier::Basic(_) => Some("basic"),
-            Carrier::Header(_) => None,
+            Carrier::Header(_) | Carrier::Query(_) | Carrier::Cookie(_) => None,
+        }
+    }
+
+    /// The query parameter that it reads.
+    pub(crate) fn query(&self) -> Option<&str> {
+        match self {
+            Carrier::Query(parameter) => Some(&parameter.0),
+            _ => None,
+        }
+    }
+
+    /// The cookie that it reads.
+    pub(crate) fn cookie(&self) -> Option<&str> {
+        match self {
+            Carrier::Cookie(cookie) => Some(&cookie.0),
+            _ => None,
         }
     }
 
@@ -57,7 +84,7 @@ impl Carrier {
     pub(crate) fn header(&self) -> Option<&str> {
         match self {
             Carrier::Header(header) => Some(header.name.0.as_str()),
-            Carrier::Authorization(_) | Carrier::Basic(_) => None,
+            _ => None,
         }
     }
 
@@ -76,36 +103,32 @@ impl Carrier {
                 if own.name.0.as_str() == *name =>
             {
                 let prefix = own.prefix.as_ref().map_or("", Text::as_str);
-                let secret = value.strip_prefix(prefix.as_bytes())?;
-                let good = !secret.is_empty() && secret.iter().all(u8::is_ascii_graphic);
-                Some(if good {
-                    Ok(Taken { user: None, secret: secret.to_vec() })
-                } else {
-                    Err(Malformed)
-                })
+                Some(Taken::of(value.strip_prefix(prefix.as_bytes())?))
+            }
+            (Carrier::Query(own), Found::Query { name, value }) if own.0 == *name => {
+                Some(Taken::of(&decode_form(value)))
+            }
+            (Carrier::Cookie(own), Found::Cookie { name, value }) if own.0 == *name => {
+                Some(Taken::of(value))
             }
             _ => None,
         }
     }
 }
 
-/// The one credential of a request, where it stands.
+/// A credential of a request, where it stands.
 #[derive(Debug)]
 pub(crate) enum Found<'a> {
     /// In `Authorization`: the scheme in lower case, and all that follows it.
     Authorization { scheme: String, rest: &'a [u8] },
+    /// In `Authorization`, with a scheme that no provider reads.
+    Unsupported,
     /// In a header of its own.
     Header { name: &'a str, value: &'a [u8] },
-}
-
-impl Found<'_> {
-    /// The header that it stands in.
-    pub(crate) fn header(&self) -> &str {
-        match self {
-            Found::Authorization { .. } => "authorization",
-            Found::Header { name, .. } => name,
-        }
-    }
+    /// In a query parameter; the value as it came.
+    Query { name: &'a str, value: &'a [u8] },
+    /// In a cookie.
+    Cookie { name: &'a str, value: &'a [u8] },
 }
 
 /// A credential without its wrapping.
@@ -115,6 +138,18 @@ pub(crate) struct Taken {
     pub(crate) user: Option<Vec<u8>>,
     /// The token or key.
     pub(crate) secret: Vec<u8>,
+}
+
+impl Taken {
+    /// What a connection or a signature presents is not in one place.
+    pub(crate) fn nothing() -> Self {
+        Taken { user: None, secret: Vec::new() }
+    }
+
+    fn of(secret: &[u8]) -> Result<Self, Malformed> {
+        let good = !secret.is_empty() && secret.iter().all(u8::is_ascii_graphic);
+        if good { Ok(Taken { user: None, secret: secret.to_vec() }) } else { Err(Malformed) }
+    }
 }
 
 impl std::fmt::Debug for Taken {
@@ -192,6 +227,48 @@ impl Decode for Yes {
     }
 }
 
+/// The name of a query parameter, as it reads when it is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter(String);
+
+const PARAMETER: &str = "the name of a query parameter: letters, digits, `.`, `_`, `-`";
+
+impl Decode for Parameter {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        decode_text(at, errors, PARAMETER, |text| {
+            let name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            let good = (1..=64).contains(&text.len()) && text.bytes().all(name);
+            if good { Ok(Parameter(text.to_owned())) } else { Err(format!("expected {PARAMETER}")) }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text { expected: PARAMETER, pattern: Some("^[A-Za-z0-9._-]{1,64}$") }
+    }
+}
+
+/// The name of a cookie (RFC 6265 §4.1.1); its case counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieName(String);
+
+const COOKIE: &str = "the name of a cookie such as `session`";
+
+impl Decode for CookieName {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        decode_text(at, errors, COOKIE, |text| {
+            if grammar::is_header_name(&text.to_ascii_lowercase()) {
+                Ok(CookieName(text.to_owned()))
+            } else {
+                Err(format!("expected {COOKIE}"))
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text { expected: COOKIE, pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$") }
+    }
+}
+
 /// The name of a header that may hold a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialHeader(HeaderName);
@@ -204,6 +281,8 @@ impl Decode for CredentialHeader {
             at.error(errors, "use `authorization` with a scheme, or `basic`");
         } else if identity_headers::is_reserved(text) {
             at.error(errors, "headers that begin with `x-postern-` are the gateway's own");
+        } else if text == "cookie" {
+            at.error(errors, "use `cookie` with the cookie's name");
         } else if matches!(text, "host" | "connection" | "content-length" | "transfer-encoding") {
             at.error(errors, "this header cannot hold a credential");
         } else {

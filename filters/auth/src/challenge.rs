@@ -2,9 +2,13 @@
 //! §11.6.1).
 
 use postern_core::Refusal;
+use postern_core::challenge::{Realm, Scope};
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Decode, Errors, decode_text};
 
-use crate::provider::Provider;
+use crate::carrier::Carrier;
 use crate::reason::Reason;
+use crate::requirement::ChallengeConfig;
 use crate::verdict::Unavailable;
 
 /// What `WWW-Authenticate` says on some routes.
@@ -12,14 +16,21 @@ use crate::verdict::Unavailable;
 pub(crate) struct Challenge {
     scheme: &'static str,
     realm: String,
+    scopes: String,
+    resource_metadata: Option<String>,
 }
 
 impl Challenge {
     /// One challenge, for the kind that most clients can follow: `Bearer`,
-    /// else `Basic`, else `ApiKey` (a name of no standard).
-    pub(crate) fn new(realm: &str, providers: &[Provider], accepted: &[usize]) -> Self {
-        let carriers =
-            || accepted.iter().filter_map(|i| providers.get(*i)).flat_map(|p| p.place.carriers());
+    /// else `Basic`, else `ApiKey` (a name of no standard). What a rule says of
+    /// its `own` goes over what the policy says.
+    pub(crate) fn new<'c>(
+        realm: &Realm,
+        resource_metadata: Option<&MetadataUrl>,
+        own: Option<&ChallengeConfig>,
+        carriers: impl Iterator<Item = &'c Carrier> + Clone,
+    ) -> Self {
+        let carriers = || carriers.clone();
         let scheme = if carriers().any(|c| c.scheme().is_some_and(|s| s != "basic")) {
             "Bearer"
         } else if carriers().any(|c| c.scheme() == Some("basic")) {
@@ -27,7 +38,16 @@ impl Challenge {
         } else {
             "ApiKey"
         };
-        Challenge { scheme, realm: realm.to_owned() }
+        let realm = own.and_then(|own| own.realm.as_ref()).unwrap_or(realm);
+        let scopes = own.map(|own| own.scopes.as_slice()).unwrap_or_default();
+        let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
+        let metadata = own.and_then(|own| own.resource_metadata.as_ref()).or(resource_metadata);
+        Challenge {
+            scheme,
+            realm: realm.as_str().to_owned(),
+            scopes: scopes.join(" "),
+            resource_metadata: metadata.map(|url| url.0.clone()),
+        }
     }
 
     /// No credential, or none of a kind that is known: 401 without `error`.
@@ -64,12 +84,51 @@ impl Challenge {
             .header("retry-after", why.retry_after.max(1).to_string())
     }
 
+    /// Every value is in the grammar of a quoted string.
     fn value(&self, error: Option<&str>) -> String {
-        let Challenge { scheme, realm } = self;
-        match (*scheme, error) {
-            ("Bearer", Some(error)) => format!("Bearer realm=\"{realm}\", error=\"{error}\""),
-            ("Basic", _) => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
-            _ => format!("{scheme} realm=\"{realm}\""),
+        let mut out = format!("{} realm=\"{}\"", self.scheme, self.realm);
+        let mut parameter = |name: &str, value: &str| {
+            out.push_str(&format!(", {name}=\"{value}\""));
+        };
+        match self.scheme {
+            "Bearer" => {
+                if let Some(error) = error {
+                    parameter("error", error);
+                }
+                if !self.scopes.is_empty() {
+                    parameter("scope", &self.scopes);
+                }
+                if let Some(url) = &self.resource_metadata {
+                    parameter("resource_metadata", url);
+                }
+            }
+            "Basic" => parameter("charset", "UTF-8"),
+            _ => {}
         }
+        out
+    }
+}
+
+/// A URL that a challenge names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataUrl(String);
+
+const URL: &str = "an `https` URL without blanks, `\"` and `\\`";
+
+impl Decode for MetadataUrl {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        decode_text(at, errors, URL, |text| {
+            let good = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+            let rest = text.strip_prefix("https://").filter(|rest| !rest.starts_with('/'));
+            if rest.is_some_and(|r| (1..=2048).contains(&r.len())) && text.bytes().all(good) {
+                Ok(MetadataUrl(text.to_owned()))
+            } else {
+                Err(format!("expected {URL}"))
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Text { expected: URL, pattern: Some(r"^https://[!#-\[\]-~]{1,2048}$") }
     }
 }

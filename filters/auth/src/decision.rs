@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use postern_core::{
-    Decision, HeaderEdit, Headers, Identity, Outcome, Record, Refusal, Step, Target, Wait,
+    Decision, HeaderEdit, Headers, Identity, Mode, Outcome, Record, Refusal, Step, Target, Wait,
 };
 
 use crate::filter::counter;
@@ -26,6 +26,8 @@ pub(crate) struct Admitted {
     pub(crate) code: &'static str,
     /// Edits that take the credential out.
     pub(crate) removal: Vec<HeaderEdit>,
+    /// Did it stand in the query?
+    pub(crate) in_query: bool,
     /// Further counters.
     pub(crate) count: Vec<usize>,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Denied<'p> {
 
 impl Admitted {
     pub(crate) fn anonymous(code: &'static str) -> Self {
-        Admitted { known: None, code, removal: Vec::new(), count: Vec::new() }
+        Admitted { known: None, code, removal: Vec::new(), in_query: false, count: Vec::new() }
     }
 
     pub(crate) fn outcome(
@@ -50,10 +52,11 @@ impl Admitted {
         headers: &Headers<'_>,
         target: &Target<'_>,
     ) -> Outcome {
-        let Admitted { known, code, removal, count: further } = self;
+        let Admitted { known, code, removal, count: further, .. } = self;
         let known = known.as_deref();
         let mut edits = identity_headers::edits(headers, known.map_or(&[], |k| &k.headers));
-        if target.is_changed() {
+        let writes_path = removal.iter().any(|edit| edit.name() == ":path");
+        if target.is_changed() && !writes_path {
             edits.push(HeaderEdit::set(":path", target.canonical()));
         }
         edits.extend(removal);
@@ -81,12 +84,31 @@ impl Admitted {
 
 impl Denied<'_> {
     pub(crate) fn outcome(self, rule: &Rule) -> Outcome {
-        let mut record = Record::new(Decision::Deny, rule.name.clone(), self.code);
-        if let Some(provider) = self.provider {
-            record = record.with("provider", provider);
-        }
+        let record = self.record(rule);
         let mut outcome = Outcome::refuse(self.refusal).with_record(record);
         outcome.count = self.count;
         outcome
+    }
+
+    /// The request goes on as anonymous, and the refusal is only recorded.
+    pub(crate) fn reported(
+        self,
+        rule: &Rule,
+        headers: &Headers<'_>,
+        target: &Target<'_>,
+    ) -> Outcome {
+        let record = Record { mode: Mode::Shadow, ..self.record(rule) };
+        let mut outcome = Admitted::anonymous(self.code).outcome(rule, headers, target);
+        outcome.record = Some(record);
+        outcome.count = vec![counter::REPORTED];
+        outcome
+    }
+
+    fn record(&self, rule: &Rule) -> Record {
+        let record = Record::new(Decision::Deny, rule.name.clone(), self.code);
+        match self.provider {
+            Some(provider) => record.with("provider", provider),
+            None => record,
+        }
     }
 }

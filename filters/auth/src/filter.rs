@@ -7,7 +7,8 @@ use postern_core::config::{Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::rules::Subject;
 use postern_core::{
-    Answer, Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Target, Work,
+    Answer, Decision, Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request,
+    Response, Step, Target, Work,
 };
 
 use crate::decision::Judged;
@@ -28,13 +29,16 @@ pub(crate) mod counter {
     pub(crate) const INVALID: usize = 3;
     pub(crate) const BAD_REQUEST: usize = 4;
     pub(crate) const UNAVAILABLE: usize = 5;
+    pub(crate) const REPORTED: usize = 6;
 }
 
-/// What is kept of a request that waits.
+/// What is kept of a request: above all of one that waits.
 #[derive(Debug, Default)]
 pub struct Waited {
     /// Since when, since the Unix epoch.
     pub(crate) since: Option<Duration>,
+    /// Was the credential taken from the query?
+    in_query: bool,
 }
 
 impl Filter for Auth {
@@ -46,6 +50,7 @@ impl Filter for Auth {
         "invalid_credential",
         "bad_request",
         "unavailable",
+        "report_only_denied",
     ];
     const PUBLISHES_IDENTITY: bool = true;
     const WORKS: bool = true;
@@ -94,12 +99,27 @@ impl Filter for Auth {
         let rule = found.map_or(&self.policy.fallback, |found| found.rule);
         let case = Case { policy: &self.policy, rule, request, target: &target, host };
         match case.judge(waited) {
-            Ok(Judged::Admitted(admitted)) => admitted.outcome(rule, request.headers(), &target),
-            Ok(Judged::Wait(wait)) => {
-                Outcome { step: postern_core::Step::Wait(wait), ..Outcome::default() }
+            Ok(Judged::Admitted(admitted)) => {
+                waited.in_query = admitted.in_query;
+                admitted.outcome(rule, request.headers(), &target)
             }
+            Ok(Judged::Wait(wait)) => Outcome { step: Step::Wait(wait), ..Outcome::default() },
+            Err(denied) if rule.report_only => denied.reported(rule, request.headers(), &target),
             Err(denied) => denied.outcome(rule),
         }
+    }
+
+    /// RFC 6750 §2.3: what was got with a token in the query is for one client.
+    fn response_headers(
+        &self,
+        waited: &mut Waited,
+        _response: &Response<'_>,
+        _host: &dyn Host,
+    ) -> Outcome {
+        if !waited.in_query {
+            return Outcome::pass();
+        }
+        Outcome::edit(vec![HeaderEdit::set("cache-control", "private")])
     }
 }
 

@@ -1,15 +1,20 @@
 //! One request before one rule.
 
-use postern_core::{HeaderEdit, Host, Request, Target, Wait};
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::carrier::Found;
+use postern_core::{Host, Refusal, Request, Target, Wait};
+
+use crate::carrier::{Found, Taken};
 use crate::decision::{Admitted, Denied, Judged};
 use crate::filter::{Waited, counter};
-use crate::policy::{Need, Policy, Rule};
-use crate::presented::Presented;
-use crate::provider::Provider;
+use crate::policy::{Policy, Preflights, Rule};
+use crate::presented::{MORE_THAN_ONE, Presented};
+use crate::provider::{Place, Provider};
 use crate::reason::Reason;
-use crate::verdict::{Asked, Unavailable, Verdict};
+use crate::removal;
+use crate::requirement::Need;
+use crate::verdict::{Asked, Known, Unavailable, Verdict};
 
 /// A request, and the rule that it falls under.
 pub(crate) struct Case<'a> {
@@ -20,70 +25,145 @@ pub(crate) struct Case<'a> {
     pub(crate) host: &'a dyn Host,
 }
 
-type Judgement<'a> = Result<Judged, Box<Denied<'a>>>;
+type Refused<'a> = Box<Denied<'a>>;
+type Judgement<'a> = Result<Judged, Refused<'a>>;
+
+/// What one or several providers say of one credential.
+enum Answer<'a> {
+    Known(&'a Provider, Rc<Known>),
+    Wait(Wait),
+    /// No provider of the rule takes what is presented, or the connection
+    /// presents nothing.
+    Absent,
+}
 
 impl<'a> Case<'a> {
     pub(crate) fn judge(&self, waited: &mut Waited) -> Judgement<'a> {
-        let rule = self.rule;
-        let anonymous = |code| Ok(Judged::Admitted(Admitted::anonymous(code)));
-        let denied = |refusal, code, counter| {
-            Err(Box::new(Denied { refusal, code, count: vec![counter], provider: None }))
-        };
-        if rule.need == Need::Nothing {
-            return anonymous("not_required");
+        let need = self.rule.need;
+        if need == Need::Nothing {
+            return Ok(Judged::Admitted(Admitted::anonymous("not_required")));
         }
-        match self.policy.places.look(self.request.headers(), self.target) {
-            Presented::One(found) => self.verify(&found, waited),
-            Presented::Nothing if rule.need == Need::Optional => anonymous("anonymous"),
-            Presented::Nothing => {
-                denied(rule.challenge.missing(), "missing_credential", counter::MISSING)
+        if self.policy.preflights == Preflights::Pass && self.is_preflight() {
+            return Ok(Judged::Admitted(Admitted::anonymous("preflight")));
+        }
+        let headers = self.request.headers();
+        let mut found = match self.policy.places.look(headers, self.target) {
+            Presented::Several(why) => return Err(self.invalid_request(why)),
+            Presented::These(found) => found,
+        };
+        found.retain(|found| self.counts(found));
+        if need == Need::All {
+            return self.all(&found, waited);
+        }
+        let answer = match found.as_slice() {
+            [] => self.ask(self.ambient(), None, waited)?,
+            [Found::Unsupported] => {
+                let refusal = self.rule.challenge.unsupported();
+                return Err(denied(refusal, "unsupported_scheme", counter::INVALID));
             }
-            // Never anonymous: the caller meant to be somebody.
-            Presented::Unsupported => {
-                denied(rule.challenge.unsupported(), "unsupported_scheme", counter::INVALID)
+            [found] => match self.ask(self.takers(), Some(found), waited)? {
+                Answer::Absent => return Err(self.bad(Reason::Kind, None)),
+                answer => answer,
+            },
+            _ => return Err(self.invalid_request(MORE_THAN_ONE)),
+        };
+        match answer {
+            Answer::Wait(wait) => Ok(Judged::Wait(wait)),
+            Answer::Known(provider, known) => {
+                let used: Vec<&Found<'_>> = found.iter().filter(|_| !provider.forward).collect();
+                Ok(self.admit(known, vec![provider.admitted()], &used))
             }
-            Presented::Several(detail) => denied(
-                rule.challenge.invalid_request(detail),
-                "invalid_request",
-                counter::BAD_REQUEST,
-            ),
+            Answer::Absent if need == Need::Optional => {
+                Ok(Judged::Admitted(Admitted::anonymous("anonymous")))
+            }
+            Answer::Absent => Err(self.missing()),
         }
     }
 
-    /// Asks the rule's providers in turn; the most telling reason is given if
-    /// none knows the caller. One that cannot tell now outweighs those that say
-    /// no: the credential may be good.
-    fn verify(&self, found: &Found<'_>, waited: &mut Waited) -> Judgement<'a> {
-        let mut worst = (Reason::Kind, None);
+    /// Each of the rule's providers needs a credential of its own, and none is
+    /// left over. The first provider's caller is the caller.
+    fn all(&self, found: &[Found<'_>], waited: &mut Waited) -> Judgement<'a> {
+        if found.iter().any(|found| matches!(found, Found::Unsupported)) {
+            let refusal = self.rule.challenge.unsupported();
+            return Err(denied(refusal, "unsupported_scheme", counter::INVALID));
+        }
+        let mut left: Vec<&Found<'_>> = found.iter().collect();
+        let mut used = Vec::with_capacity(left.len());
+        let mut first: Option<Rc<Known>> = None;
+        let mut count = Vec::new();
+        let mut wait = None;
+        for provider in self.providers() {
+            let own = left.iter().position(|found| provider.take(found).is_some());
+            let own = own.map(|at| left.remove(at));
+            if own.is_none() && !matches!(provider.place, Place::Connection) {
+                return Err(self.missing());
+            }
+            match self.ask(std::iter::once(provider), own, waited)? {
+                Answer::Known(provider, known) => {
+                    count.push(provider.admitted());
+                    used.extend(own.filter(|_| !provider.forward));
+                    first.get_or_insert(known);
+                }
+                Answer::Wait(one) => {
+                    wait.get_or_insert(one);
+                }
+                Answer::Absent => return Err(self.missing()),
+            }
+        }
+        if !left.is_empty() {
+            return Err(self.invalid_request(MORE_THAN_ONE));
+        }
+        match (wait, first) {
+            (Some(wait), _) => Ok(Judged::Wait(wait)),
+            (None, Some(known)) => Ok(self.admit(known, count, &used)),
+            (None, None) => Err(self.missing()),
+        }
+    }
+
+    fn admit(&self, known: Rc<Known>, count: Vec<usize>, used: &[&Found<'_>]) -> Judged {
+        // What checks the credentials so far goes on doing so.
+        let used = if self.rule.report_only { &[] } else { used };
+        let removal = removal::edits(used, self.request.headers(), self.target);
+        let in_query = used.iter().any(|found| matches!(found, Found::Query { .. }));
+        Judged::Admitted(Admitted {
+            known: Some(known),
+            code: "authenticated",
+            removal,
+            in_query,
+            count,
+        })
+    }
+
+    /// Asks providers in turn; the most telling reason is given if none knows
+    /// the caller. One that cannot tell now outweighs those that say no: the
+    /// credential may be good.
+    fn ask(
+        &self,
+        providers: impl Iterator<Item = &'a Provider>,
+        found: Option<&Found<'_>>,
+        waited: &mut Waited,
+    ) -> Result<Answer<'a>, Refused<'a>> {
+        let mut bad: Option<(Reason, &'a Provider)> = None;
         let mut unsure: Option<(&'a Provider, Verdict)> = None;
-        for provider in self.rule.accepted.iter().filter_map(|i| self.policy.providers.get(*i)) {
-            let Some(taken) = provider.take(found) else { continue };
-            let asked = Asked {
-                provider: &provider.name,
-                request: self.request,
-                target: self.target,
-                host: self.host,
-                budget: &self.policy.budget,
-                now: self.host.now(),
+        let now = self.host.now();
+        for provider in providers {
+            let taken = match found {
+                None => Ok(Taken::nothing()),
+                Some(found) => match provider.take(found) {
+                    Some(taken) => taken,
+                    None => continue,
+                },
             };
             let verdict = match &taken {
-                Ok(taken) => provider.verify(taken, &asked),
+                Ok(taken) => self.verdict(provider, taken, now),
                 Err(_) => Reason::Malformed.into(),
             };
             match verdict {
-                Verdict::Known(known) => {
-                    let removal =
-                        (!provider.forward).then(|| HeaderEdit::remove(found.header().to_owned()));
-                    return Ok(Judged::Admitted(Admitted {
-                        known: Some(known),
-                        code: "authenticated",
-                        removal: removal.into_iter().collect(),
-                        count: vec![provider.admitted()],
-                    }));
-                }
+                Verdict::Known(known) => return Ok(Answer::Known(provider, known)),
+                Verdict::Absent => {}
                 Verdict::Bad(reason) => {
-                    if telling(reason) > telling(worst.0) {
-                        worst = (reason, Some(provider));
+                    if bad.is_none_or(|(worst, _)| telling(reason) > telling(worst)) {
+                        bad = Some((reason, provider));
                     }
                 }
                 verdict @ (Verdict::Wait { .. } | Verdict::Unavailable(_)) => {
@@ -91,38 +171,97 @@ impl<'a> Case<'a> {
                 }
             }
         }
-        match unsure {
-            Some((provider, Verdict::Wait { key, at_most, or })) => {
-                let now = self.host.now();
+        match (unsure, bad) {
+            (Some((provider, Verdict::Wait { key, at_most, or })), _) => {
                 let until = waited.since.get_or_insert(now).saturating_add(at_most);
                 if now < until {
-                    return Ok(Judged::Wait(Wait { key, until }));
+                    return Ok(Answer::Wait(Wait { key, until }));
                 }
                 Err(self.unavailable(provider, or))
             }
-            Some((provider, Verdict::Unavailable(why))) => Err(self.unavailable(provider, why)),
-            _ => {
-                let (reason, provider) = worst;
-                let mut count = vec![counter::INVALID];
-                count.extend(provider.map(|p| p.refused(reason)));
-                Err(Box::new(Denied {
-                    refusal: self.rule.challenge.invalid(reason),
-                    code: reason.code(),
-                    count,
-                    provider: provider.map(|p| p.name.as_str()),
-                }))
+            (Some((provider, Verdict::Unavailable(why))), _) => {
+                Err(self.unavailable(provider, why))
             }
+            (_, Some((reason, provider))) => Err(self.bad(reason, Some(provider))),
+            _ => Ok(Answer::Absent),
         }
     }
 
-    fn unavailable(&self, provider: &'a Provider, why: Unavailable) -> Box<Denied<'a>> {
-        Box::new(Denied {
-            refusal: self.rule.challenge.unavailable(why),
-            code: why.code,
-            count: vec![counter::UNAVAILABLE, provider.unavailable()],
-            provider: Some(&provider.name),
-        })
+    fn verdict(&self, provider: &'a Provider, taken: &Taken, now: Duration) -> Verdict {
+        let asked = Asked {
+            provider: &provider.name,
+            request: self.request,
+            target: self.target,
+            host: self.host,
+            budget: &self.policy.budget,
+            now,
+        };
+        match provider.verify(taken, &asked) {
+            Verdict::Known(known) if self.policy.revoked.has(&known.checked) => {
+                Reason::Revoked.into()
+            }
+            verdict => verdict,
+        }
     }
+
+    /// The rule's providers in order.
+    fn providers(&self) -> impl Iterator<Item = &'a Provider> + use<'a> {
+        let policy = self.policy;
+        self.rule.accepted.iter().filter_map(|i| policy.providers.get(*i))
+    }
+
+    /// The rule's providers that look into requests.
+    fn takers(&self) -> impl Iterator<Item = &'a Provider> + use<'a> {
+        self.providers().filter(|provider| !matches!(provider.place, Place::Connection))
+    }
+
+    /// The rule's providers that look at the connection: asked only when the
+    /// request itself presents nothing.
+    fn ambient(&self) -> impl Iterator<Item = &'a Provider> + use<'a> {
+        self.providers().filter(|provider| matches!(provider.place, Place::Connection))
+    }
+
+    /// Browsers send cookies unasked: one counts where the rule can use it.
+    fn counts(&self, found: &Found<'_>) -> bool {
+        !matches!(found, Found::Cookie { .. })
+            || self.providers().any(|provider| provider.take(found).is_some())
+    }
+
+    fn is_preflight(&self) -> bool {
+        let headers = self.request.headers();
+        self.request.method() == Some(b"OPTIONS")
+            && headers.get("origin").is_some()
+            && headers.get("access-control-request-method").is_some()
+    }
+
+    fn missing(&self) -> Refused<'a> {
+        denied(self.rule.challenge.missing(), "missing_credential", counter::MISSING)
+    }
+
+    fn invalid_request(&self, why: &'static str) -> Refused<'a> {
+        let refusal = self.rule.challenge.invalid_request(why);
+        denied(refusal, "invalid_request", counter::BAD_REQUEST)
+    }
+
+    fn bad(&self, reason: Reason, provider: Option<&'a Provider>) -> Refused<'a> {
+        let refusal = self.rule.challenge.invalid(reason);
+        let mut denied = denied(refusal, reason.code(), counter::INVALID);
+        denied.count.extend(provider.map(|p| p.refused(reason)));
+        denied.provider = provider.map(|p| p.name.as_str());
+        denied
+    }
+
+    fn unavailable(&self, provider: &'a Provider, why: Unavailable) -> Refused<'a> {
+        let refusal = self.rule.challenge.unavailable(why);
+        let mut denied = denied(refusal, why.code, counter::UNAVAILABLE);
+        denied.count.push(provider.unavailable());
+        denied.provider = Some(&provider.name);
+        denied
+    }
+}
+
+fn denied<'a>(refusal: Refusal, code: &'static str, counter: usize) -> Refused<'a> {
+    Box::new(Denied { refusal, code, count: vec![counter], provider: None })
 }
 
 /// How much a reason says, where several providers gave one.

@@ -13,6 +13,7 @@ mod carrier;
 mod challenge;
 mod checked;
 mod claims;
+mod cookies;
 mod decision;
 mod filter;
 mod identity_headers;
@@ -30,6 +31,9 @@ mod policy;
 mod presented;
 mod provider;
 mod reason;
+mod removal;
+mod requirement;
+mod revoked;
 mod secret;
 #[cfg(test)]
 mod tests;

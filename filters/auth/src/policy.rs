@@ -6,13 +6,14 @@ use postern_core::Metric;
 use postern_core::challenge::Realm;
 use postern_core::config::{At, Count, Decode, Errors, Name, Node, Part, Problem, Value};
 use postern_core::filter::Environment;
-use postern_core::rules::{Match, Rules};
+use postern_core::rules::Rules;
 
 use crate::budget::Budget;
-use crate::carrier::Yes;
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, MetadataUrl};
 use crate::presented::Places;
 use crate::provider::{Provider, ProviderConfig};
+use crate::requirement::{ChallengeConfig, Need, RuleConfig};
+use crate::revoked::{Revoked, RevokedConfig};
 
 postern_core::config! {
     /// Who is calling? Finds the one credential of a request, checks it, and
@@ -21,6 +22,15 @@ postern_core::config! {
     pub struct PolicyConfig {
         /// The realm that challenges name.
         realm: Realm = Realm::default(),
+        /// Where the metadata of the protected resource stand (RFC 9728), named
+        /// in challenges of the scheme `Bearer`:
+        /// `https://api.example.com/.well-known/oauth-protected-resource`.
+        resource_metadata: Option<MetadataUrl>,
+        /// What becomes of CORS preflights (`OPTIONS` with `Origin` and
+        /// `Access-Control-Request-Method`), which carry no credential:
+        /// `check` treats them as any request, `pass` lets them go on as
+        /// anonymous wherever a credential is required.
+        preflights: Preflights = Preflights::Check,
         /// The ways of knowing callers, each under a name.
         providers: BTreeMap<String, Part<ProviderConfig>>,
         /// How many signatures a VM (one per worker) may check inside Wasm per
@@ -31,39 +41,30 @@ postern_core::config! {
         /// 4096 as 4, ECDSA on 256 bits as a half and Ed25519 as a quarter.
         /// When they are spent, the answer is 503 with `Retry-After`.
         wasm_checks_per_second: Count<1, 100000> = Count::new(200),
+        /// Credentials that are refused although they are good otherwise.
+        revoked: RevokedConfig = RevokedConfig::default(),
         /// What routes require. The first rule that matches counts.
         rules: Vec<Part<RuleConfig>> = Vec::new(),
     }
 
-    /// What some routes require.
-    pub struct RuleConfig {
-        /// Its name in logs; unique.
-        name: Name,
-        /// What it applies to.
-        r#match: Match,
-        /// What it requires.
-        require: RequireConfig,
-    }
-
-    /// What a route requires of a request.
-    pub oneof RequireConfig {
-        /// A good credential of one of these providers.
-        any_of: AnyOf(Vec<Name>),
-        /// None; but one that is there has to be good, and of one of these
-        /// providers.
-        optional: Optional(Vec<Name>),
-        /// `true`: credentials are not looked at and stay in the request.
-        none: Nothing(Yes),
+    /// What becomes of CORS preflights.
+    pub choice Preflights {
+        /// They are requests as any other.
+        Check = "check",
+        /// They go on as anonymous.
+        Pass = "pass",
     }
 }
 
 /// A compiled policy.
 #[derive(Debug)]
 pub(crate) struct Policy {
+    pub(crate) preflights: Preflights,
     pub(crate) providers: Vec<Provider>,
     /// Signatures that may still be checked in this VM.
     pub(crate) budget: Budget,
     pub(crate) places: Places,
+    pub(crate) revoked: Revoked,
     pub(crate) rules: Rules<Rule>,
     /// For what no rule matches.
     pub(crate) fallback: Rule,
@@ -79,16 +80,8 @@ pub(crate) struct Rule {
     pub(crate) need: Need,
     /// Indices of the providers whose credentials it takes.
     pub(crate) accepted: Vec<usize>,
+    pub(crate) report_only: bool,
     pub(crate) challenge: Challenge,
-}
-
-/// Does a route need a credential?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    Required,
-    Optional,
-    /// It does not even look at one.
-    Nothing,
 }
 
 impl Policy {
@@ -112,18 +105,28 @@ impl Policy {
         if !errors.is_empty() || providers.len() != names.len() {
             return Err(in_order(errors));
         }
-        let realm = config.realm.as_str();
-        let rules = rules.into_iter().map(|(matches, name, need, accepted)| {
-            let challenge = Challenge::new(realm, &providers, &accepted);
-            (matches, Rule { name, need, accepted, challenge })
+        let challenge = |own: Option<&ChallengeConfig>, accepted: &[usize]| {
+            let carriers = accepted.iter().filter_map(|i| providers.get(*i));
+            let carriers = carriers.flat_map(|p| p.place.carriers());
+            Challenge::new(&config.realm, config.resource_metadata.as_ref(), own, carriers)
+        };
+        let rules = rules.into_iter().map(|(rule, need, accepted)| {
+            let challenge = challenge(rule.challenge.as_ref(), &accepted);
+            let name = rule.name.as_str().to_owned();
+            let report_only = rule.report_only;
+            (rule.r#match.clone(), Rule { name, need, accepted, report_only, challenge })
         });
         let rules = Rules::new(rules.collect());
         let accepted: Vec<usize> = (0..providers.len()).collect();
-        let challenge = Challenge::new(realm, &providers, &accepted);
-        let fallback = Rule { name: "-".to_owned(), need: Need::Required, accepted, challenge };
+        let challenge = challenge(None, &accepted);
+        let name = "-".to_owned();
+        let fallback = Rule { name, need: Need::Any, accepted, report_only: false, challenge };
+        let places = Places::of(providers.iter().flat_map(|p| p.place.carriers()));
+        let revoked = Revoked::new(&config.revoked);
+        let preflights = config.preflights;
         let checks = config.wasm_checks_per_second.get();
         let budget = Budget::per_second(u32::try_from(checks).unwrap_or(u32::MAX));
-        Ok(Policy { places: places(&providers), providers, budget, rules, fallback, metrics })
+        Ok(Policy { preflights, places, budget, providers, revoked, rules, fallback, metrics })
     }
 }
 
@@ -159,15 +162,15 @@ fn compile_providers(
     providers
 }
 
-type Compiled = (Match, String, Need, Vec<usize>);
+type Compiled<'c> = (&'c RuleConfig, Need, Vec<usize>);
 
-fn compile_rules(
-    config: &PolicyConfig,
+fn compile_rules<'c>(
+    config: &'c PolicyConfig,
     providers: &[&str],
     at: At<'_>,
     errors: &mut Errors,
-) -> Vec<Compiled> {
-    let mut rules: Vec<Compiled> = Vec::with_capacity(config.rules.len());
+) -> Vec<Compiled<'c>> {
+    let mut rules: Vec<Compiled<'c>> = Vec::with_capacity(config.rules.len());
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let Some(list) = at.node().get("rules") else { return rules };
     let at = at.key("rules", list);
@@ -181,57 +184,16 @@ fn compile_rules(
             at.key("name", node)
                 .error(errors, format!("the rule at `rules[{first}]` has the same name"));
         }
-        let (need, key, names): (Need, &str, &[Name]) = match &rule.require {
-            RequireConfig::AnyOf(names) => (Need::Required, "any_of", names),
-            RequireConfig::Optional(names) => (Need::Optional, "optional", names),
-            RequireConfig::Nothing(Yes) => (Need::Nothing, "none", &[]),
-        };
-        let accepted = match node.get("require").and_then(|n| Some((n, n.get(key)?))) {
-            Some((require, node)) if need != Need::Nothing => {
-                let at = at.key("require", require);
-                indices(names, providers, at.key(key, node), errors)
-            }
-            _ => Vec::new(),
-        };
-        rules.push((rule.r#match.clone(), rule.name.as_str().to_owned(), need, accepted));
+        let Some(require) = node.get("require") else { continue };
+        let at_require = at.key("require", require);
+        let (need, accepted) = rule.require.compile(providers, at_require, errors);
+        if need == Need::Nothing
+            && rule.report_only
+            && let Some(node) = node.get("report_only")
+        {
+            at.key("report_only", node).error(errors, "nothing is required here to report on");
+        }
+        rules.push((rule, need, accepted));
     }
     rules
-}
-
-fn indices(names: &[Name], providers: &[&str], at: At<'_>, errors: &mut Errors) -> Vec<usize> {
-    let Value::List(nodes) = &at.node().value else { return Vec::new() };
-    if names.is_empty() {
-        at.error(errors, "expected at least one provider");
-    }
-    let mut found = Vec::with_capacity(names.len());
-    for (i, (name, node)) in names.iter().zip(nodes).enumerate() {
-        let at = at.index(i, node);
-        match providers.iter().position(|p| *p == name.as_str()) {
-            Some(index) if found.contains(&index) => {
-                at.error(errors, format!("`{}` stands in the list twice", name.as_str()));
-            }
-            Some(index) => found.push(index),
-            None => at.error(errors, format!("`{}` is no provider of this policy", name.as_str())),
-        }
-    }
-    found
-}
-
-/// Every place in which any provider looks.
-fn places(providers: &[Provider]) -> Places {
-    let mut places = Places::default();
-    for carrier in providers.iter().flat_map(|p| p.place.carriers()) {
-        let add = |list: &mut Vec<String>, name: &str| {
-            if !list.iter().any(|known| known == name) {
-                list.push(name.to_owned());
-            }
-        };
-        if let Some(scheme) = carrier.scheme() {
-            add(&mut places.schemes, scheme);
-        }
-        if let Some(header) = carrier.header() {
-            add(&mut places.headers, header);
-        }
-    }
-    places
 }

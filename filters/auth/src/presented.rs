@@ -2,18 +2,15 @@
 
 use postern_core::{Headers, Target};
 
-use crate::carrier::Found;
+use crate::carrier::{Carrier, Found};
+use crate::cookies;
 
 /// What a request presents.
 #[derive(Debug)]
 pub(crate) enum Presented<'a> {
-    /// Nothing.
-    Nothing,
-    /// One credential, not yet looked into.
-    One(Found<'a>),
-    /// `Authorization` with a scheme that no provider reads.
-    Unsupported,
-    /// More than one way or copy: which one counts is anybody's guess.
+    /// Credentials, each in another place, not yet looked into.
+    These(Vec<Found<'a>>),
+    /// More than one copy in one place: which one counts is anybody's guess.
     Several(&'static str),
 }
 
@@ -21,68 +18,105 @@ pub(crate) enum Presented<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     /// `Authorization` schemes in lower case.
-    pub(crate) schemes: Vec<String>,
+    schemes: Vec<String>,
     /// Headers of their own, in lower case.
-    pub(crate) headers: Vec<String>,
+    headers: Vec<String>,
+    /// Query parameters.
+    parameters: Vec<String>,
+    /// Cookies.
+    cookies: Vec<String>,
 }
 
+/// More than one credential, wherever they stand.
+pub(crate) const MORE_THAN_ONE: &str = "the request has more than one credential";
+
 impl Places {
-    /// Looks into every place at once; each header is looked at once.
-    pub(crate) fn look<'a>(&self, headers: &'a Headers<'a>, target: &Target<'_>) -> Presented<'a> {
-        // RFC 6750 §2.3: a way of sending a token that is not offered here,
-        // and that leaves it in logs.
-        if target.query_values("access_token").next().is_some() {
-            return Presented::Several("a token in the query is not accepted");
+    /// All that these carriers read.
+    pub(crate) fn of<'c>(carriers: impl Iterator<Item = &'c Carrier>) -> Self {
+        let mut places = Places::default();
+        let add = |list: &mut Vec<String>, name: Option<&str>| {
+            let new = name.filter(|name| list.iter().all(|known| known != name));
+            list.extend(new.map(str::to_owned));
+        };
+        for carrier in carriers {
+            add(&mut places.schemes, carrier.scheme());
+            add(&mut places.headers, carrier.header());
+            add(&mut places.parameters, carrier.query());
+            add(&mut places.cookies, carrier.cookie());
         }
-        let mut found: Option<Found<'a>> = None;
-        let mut unsupported = false;
+        places
+    }
+
+    /// Looks into every place at once; each header is looked at once.
+    pub(crate) fn look<'a>(
+        &'a self,
+        headers: &'a Headers<'_>,
+        target: &Target<'a>,
+    ) -> Presented<'a> {
+        let mut found = Vec::with_capacity(1);
+        if target.query().is_some()
+            && let Err(why) = self.look_into_query(target, &mut found)
+        {
+            return Presented::Several(why);
+        }
         for (name, value) in headers.iter() {
             let next = if name == "authorization" {
                 match self.authorization(value) {
-                    Presented::One(found) => Some(found),
-                    Presented::Unsupported => {
-                        if unsupported || found.is_some() {
-                            return Presented::Several(MORE_THAN_ONE);
-                        }
-                        unsupported = true;
-                        None
-                    }
-                    several => return several,
+                    Some(found) => found,
+                    None => return Presented::Several(MORE_THAN_ONE),
                 }
             } else if self.headers.iter().any(|own| own == name) {
                 if value.contains(&b',') {
                     return Presented::Several(MORE_THAN_ONE);
                 }
-                Some(Found::Header { name, value })
-            } else {
-                None
-            };
-            if let Some(next) = next {
-                if found.is_some() || unsupported {
-                    return Presented::Several(MORE_THAN_ONE);
+                Found::Header { name, value }
+            } else if name == "cookie" && !self.cookies.is_empty() {
+                for (name, value) in cookies::pairs(value) {
+                    let own = self.cookies.iter().find(|own| own.as_bytes() == name);
+                    found.extend(own.map(|name| Found::Cookie { name, value }));
                 }
-                found = Some(next);
-            }
+                continue;
+            } else {
+                continue;
+            };
+            found.push(next);
         }
-        match found {
-            Some(found) => Presented::One(found),
-            None if unsupported => Presented::Unsupported,
-            None => Presented::Nothing,
+        if found.len() > 1 && has_twins(&found) {
+            return Presented::Several(MORE_THAN_ONE);
         }
+        Presented::These(found)
+    }
+
+    fn look_into_query<'a>(
+        &'a self,
+        target: &Target<'a>,
+        found: &mut Vec<Found<'a>>,
+    ) -> Result<(), &'static str> {
+        // RFC 6750 §2.3: a way of sending a token that leaves it in logs.
+        let token = "access_token";
+        if self.parameters.iter().all(|own| own != token)
+            && target.query_values(token).next().is_some()
+        {
+            return Err("a token in the query is not accepted");
+        }
+        for name in &self.parameters {
+            found.extend(target.query_values(name).map(|value| Found::Query { name, value }));
+        }
+        Ok(())
     }
 
     /// The proxy joins repeated `Authorization` headers with commas, which
-    /// stand in none of the supported credentials.
-    fn authorization<'a>(&self, value: &'a [u8]) -> Presented<'a> {
+    /// stand in none of the supported credentials: `None`.
+    fn authorization<'a>(&self, value: &'a [u8]) -> Option<Found<'a>> {
         let joined = value.split(|b| *b == b',').map(<[u8]>::trim_ascii_start);
         let several = value.contains(&b',');
         if several && joined.into_iter().any(|part| self.scheme(part).is_some()) {
-            return Presented::Several(MORE_THAN_ONE);
+            return None;
         }
-        match self.scheme(value) {
-            Some((scheme, rest)) => Presented::One(Found::Authorization { scheme, rest }),
-            None => Presented::Unsupported,
-        }
+        Some(match self.scheme(value) {
+            Some((scheme, rest)) => Found::Authorization { scheme, rest },
+            None => Found::Unsupported,
+        })
     }
 
     /// The scheme in lower case, if a provider reads it, and what follows it.
@@ -95,7 +129,18 @@ impl Places {
     }
 }
 
-const MORE_THAN_ONE: &str = "the request has more than one credential";
+/// Do two stand in the same place?
+fn has_twins(found: &[Found<'_>]) -> bool {
+    let place = |found: &Found<'_>| match found {
+        Found::Authorization { .. } | Found::Unsupported => (0, String::new()),
+        Found::Header { name, .. } => (1, (*name).to_owned()),
+        Found::Query { name, .. } => (2, (*name).to_owned()),
+        Found::Cookie { name, .. } => (3, (*name).to_owned()),
+    };
+    let mut places: Vec<_> = found.iter().map(place).collect();
+    places.sort_unstable();
+    places.windows(2).any(|pair| pair.first() == pair.last())
+}
 
 #[cfg(test)]
 mod tests {
@@ -107,20 +152,25 @@ mod tests {
         let places = Places {
             schemes: vec!["bearer".to_owned(), "basic".to_owned()],
             headers: vec!["x-api-key".to_owned()],
+            parameters: vec!["api_key".to_owned()],
+            cookies: vec!["session".to_owned()],
         };
         let headers = Headers::new(headers.iter().map(|(n, v)| (*n, *v)));
         let target = Target::parse(Some(path.as_bytes())).unwrap();
-        match places.look(&headers, &target) {
-            Presented::Nothing => "nothing".to_owned(),
-            Presented::Unsupported => "unsupported".to_owned(),
-            Presented::Several(why) => format!("400 {why}"),
-            Presented::One(Found::Authorization { scheme, rest }) => {
-                format!("{scheme}|{}", String::from_utf8_lossy(rest))
-            }
-            Presented::One(Found::Header { name, value }) => {
-                format!("{name}:{}", String::from_utf8_lossy(value))
-            }
-        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let found = match places.look(&headers, &target) {
+            Presented::Several(why) => return format!("400 {why}"),
+            Presented::These(found) => found,
+        };
+        let words = found.iter().map(|found| match found {
+            Found::Unsupported => "unsupported".to_owned(),
+            Found::Authorization { scheme, rest } => format!("{scheme}|{}", text(rest)),
+            Found::Header { name, value } => format!("{name}:{}", text(value)),
+            Found::Query { name, value } => format!("?{name}={}", text(value)),
+            Found::Cookie { name, value } => format!("{name}={}", text(value)),
+        });
+        let words: Vec<String> = words.collect();
+        if words.is_empty() { "nothing".to_owned() } else { words.join(" + ") }
     }
 
     #[track_caller]
@@ -162,10 +212,22 @@ mod tests {
         check(&[("authorization", "Bearer a"), ("authorization", "Digest b")], TWO);
         check(&[("authorization", "Digest b"), ("authorization", "Bearer a")], TWO);
         check(&[("authorization", "Digest b"), ("authorization", "Digest c")], TWO);
-        check(&[("authorization", "Bearer a"), ("x-api-key", "k")], TWO);
-        check(&[("x-api-key", "k"), ("authorization", "Digest a")], TWO);
+        check(&[("cookie", "session=a; session=b")], TWO);
+        check(&[("cookie", "session=a"), ("cookie", "session=a")], TWO);
+        assert_eq!(look(&[], "/?api_key=a&api%5fkey=a"), TWO);
         check(&[("x-api-key", "k"), ("x-api-key", "k")], TWO);
         check(&[("x-api-key", "k,k")], TWO);
+    }
+
+    #[test]
+    fn credentials_in_different_places_are_all_found() {
+        check(&[("authorization", "Bearer a"), ("x-api-key", "k")], "bearer| a + x-api-key:k");
+        check(&[("x-api-key", "k"), ("authorization", "Digest a")], "x-api-key:k + unsupported");
+        check(&[("cookie", "a=b; session=c; d=e")], "session=c");
+        check(&[("cookie", "Session=c; xsession=d")], "nothing");
+        let cookie = [("cookie", &b"session=c"[..])];
+        assert_eq!(look(&cookie, "/?api%5Fkey=a%2b"), "?api_key=a%2b + session=c");
+        assert_eq!(look(&[], "/?API_KEY=a"), "nothing");
     }
 
     #[test]

@@ -39,12 +39,15 @@ pub(crate) struct Provider {
 pub(crate) enum Place {
     /// In one of these.
     Carriers(Vec<Carrier>),
+    /// In the connection, not in the request.
+    Connection,
 }
 
 impl Place {
     pub(crate) fn carriers(&self) -> &[Carrier] {
         match self {
             Place::Carriers(carriers) => carriers,
+            Place::Connection => &[],
         }
     }
 }
@@ -107,7 +110,8 @@ impl Provider {
         self.index = index as u64;
         self.first_metric = first;
         let named = |metric: Metric| Metric {
-            name: format!("provider.{}.{}", self.name, metric.name).into(),
+            // A dot would end the provider's name in the metric's.
+            name: format!("provider.{}.{}", self.name.replace('.', "_"), metric.name).into(),
             kind: metric.kind,
         };
         let decisions = Reason::ALL.iter().map(|reason| reason.code());

@@ -52,6 +52,8 @@ pub(crate) enum Reason {
     ApiKeyExpired,
     /// The API key is not valid yet.
     ApiKeyNotYetValid,
+    /// It was revoked.
+    Revoked,
     /// A kind of credential that the route does not take.
     Kind,
 }
@@ -83,6 +85,7 @@ impl Reason {
         Reason::Owner,
         Reason::ApiKeyExpired,
         Reason::ApiKeyNotYetValid,
+        Reason::Revoked,
         Reason::Kind,
     ];
 
@@ -126,6 +129,7 @@ impl Reason {
             Reason::Owner => ("wrong_owner", "the API key is not valid"),
             Reason::ApiKeyExpired => ("api_key_expired", "the API key has expired"),
             Reason::ApiKeyNotYetValid => ("api_key_not_yet_valid", "the API key is not valid yet"),
+            Reason::Revoked => ("revoked", "the credential was revoked"),
             Reason::Kind => ("wrong_kind", "this route does not take that kind of credential"),
         }
     }

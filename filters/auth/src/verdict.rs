@@ -68,6 +68,8 @@ pub(crate) enum Verdict {
     Known(Rc<Known>),
     /// It is not.
     Bad(Reason),
+    /// There is none: only for what a connection presents.
+    Absent,
     /// That shows when work beside the stream is done. The request is asked
     /// about again then, or when `at_most` is over since it was asked first:
     /// then the answer has to be another.

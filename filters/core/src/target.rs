@@ -194,6 +194,23 @@ impl<'a> Target<'a> {
         out
     }
 
+    /// The canonical path with the query, without the parameters of these
+    /// names; no `?` is left of a query that is empty then.
+    #[must_use]
+    pub fn canonical_without(&self, names: &[&str]) -> Vec<u8> {
+        let mut out = self.canonical_path();
+        let named = |pair: &&[u8]| {
+            query_pairs(pair).any(|(n, _)| names.iter().any(|own| decode_form(n) == own.as_bytes()))
+        };
+        let parts = self.query.unwrap_or_default().split(|b| *b == b'&');
+        let kept: Vec<&[u8]> = parts.filter(|pair| !named(pair)).collect();
+        if !kept.iter().all(|pair| pair.is_empty()) {
+            out.push(b'?');
+            out.extend_from_slice(&kept.join(&b"&"[..]));
+        }
+        out
+    }
+
     /// The canonical path without the query.
     #[must_use]
     pub fn canonical_path(&self) -> Vec<u8> {

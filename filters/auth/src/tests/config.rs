@@ -63,7 +63,7 @@ fn every_mistake_at_once() {
          providers.keys: unknown key `apikey`, did you mean `api_key`?\n\
          rules[0].match: unknown key `path`, did you mean `paths`?\n\
          rules[3].require.none: expected `true`; leave the key out otherwise\n\
-         rules[4].require: expected exactly one key of `any_of`, `optional` or `none`\n\
+         rules[4].require: expected exactly one key of `any_of`, `all_of`, `optional` or `none`\n\
          providers.a b.name: expected a name of 1 to 64 letters, digits, `.`, `_` or `-`\n\
          providers.a b.api_key.from: expected at least one\n\
          providers.a b.api_key.keys: expected at least one\n\

@@ -14,13 +14,16 @@ mod bytes;
 mod config;
 mod keys;
 mod mint;
+mod requires;
 mod vectors;
 
 use std::time::Duration;
 
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
-use postern_core::{Filter, HeaderEdit, Headers, Identity, Outcome, Refusal, Request, Step};
+use postern_core::{
+    Filter, HeaderEdit, Headers, Identity, Outcome, Refusal, Request, Response, Step,
+};
 use serde_json::{Value, json};
 
 use crate::Auth;

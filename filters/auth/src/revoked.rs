@@ -1,0 +1,101 @@
+//! Credentials that are refused although they are good otherwise.
+
+use std::collections::{HashMap, HashSet};
+
+use postern_core::config::Text;
+
+use crate::checked::Checked;
+use crate::instant::Instant;
+
+postern_core::config! {
+    /// Credentials that are refused although they are good otherwise; remembered
+    /// ones too, from the moment at which the configuration is in force.
+    #[derive(Default)]
+    pub struct RevokedConfig {
+        /// Ids of tokens (`jti`).
+        token_ids: Vec<Text> = Vec::new(),
+        /// Subjects: every credential of theirs.
+        subjects: Vec<Text> = Vec::new(),
+        /// Credentials, as records name them: `api_key:northwind-2015`.
+        credentials: Vec<Text> = Vec::new(),
+        /// Clients: every credential that names them.
+        clients: Vec<Text> = Vec::new(),
+        /// Tokens that were issued before a time; those that do not say when
+        /// they were issued, too.
+        issued_before: Vec<IssuedBeforeConfig> = Vec::new(),
+    }
+
+    /// Tokens that were issued before a time: of a subject, of a client, of a
+    /// subject by a client, or all.
+    pub struct IssuedBeforeConfig {
+        /// Whose; left out: everybody's.
+        subject: Option<Text>,
+        /// For which client; left out: for all.
+        client: Option<Text>,
+        /// The time: `2026-01-31T12:00:00Z`.
+        at: Instant,
+    }
+}
+
+/// A compiled list.
+#[derive(Debug, Default)]
+pub(crate) struct Revoked {
+    token_ids: HashSet<String>,
+    subjects: HashSet<String>,
+    credentials: HashSet<String>,
+    clients: HashSet<String>,
+    /// By subject and client: the latest time.
+    issued_before: HashMap<(Option<String>, Option<String>), i64>,
+}
+
+impl Revoked {
+    pub(crate) fn new(config: &RevokedConfig) -> Self {
+        let set = |list: &[Text]| list.iter().map(|text| text.as_str().to_owned()).collect();
+        let mut revoked = Revoked {
+            token_ids: set(&config.token_ids),
+            subjects: set(&config.subjects),
+            credentials: set(&config.credentials),
+            clients: set(&config.clients),
+            issued_before: HashMap::new(),
+        };
+        for one in &config.issued_before {
+            let text = |text: &Option<Text>| text.as_ref().map(|t| t.as_str().to_owned());
+            revoked.add_issued_before(text(&one.subject), text(&one.client), one.at.0);
+        }
+        revoked
+    }
+
+    fn add_issued_before(&mut self, subject: Option<String>, client: Option<String>, at: i64) {
+        let latest = self.issued_before.entry((subject, client)).or_insert(at);
+        *latest = at.max(*latest);
+    }
+
+    /// Is this credential on the list?
+    pub(crate) fn has(&self, checked: &Checked) -> bool {
+        let caller = &checked.caller;
+        let client = caller.client.as_deref();
+        holds(&self.token_ids, checked.token_id.as_deref())
+            || holds(&self.subjects, Some(&caller.sub))
+            || holds(&self.credentials, Some(&caller.credential))
+            || holds(&self.clients, client)
+            || self.was_issued_too_early(checked, client)
+    }
+
+    fn was_issued_too_early(&self, checked: &Checked, client: Option<&str>) -> bool {
+        // Keys, secrets and certificates are issued elsewhere.
+        let kind = checked.caller.credential.split(':').next().unwrap_or_default();
+        if self.issued_before.is_empty() || !matches!(kind, "jwt" | "token") {
+            return false;
+        }
+        let subject = Some(checked.caller.sub.as_str());
+        [(None, None), (subject, None), (None, client), (subject, client)].iter().any(|(s, c)| {
+            let key = (s.map(str::to_owned), c.map(str::to_owned));
+            let at = self.issued_before.get(&key);
+            at.is_some_and(|at| checked.issued.is_none_or(|issued| issued < *at))
+        })
+    }
+}
+
+fn holds(set: &HashSet<String>, text: Option<&str>) -> bool {
+    !set.is_empty() && text.is_some_and(|text| set.contains(text))
+}

@@ -40,6 +40,7 @@ pub(crate) enum Place {
     /// In one of these.
     Carriers(Vec<Carrier>),
     /// In the connection, not in the request.
+    #[allow(dead_code)] // Until certificates are here.
     Connection,
 }
 

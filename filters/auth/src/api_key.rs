@@ -163,6 +163,12 @@ impl ApiKeyConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
+impl Digest {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl Decode for Digest {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         const EXPECTED: &str = "a SHA-256 digest as 64 hexadecimal digits";
@@ -196,6 +202,12 @@ fn byte(pair: &[u8]) -> Option<u8> {
 /// A text that can stand in a header: a subject, client or plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printable(String);
+
+impl Printable {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Decode for Printable {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {

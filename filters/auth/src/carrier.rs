@@ -49,6 +49,11 @@ impl Carrier {
         Carrier::Authorization(Scheme("bearer".to_owned()))
     }
 
+    /// `Authorization: Basic` (RFC 7617).
+    pub(crate) fn basic() -> Self {
+        Carrier::Basic(Yes)
+    }
+
     /// `x-api-key`.
     pub(crate) fn api_key_header() -> Self {
         let name = CredentialHeader(HeaderName::from_static("x-api-key"));

@@ -269,7 +269,7 @@ fn telling(reason: Reason) -> u8 {
     match reason {
         Reason::Kind => 0,
         Reason::NotAToken => 1,
-        Reason::ApiKey => 2,
+        Reason::ApiKey | Reason::UserOrSecret => 2,
         Reason::Issuer => 3,
         _ => 4,
     }

@@ -8,6 +8,7 @@
 
 mod algorithm;
 mod api_key;
+mod basic;
 mod budget;
 mod carrier;
 mod challenge;

@@ -5,6 +5,7 @@ use postern_core::filter::Environment;
 use postern_core::{Answer, Host, Metric, Work};
 
 use crate::api_key::{ApiKeys, ApiKeysConfig};
+use crate::basic::{Basic, BasicConfig};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
 use crate::jwt::{Jwt, JwtConfig};
 use crate::reason::Reason;
@@ -17,6 +18,8 @@ postern_core::config! {
         jwt: Jwt(JwtConfig),
         /// API keys, kept as digests.
         api_key: ApiKeys(ApiKeysConfig),
+        /// HTTP Basic with generated secrets, kept as digests.
+        basic: Basic(BasicConfig),
     }
 }
 
@@ -74,6 +77,11 @@ impl Provider {
                 check_carriers(&keys.from, true, at, errors);
                 let kind = ApiKeys::compile(keys, name, at, errors);
                 (Place::Carriers(keys.from.clone()), keys.forward, Box::new(kind))
+            }
+            ProviderConfig::Basic(basic) => {
+                let at = at.key("basic", at.node().get("basic")?);
+                let kind = Basic::compile(basic, name, at, errors);
+                (Place::Carriers(vec![Carrier::basic()]), basic.forward, Box::new(kind))
             }
         };
         Some(Provider { name: name.to_owned(), place, forward, kind, index: 0, first_metric: 0 })

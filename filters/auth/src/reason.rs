@@ -54,6 +54,12 @@ pub(crate) enum Reason {
     ApiKeyNotYetValid,
     /// It was revoked.
     Revoked,
+    /// No such user, or not the secret of that user.
+    UserOrSecret,
+    /// The secret of HTTP Basic has expired.
+    SecretExpired,
+    /// The secret of HTTP Basic is not valid yet.
+    SecretNotYetValid,
     /// A kind of credential that the route does not take.
     Kind,
 }
@@ -86,6 +92,9 @@ impl Reason {
         Reason::ApiKeyExpired,
         Reason::ApiKeyNotYetValid,
         Reason::Revoked,
+        Reason::UserOrSecret,
+        Reason::SecretExpired,
+        Reason::SecretNotYetValid,
         Reason::Kind,
     ];
 
@@ -130,6 +139,12 @@ impl Reason {
             Reason::ApiKeyExpired => ("api_key_expired", "the API key has expired"),
             Reason::ApiKeyNotYetValid => ("api_key_not_yet_valid", "the API key is not valid yet"),
             Reason::Revoked => ("revoked", "the credential was revoked"),
+            // One for both, so that nobody can learn that a user exists.
+            Reason::UserOrSecret => {
+                ("wrong_user_or_secret", "the user name or the secret is not valid")
+            }
+            Reason::SecretExpired => ("secret_expired", "the secret has expired"),
+            Reason::SecretNotYetValid => ("secret_not_yet_valid", "the secret is not valid yet"),
             Reason::Kind => ("wrong_kind", "this route does not take that kind of credential"),
         }
     }

@@ -10,6 +10,7 @@
 
 mod admits;
 mod attacks;
+mod basic;
 mod bytes;
 mod config;
 mod keys;

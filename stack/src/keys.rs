@@ -12,10 +12,22 @@ use ring::signature::{
 use ring::{error, hmac};
 use serde_json::{Value, json};
 
-/// Every key that the demo signs with, one per algorithm.
+/// RSA keys that nobody has seen yet: `ring` cannot make any.
+const SPARE: [&str; 3] = [
+    include_str!("../keys/rs256-2.pem"),
+    include_str!("../keys/rs256-3.pem"),
+    include_str!("../keys/rs256-4.pem"),
+];
+
+/// Keys added to the committed ones at most.
+const MOST_ADDED: usize = 1000;
+
+/// Every key that the demo signs with: one per algorithm at first. The newest of an algorithm
+/// signs unless another is asked for.
 pub struct Keys {
     keys: Vec<Key>,
     random: SystemRandom,
+    spare: usize,
 }
 
 impl Keys {
@@ -34,13 +46,84 @@ impl Keys {
         ];
         let mut keys = Vec::with_capacity(pairs.len() + 1);
         for (algorithm, pem) in pairs {
-            keys.push(Key { algorithm, secret: Secret::from_pem(algorithm, pem, &random)? });
+            keys.push(Key::new(algorithm, Secret::from_pem(algorithm, pem, &random)?));
         }
-        keys.push(Key {
-            algorithm: Algorithm::Hs256,
-            secret: Secret::from_base64url(include_str!("../keys/hs256.txt"))?,
-        });
-        Ok(Self { keys, random })
+        let shared = Secret::from_base64url(include_str!("../keys/hs256.txt"))?;
+        keys.push(Key::new(Algorithm::Hs256, shared));
+        Ok(Self { keys, random, spare: 0 })
+    }
+
+    /// Adds a key, which signs from now on whatever does not ask for another. Keys of RSA are out
+    /// of a small stock, the others are made.
+    ///
+    /// # Errors
+    /// The id is taken, the stock is used up, or the algorithm shares its secret.
+    pub fn add(
+        &mut self,
+        algorithm: Algorithm,
+        kid: String,
+        published: bool,
+    ) -> Result<(), KeyError> {
+        let failed = |problem| KeyError { algorithm, problem };
+        if self.named(&kid).is_some() {
+            return Err(failed("has a key of that id"));
+        }
+        if self.keys.len() >= Algorithm::ALL.len() + MOST_ADDED {
+            return Err(failed("has too many keys already"));
+        }
+        let unmade = |_| failed("key cannot be made");
+        let secret = match algorithm {
+            Algorithm::Rs256 | Algorithm::Ps256 => {
+                let pem = SPARE.get(self.spare).ok_or(failed("has no key left in stock"))?;
+                self.spare += 1;
+                Secret::from_pem(algorithm, pem, &self.random)?
+            }
+            Algorithm::Es256 | Algorithm::Es384 => {
+                let (signing, _) = algorithm.curve().ok_or(failed("has no curve"))?;
+                let der = EcdsaKeyPair::generate_pkcs8(signing, &self.random).map_err(unmade)?;
+                Secret::from_der(algorithm, der.as_ref(), &self.random)?
+            }
+            Algorithm::EdDsa => {
+                let der = Ed25519KeyPair::generate_pkcs8(&self.random).map_err(unmade)?;
+                Secret::from_der(algorithm, der.as_ref(), &self.random)?
+            }
+            Algorithm::Hs256 => return Err(failed("has a secret, which is in no key set")),
+        };
+        self.keys.push(Key { algorithm, kid, published, secret });
+        Ok(())
+    }
+
+    /// Puts a key into the published set or takes it out; it signs as before. Is there such a key?
+    pub fn publish(&mut self, kid: &str, published: bool) -> bool {
+        let key = self.keys.iter_mut().find(|key| key.kid == kid);
+        key.is_some_and(|key| {
+            key.published = published;
+            true
+        })
+    }
+
+    /// Takes every key of an algorithm but one out of the published set.
+    pub fn retire(&mut self, algorithm: Algorithm, but: &str) {
+        for key in self.keys.iter_mut().filter(|key| key.algorithm == algorithm && key.kid != but) {
+            key.published = false;
+        }
+    }
+
+    /// Id, algorithm, whether it is published; the oldest first.
+    pub fn list(&self) -> impl Iterator<Item = (&str, Algorithm, bool)> {
+        self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.published))
+    }
+
+    /// The key that signs with an algorithm.
+    #[must_use]
+    pub fn newest(&self, algorithm: Algorithm) -> Option<&Key> {
+        self.keys.iter().rev().find(|key| key.algorithm == algorithm)
+    }
+
+    /// The key of an id.
+    #[must_use]
+    pub fn named(&self, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid == kid)
     }
 
     /// The signature of `message`, as RFC 7518 puts it into a JWS.
@@ -48,17 +131,24 @@ impl Keys {
     /// # Errors
     /// The algorithm has no key, or the key cannot sign.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.keys
-            .iter()
-            .find(|key| key.algorithm == algorithm)
-            .ok_or(KeyError { algorithm, problem: "has no key" })?
-            .sign(message, &self.random)
+        let key = self.newest(algorithm).ok_or(KeyError { algorithm, problem: "has no key" })?;
+        self.sign_with(key, message)
     }
 
-    /// The JWK set (RFC 7517 §5) of all public keys. Shared secrets are not in it.
+    /// The signature of one of these keys.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn sign_with(&self, key: &Key, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        key.sign(message, &self.random)
+    }
+
+    /// The JWK set (RFC 7517 §5) of the public keys that are published. Shared secrets are never
+    /// in it.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        let keys: Vec<Value> = self.keys.iter().filter_map(Key::jwk).collect();
+        let keys: Vec<Value> =
+            self.keys.iter().filter(|key| key.published).filter_map(Key::jwk).collect();
         json!({ "keys": keys })
     }
 
@@ -114,19 +204,47 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The id of the key that signs with this algorithm, `demo-rs256` for example.
+    /// The id of the committed key of this algorithm, `demo-rs256` for example.
     #[must_use]
     pub fn kid(self) -> String {
         format!("demo-{}", self.name().to_ascii_lowercase())
     }
+
+    fn curve(self) -> Option<(&'static EcdsaSigningAlgorithm, &'static str)> {
+        match self {
+            Self::Es256 => Some((&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256")),
+            Self::Es384 => Some((&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384")),
+            Self::Rs256 | Self::Ps256 | Self::EdDsa | Self::Hs256 => None,
+        }
+    }
 }
 
-struct Key {
+/// A key with its id.
+pub struct Key {
     algorithm: Algorithm,
+    kid: String,
+    /// Is it in the key set?
+    published: bool,
     secret: Secret,
 }
 
 impl Key {
+    fn new(algorithm: Algorithm, secret: Secret) -> Self {
+        Self { algorithm, kid: algorithm.kid(), published: true, secret }
+    }
+
+    /// Its id, `kid`.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// What it signs with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     fn sign(&self, message: &[u8], random: &SystemRandom) -> Result<Vec<u8>, KeyError> {
         let signature = match &self.secret {
             Secret::Rsa(pair, encoding) => {
@@ -142,7 +260,7 @@ impl Key {
     }
 
     fn jwk(&self) -> Option<Value> {
-        let kid = self.algorithm.kid();
+        let kid = &self.kid;
         let alg = self.algorithm.name();
         match &self.secret {
             Secret::Rsa(pair, _) => {
@@ -182,21 +300,25 @@ impl Secret {
     fn from_pem(algorithm: Algorithm, text: &str, random: &SystemRandom) -> Result<Self, KeyError> {
         let unreadable = KeyError { algorithm, problem: "key file is not PKCS #8 in PEM" };
         let der = der(text).ok_or(unreadable)?;
+        Self::from_der(algorithm, &der, random)
+    }
+
+    fn from_der(algorithm: Algorithm, der: &[u8], random: &SystemRandom) -> Result<Self, KeyError> {
+        let other = KeyError { algorithm, problem: "key file holds a key of another kind" };
         let rsa =
-            |encoding| RsaKeyPair::from_pkcs8(&der).map(|pair| Self::Rsa(Box::new(pair), encoding));
-        let ec = |signing: &'static EcdsaSigningAlgorithm, curve| {
-            EcdsaKeyPair::from_pkcs8(signing, &der, random)
-                .map(|pair| Self::Ec(Box::new(pair), curve))
-        };
+            |encoding| RsaKeyPair::from_pkcs8(der).map(|pair| Self::Rsa(Box::new(pair), encoding));
         match algorithm {
             Algorithm::Rs256 => rsa(&RSA_PKCS1_SHA256),
             Algorithm::Ps256 => rsa(&RSA_PSS_SHA256),
-            Algorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"),
-            Algorithm::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
-            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(Self::Ed),
-            Algorithm::Hs256 => return Err(unreadable),
+            Algorithm::Es256 | Algorithm::Es384 => {
+                let (signing, curve) = algorithm.curve().ok_or(other)?;
+                EcdsaKeyPair::from_pkcs8(signing, der, random)
+                    .map(|pair| Self::Ec(Box::new(pair), curve))
+            }
+            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Self::Ed),
+            Algorithm::Hs256 => return Err(other),
         }
-        .map_err(|_| KeyError { algorithm, problem: "key file holds a key of another kind" })
+        .map_err(|_| other)
     }
 
     fn from_base64url(text: &str) -> Result<Self, KeyError> {

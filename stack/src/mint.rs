@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::keys::{Algorithm, Keys, base64url};
+use crate::keys::{Algorithm, Key, Keys, base64url};
 
 /// The issuer named in tokens unless the request says otherwise.
 pub const ISSUER: &str = "https://id.example.com";
@@ -36,6 +36,8 @@ pub struct MintRequest {
     pub sub: String,
     /// Which key signs, and header `alg`. Default `RS256`.
     pub alg: Option<String>,
+    /// Which of the algorithm's keys signs, and header `kid`. Default: the newest.
+    pub kid: Option<String>,
     /// Claim `scope`, joined by spaces (RFC 8693 §4.2). Default [`SCOPES`]; none: no claim.
     pub scopes: Option<Vec<String>>,
     /// Claim `aud`, a string or a list. Default [`AUDIENCE`].
@@ -59,6 +61,7 @@ impl MintRequest {
         Self {
             sub: sub.to_owned(),
             alg: None,
+            kid: None,
             scopes: None,
             aud: None,
             iss: None,
@@ -75,16 +78,12 @@ impl MintRequest {
 /// # Errors
 /// A message for the caller: the algorithm is unknown, or the key cannot sign.
 pub fn mint(keys: &Keys, request: MintRequest, now: i64) -> Result<String, String> {
-    let name = request.alg.as_deref().unwrap_or("RS256");
-    let algorithm = Algorithm::named(name).ok_or_else(|| {
-        let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-        format!("alg: `{name}` is not known, expected one of {known}")
-    })?;
+    let key = picked(keys, request.alg.as_deref(), request.kid.as_deref())?;
     let id = keys.random_text().map_err(|_| "no randomness for the token id".to_owned())?;
 
     let mut header = Map::new();
-    header.insert("alg".to_owned(), json!(algorithm.name()));
-    header.insert("kid".to_owned(), json!(algorithm.kid()));
+    header.insert("alg".to_owned(), json!(key.algorithm().name()));
+    header.insert("kid".to_owned(), json!(key.kid()));
     header.insert("typ".to_owned(), json!("at+jwt"));
     lay_over(&mut header, request.header);
 
@@ -106,8 +105,33 @@ pub fn mint(keys: &Keys, request: MintRequest, now: i64) -> Result<String, Strin
 
     let encode = |part: Map<String, Value>| base64url(Value::Object(part).to_string().as_bytes());
     let signed = format!("{}.{}", encode(header), encode(claims));
-    let signature = keys.sign(algorithm, signed.as_bytes()).map_err(|error| error.to_string())?;
+    let signature = keys.sign_with(key, signed.as_bytes()).map_err(|error| error.to_string())?;
     Ok(format!("{signed}.{}", base64url(&signature)))
+}
+
+/// The key of that id, else the newest of that algorithm.
+fn picked<'k>(keys: &'k Keys, alg: Option<&str>, kid: Option<&str>) -> Result<&'k Key, String> {
+    let algorithm = alg.map(algorithm).transpose()?;
+    let Some(kid) = kid else {
+        let algorithm = algorithm.unwrap_or(Algorithm::Rs256);
+        return keys.newest(algorithm).ok_or_else(|| format!("{} has no key", algorithm.name()));
+    };
+    let key = keys.named(kid).ok_or_else(|| format!("kid: no key is called `{kid}`"))?;
+    match algorithm.filter(|it| *it != key.algorithm()) {
+        None => Ok(key),
+        Some(other) => {
+            let (own, other) = (key.algorithm().name(), other.name());
+            Err(format!("kid: `{kid}` signs with {own}, not with {other}"))
+        }
+    }
+}
+
+/// The algorithm of that name.
+pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::named(name).ok_or_else(|| {
+        let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+        format!("alg: `{name}` is not known, expected one of {known}")
+    })
 }
 
 /// Seconds since 1970.
@@ -117,7 +141,8 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn lay_over(members: &mut Map<String, Value>, changes: Map<String, Value>) {
+/// Null removes a member.
+pub(crate) fn lay_over(members: &mut Map<String, Value>, changes: Map<String, Value>) {
     for (name, value) in changes {
         if value.is_null() {
             // The others keep their order.

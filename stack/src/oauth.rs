@@ -1,5 +1,7 @@
 //! Who the client is (RFC 6749 §2.3), and tokens for it (RFC 6749 §4.4, §6).
 
+use std::sync::{PoisonError, RwLock};
+
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -7,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ct_codecs::{Base64, Decoder as _};
 use ring::digest::{SHA256, digest};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::data::{Client, Data};
 use crate::keys::Keys;
@@ -22,7 +24,7 @@ const FORM: usize = 64 << 10;
 
 /// `POST /token`: client credentials, or a refresh token, in a form.
 pub(crate) async fn token(
-    keys: &Keys,
+    keys: &RwLock<Keys>,
     data: &Data,
     refresh: &Tokens,
     request: Request,
@@ -35,7 +37,7 @@ pub(crate) async fn token(
 }
 
 async fn grant(
-    keys: &Keys,
+    keys: &RwLock<Keys>,
     data: &Data,
     refresh: &Tokens,
     request: Request,
@@ -65,7 +67,7 @@ async fn grant(
 }
 
 fn issue(
-    keys: &Keys,
+    keys: &RwLock<Keys>,
     refresh: &Tokens,
     client: &Client,
     scopes: Vec<String>,
@@ -74,7 +76,8 @@ fn issue(
     let mut request = MintRequest::for_subject(&client.subject);
     request.scopes = Some(scopes.clone());
     request.claims.insert("client_id".to_owned(), json!(client.id));
-    let access_token = mint(keys, request, issued)?;
+    let keys = keys.read().unwrap_or_else(PoisonError::into_inner);
+    let access_token = mint(&keys, request, issued)?;
     let refresh_token = keys.random_text().map_err(|_| "no randomness for a token")?;
     let scope = scopes.join(" ");
     let grant = Grant {
@@ -83,6 +86,7 @@ fn issue(
         scopes,
         issued,
         expires: issued.saturating_add(REFRESH_LIFETIME),
+        claims: Map::new(),
     };
     refresh.issue(refresh_token.clone(), grant);
     Ok(json_reply(&json!({

@@ -81,7 +81,7 @@ pub(crate) fn validated(asked: &HeaderMap, body: &impl Serialize) -> Response {
 }
 
 /// Weak comparison (RFC 9110 §8.8.3.2) with each of the tags that the client has.
-fn holds(asked: &HeaderMap, tag: &str) -> bool {
+pub(crate) fn holds(asked: &HeaderMap, tag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     asked
         .get_all(IF_NONE_MATCH)

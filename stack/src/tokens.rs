@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::{Map, Value};
+
 /// Tokens remembered at most; the oldest are forgotten first.
 const KEPT: usize = 10_000;
 
@@ -19,6 +21,8 @@ pub(crate) struct Grant {
     pub issued: i64,
     /// Seconds since 1970.
     pub expires: i64,
+    /// What an introspection says beside the above, or instead of it.
+    pub claims: Map<String, Value>,
 }
 
 /// The tokens issued since the program started.

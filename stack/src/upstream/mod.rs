@@ -8,7 +8,7 @@ mod market;
 mod private;
 mod recorder;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use axum::Router;
 use axum::extract::Request;
@@ -29,7 +29,7 @@ pub use recorder::{Recorder, Seen};
 /// What the handlers share.
 pub(crate) struct Upstream {
     pub(crate) data: Data,
-    pub(crate) keys: Keys,
+    pub(crate) keys: RwLock<Keys>,
     pub(crate) refresh: Tokens,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Upstream {
 pub fn router(recorder: &Recorder) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let upstream = Arc::new(Upstream {
         data: Data::embedded()?,
-        keys: Keys::embedded()?,
+        keys: RwLock::new(Keys::embedded()?),
         refresh: Tokens::default(),
     });
     let api = Router::new()

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod data;
+mod drills;
 mod http;
 mod idp;
+mod lists;
 mod mint;
 mod policy;
 mod recorder;

@@ -111,8 +111,8 @@ async fn what_cannot_be_minted() {
         ),
         (
             r#"{"sub":"a","scope":1}"#,
-            "unknown field `scope`, expected one of `sub`, `alg`, `scopes`, `aud`, `iss`, `ttl`, \
-             `claims`, `header` at line 1 column 18",
+            "unknown field `scope`, expected one of `sub`, `alg`, `kid`, `scopes`, `aud`, `iss`, \
+             `ttl`, `claims`, `header` at line 1 column 18",
         ),
     ] {
         let answer = ask(&provider(), "POST", "/mint", &[], body).await;

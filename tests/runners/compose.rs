@@ -34,7 +34,9 @@ impl Containers {
     fn of_variables(cases: Vec<Case>) -> Result<Self, String> {
         let folder = PathBuf::from(variable("POSTERN_COMPOSE_DIR")?);
         let log = folder.join("log/access.jsonl");
-        let demo = Demo::at(port("POSTERN_GATEWAY_PORT")?, port("POSTERN_UPSTREAM_PORT")?, log);
+        let [gateway, upstream, idp] =
+            ["POSTERN_GATEWAY_PORT", "POSTERN_UPSTREAM_PORT", "POSTERN_IDP_PORT"].map(port);
+        let demo = Demo::at(gateway?, upstream?, idp?, log);
         Ok(Containers { demo, folder, run: OnceLock::new(), cases })
     }
 

@@ -14,15 +14,17 @@ use crate::observe::{Answer, Seen};
 pub struct Demo {
     gateway: SocketAddr,
     upstream: SocketAddr,
+    idp: SocketAddr,
     log: PathBuf,
 }
 
 impl Demo {
-    /// By the ports of the gateway and of the upstream, and the access log.
+    /// By the ports of the gateway, the upstream and the identity provider, and the
+    /// access log.
     #[must_use]
-    pub fn at(gateway: u16, upstream: u16, log: PathBuf) -> Self {
+    pub fn at(gateway: u16, upstream: u16, idp: u16, log: PathBuf) -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Demo { gateway: local(gateway), upstream: local(upstream), log }
+        Demo { gateway: local(gateway), upstream: local(upstream), idp: local(idp), log }
     }
 
     /// Where the gateway listens.
@@ -35,6 +37,42 @@ impl Demo {
     #[must_use]
     pub fn upstream(&self) -> SocketAddr {
         self.upstream
+    }
+
+    /// Where the identity provider listens.
+    #[must_use]
+    pub fn idp(&self) -> SocketAddr {
+        self.idp
+    }
+
+    /// Tells the identity provider something: a body as JSON, and its answer,
+    /// null where there is none.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn tell_idp(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let text = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let wire = Wire::new(method, path.as_bytes(), b"idp", &[], Some(&text));
+        let answer = send(self.idp(), &wire, PATIENCE)?;
+        if answer.status / 100 == 2 {
+            return Ok(answer.json().unwrap_or_default());
+        }
+        let said = String::from_utf8_lossy(&answer.body);
+        Err(format!("{method} {path}: {} {said}", answer.status))
+    }
+
+    /// How often the identity provider was asked for a path, and how often of that
+    /// it answered 304.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn asked_idp(&self, path: &str) -> Result<(u64, u64), String> {
+        let counters = self.tell_idp("GET", "/__counters", &Value::Null)?;
+        let count = |name: &str| {
+            let paths = counters.get("paths").and_then(|paths| paths.get(path));
+            paths.and_then(|counts| counts.get(name)?.as_u64()).unwrap_or(0)
+        };
+        Ok((count("requests"), count("not_modified")))
     }
 
     /// Sends a request to the gateway.

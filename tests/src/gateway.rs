@@ -66,7 +66,7 @@ impl Gateway {
                 ("POSTERN_IDP_PORT", 0),
                 ("POSTERN_TLS_PORT", 0),
             ],
-            demo: Demo::at(0, 0, run.join("run/access.jsonl")),
+            demo: Demo::at(0, 0, 0, run.join("run/access.jsonl")),
             run: run.join("run"),
             lock: None,
         };
@@ -87,7 +87,8 @@ impl Gateway {
             *port = free;
         }
         let log = gateway.run.join("access.jsonl");
-        gateway.demo = Demo::at(gateway.ports[0].1, gateway.ports[2].1, log);
+        let [http, _, upstream, idp, _] = gateway.ports.map(|(_, port)| port);
+        gateway.demo = Demo::at(http, upstream, idp, log);
         Ok(gateway)
     }
 

@@ -160,11 +160,10 @@ impl Behaviour {
             Some(Body::empty())
         } else if let Some(text) = &self.body {
             Some(Body::from(text.clone()))
-        } else if let Some(size) = self.size {
-            // The member's name and the marks take 13 bytes.
-            Some(Body::from(format!("{{\"filler\":\"{}\"}}", "a".repeat(size.saturating_sub(13)))))
         } else {
-            None
+            // The member's name and the marks take 13 bytes.
+            let filler = |size: usize| "a".repeat(size.saturating_sub(13));
+            self.size.map(|size| Body::from(format!("{{\"filler\":\"{}\"}}", filler(size))))
         };
         let mut reply = match (body, status) {
             (None, None) => return None,

@@ -1,12 +1,15 @@
 //! The claims of a JWT (RFC 7519), and the caller that they name.
 
-use postern_core::challenge::is_scope;
 use postern_core::config::{Node, Value};
 use postern_core::grammar;
 use postern_core::identity::Caller;
-use serde_json::Map;
 
+use crate::checked::Checked;
+use crate::claim_header::ClaimHeader;
+use crate::claim_match::ClaimMatch;
+use crate::claim_path::ClaimPath;
 use crate::jws::strict_object;
+use crate::mapping::{IdentityClaims, Published, printable, publish, scopes};
 use crate::reason::Reason;
 
 /// The longest subject, client or plan, in bytes.
@@ -19,8 +22,32 @@ pub(crate) struct Expected {
     pub(crate) audiences: Vec<String>,
     /// By how many seconds clocks may differ.
     pub(crate) leeway: i64,
-    /// Further claims that the identity carries on.
-    pub(crate) published: Vec<String>,
+    /// The most seconds since `iat`.
+    pub(crate) max_age: Option<i64>,
+    /// These have to be there.
+    pub(crate) required: Vec<ClaimPath>,
+    /// All of these have to hold.
+    pub(crate) matches: Vec<ClaimMatch>,
+}
+
+/// What is made of the claims.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The claims that make up the identity.
+    pub(crate) identity: IdentityClaims,
+    /// Further claims that it carries on.
+    pub(crate) published: Vec<Published>,
+    /// Headers for the upstream.
+    pub(crate) headers: Vec<ClaimHeader>,
+}
+
+/// When a token is good, in seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// From when on it is not, with all tolerance.
+    pub(crate) expires: i64,
+    /// `iat`.
+    pub(crate) issued: Option<i64>,
 }
 
 /// Claims that were read but not yet checked.
@@ -38,13 +65,14 @@ impl Claims {
         self.text("iss")?.ok_or(Reason::MissingClaim)
     }
 
-    /// Checks dates and audience; `now` in seconds since the Unix epoch.
-    pub(crate) fn check(&self, expected: &Expected, now: i64) -> Result<(), Reason> {
+    /// Checks dates, audience, and what else is asked of the claims; `now` in
+    /// seconds since the Unix epoch.
+    pub(crate) fn check(&self, expected: &Expected, now: i64) -> Result<Times, Reason> {
         let leeway = expected.leeway;
-        let expires = self.date("exp")?.ok_or(Reason::MissingClaim)?;
+        let expires = self.date("exp")?.ok_or(Reason::MissingClaim)?.saturating_add(leeway);
         let not_before = self.date("nbf")?;
         let issued = self.date("iat")?;
-        if now >= expires.saturating_add(leeway) {
+        if now >= expires {
             return Err(Reason::Expired);
         }
         if not_before.is_some_and(|at| now.saturating_add(leeway) < at) {
@@ -53,39 +81,58 @@ impl Claims {
         if issued.is_some_and(|at| now.saturating_add(leeway) < at) {
             return Err(Reason::IssuedInFuture);
         }
+        let mut times = Times { expires, issued };
+        if let Some(age) = expected.max_age {
+            let issued = issued.ok_or(Reason::MissingClaim)?;
+            let too_old = issued.saturating_add(age).saturating_add(leeway);
+            if now >= too_old {
+                return Err(Reason::TooOld);
+            }
+            times.expires = expires.min(too_old);
+        }
         // Only ID tokens (OpenID Connect Core §3.1.3.6) have these.
         if self.0.get("at_hash").is_some() || self.0.get("c_hash").is_some() {
             return Err(Reason::WrongType);
         }
-        self.check_audience(&expected.audiences)
+        self.check_audience(&expected.audiences)?;
+        if expected.required.iter().any(|path| path.find(&self.0).is_none()) {
+            return Err(Reason::MissingClaim);
+        }
+        if !expected.matches.iter().all(|m| m.holds(&self.0)) {
+            return Err(Reason::ClaimMismatch);
+        }
+        Ok(times)
     }
 
-    /// The caller that the claims name: `sub`, `client_id` or `azp`, `scope`
-    /// or `scp`, `plan`, `jti`, and what the policy publishes.
-    pub(crate) fn caller(&self, provider: &str, expected: &Expected) -> Result<Caller, Reason> {
-        let client = match self.printable("client_id")? {
-            Some(client) => Some(client),
-            None => self.printable("azp")?,
-        };
-        let credential = match self.text("jti")? {
-            Some(id) if is_plain_id(id) => format!("jwt:{id}"),
-            _ => "jwt".to_owned(),
-        };
-        let mut claims = Map::new();
-        for name in &expected.published {
-            if let Some(node) = self.0.get(name) {
-                claims.insert(name.clone(), to_json(node));
-            }
-        }
-        Ok(Caller {
-            sub: self.printable("sub")?.ok_or(Reason::MissingClaim)?,
+    /// The caller that the claims name, and what is told of it.
+    pub(crate) fn checked(
+        &self,
+        provider: &str,
+        told: &Told,
+        times: Times,
+    ) -> Result<Checked, Reason> {
+        let Told { identity, published, headers } = told;
+        let id = self.text("jti")?;
+        let caller = Caller {
+            sub: printable(&identity.subject, &self.0)?.ok_or(Reason::MissingClaim)?,
             iss: self.text("iss")?.map(str::to_owned),
-            client,
-            scopes: self.scopes()?,
+            client: printable(&identity.client, &self.0)?,
+            scopes: scopes(&identity.scopes, &self.0)?,
             provider: provider.to_owned(),
-            credential,
-            plan: self.printable("plan")?,
-            claims,
+            credential: match id {
+                Some(id) if is_plain_id(id) => format!("jwt:{id}"),
+                _ => "jwt".to_owned(),
+            },
+            plan: printable(&identity.plan, &self.0)?,
+            claims: publish(published, &self.0),
+        };
+        Ok(Checked {
+            caller,
+            headers: headers.iter().filter_map(|header| header.of(&self.0)).collect(),
+            expires: Some(times.expires),
+            issued: times.issued,
+            token_id: id.map(str::to_owned),
+            key: None,
         })
     }
 
@@ -98,22 +145,6 @@ impl Claims {
             Some(_) => return Err(Reason::BadClaim),
         };
         if good { Ok(()) } else { Err(Reason::Audience) }
-    }
-
-    /// Scopes as one text with blanks (RFC 8693) or as a list, by either name.
-    fn scopes(&self) -> Result<Vec<String>, Reason> {
-        let claim = self.0.get("scope").or_else(|| self.0.get("scp"));
-        let words: Vec<&str> = match claim.map(|n| &n.value) {
-            None => Vec::new(),
-            Some(Value::Text(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
-            Some(Value::List(several)) => texts(several)?,
-            Some(_) => return Err(Reason::BadClaim),
-        };
-        if words.iter().all(|word| is_scope(word)) {
-            Ok(words.into_iter().map(str::to_owned).collect())
-        } else {
-            Err(Reason::BadClaim)
-        }
     }
 
     /// A date: whole seconds, not negative.
@@ -132,18 +163,10 @@ impl Claims {
             Some(_) => Err(Reason::BadClaim),
         }
     }
-
-    /// A text that can stand in a header.
-    fn printable(&self, name: &str) -> Result<Option<String>, Reason> {
-        match self.text(name)? {
-            None => Ok(None),
-            Some(text) if is_printable(text) => Ok(Some(text.to_owned())),
-            Some(_) => Err(Reason::BadClaim),
-        }
-    }
 }
 
-fn texts(items: &[Node]) -> Result<Vec<&str>, Reason> {
+/// The items of a list of nothing but texts.
+pub(crate) fn texts(items: &[Node]) -> Result<Vec<&str>, Reason> {
     let text = |node: &'_ Node| matches!(node.value, Value::Text(_));
     if !items.iter().all(text) {
         return Err(Reason::BadClaim);
@@ -166,19 +189,4 @@ pub(crate) fn is_printable(text: &str) -> bool {
 
 fn is_plain_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-fn to_json(node: &Node) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(b) => Json::from(*b),
-        Value::Int(i) => Json::from(*i),
-        Value::Float(x) => Json::from(*x),
-        Value::Text(text) => Json::from(text.as_str()),
-        Value::List(items) => items.iter().map(to_json).collect(),
-        Value::Map(entries) => {
-            entries.iter().map(|(key, value)| (key.text.clone(), to_json(value))).collect()
-        }
-    }
 }

@@ -2,20 +2,25 @@
 //! tokens have to say.
 
 use postern_core::Host;
-use postern_core::config::schema::Schema;
-use postern_core::config::{At, Count, Decode, Errors, Text, decode_text, parse_duration};
+use postern_core::config::{At, Count, Errors, Node, Text, Value};
 use postern_core::filter::Environment;
 
 use crate::algorithm::Algorithm;
 use crate::budget::Budget;
 use crate::carrier::{Carrier, Taken};
 use crate::checked::{Checked, Failure};
-use crate::claims::{Claims, Expected};
+use crate::claim_header::{self, ClaimHeader};
+use crate::claim_match::ClaimMatch;
+use crate::claim_path::ClaimPath;
+use crate::claims::{Claims, Expected, Told};
 use crate::jws::Jws;
 use crate::key::Key;
 use crate::key_set::KeySet;
 use crate::key_source::{self, KeySource};
+use crate::mapping::{self, IdentityClaims, Published};
 use crate::reason::Reason;
+use crate::seconds::{Age, Leeway};
+use crate::token_type::TokenType;
 use crate::verdict::{Asked, Kind, Verdict};
 
 /// A token without `kid` is tried against this many keys at most.
@@ -25,8 +30,7 @@ postern_core::config! {
     /// JWTs of one issuer, as compact JWS. Checked: algorithm, key, signature,
     /// `iss`, `aud`, `exp` (all have to be there), `nbf`, `iat`, `typ`, and
     /// that no member stands twice. Refused: `crit`, `b64`, encrypted tokens,
-    /// dates that are no whole numbers. The identity gets `sub`, `client_id`
-    /// or `azp`, `scope` or `scp`, `plan`, `jti`.
+    /// dates that are no whole numbers.
     pub struct JwtConfig {
         /// The issuer: `iss` has to be this text.
         issuer: Text,
@@ -40,63 +44,46 @@ postern_core::config! {
         /// Where tokens are found.
         from: Vec<Carrier> = vec![Carrier::bearer()],
         /// The accepted values of `typ`, in any case and with or without
-        /// `application/`. A token without `typ` counts as `JWT`.
+        /// `application/`. A token without `typ` counts as `JWT`. Not beside
+        /// `profile`.
         types: Vec<TokenType> = vec![TokenType::new("JWT"), TokenType::new("at+jwt")],
         /// By how much the issuer's clock may differ, for `exp`, `nbf` and
         /// `iat`: from `0s` to `5m`.
         leeway: Leeway = Leeway(30),
+        /// Hold tokens to a profile.
+        profile: Option<Profile>,
+        /// The longest time since `iat`, which has to be there then.
+        max_age: Option<Age>,
+        /// Claims that have to be there besides: each a name, `outer.inner`,
+        /// or a list of names, one inside the other. A name with `://` in it
+        /// is one name, dots and all.
+        required_claims: Vec<ClaimPath> = Vec::new(),
+        /// What claims have to say: all of this.
+        claims_match: Vec<ClaimMatch> = Vec::new(),
         /// The longest token in bytes.
         max_bytes: Count<256, 32768> = Count::new(8192),
-        /// Further claims that the identity carries to the other filters.
-        claims: Vec<Text> = Vec::new(),
+        /// Which claims make up the identity.
+        identity: IdentityClaims = IdentityClaims::default(),
+        /// Further claims that the identity carries to the other filters, each
+        /// by its name (`tenant`, `outer.inner`) or under another one.
+        claims: Vec<Published> = Vec::new(),
+        /// Headers for the upstream that are made from claims.
+        headers: Vec<ClaimHeader> = Vec::new(),
         /// Leave the token in the request for the upstream. It is removed
         /// otherwise.
         forward: bool = false,
     }
-}
 
-/// A value of `typ`, in lower case and without `application/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenType(String);
-
-impl TokenType {
-    fn new(text: &str) -> Self {
-        let lower = text.to_ascii_lowercase();
-        TokenType(lower.strip_prefix("application/").unwrap_or(&lower).to_owned())
+    /// A profile of JWTs.
+    pub choice Profile {
+        /// Access tokens after RFC 9068: `typ` is `at+jwt`, and `iss`, `exp`,
+        /// `aud`, `sub`, `client_id`, `iat` and `jti` are there.
+        Rfc9068 = "rfc9068",
     }
 }
 
-impl Decode for TokenType {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        Text::decode(at, errors).map(|text| TokenType::new(text.as_str()))
-    }
-
-    fn schema() -> Schema {
-        Text::schema()
-    }
-}
-
-/// A tolerance in seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Leeway(i64);
-
-impl Decode for Leeway {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        const EXPECTED: &str = "whole seconds from `0s` to `5m`";
-        decode_text(at, errors, EXPECTED, |text| {
-            let seconds = parse_duration(text).filter(|d| d.subsec_nanos() == 0);
-            let seconds = seconds.and_then(|d| i64::try_from(d.as_secs()).ok());
-            seconds.filter(|s| *s <= 300).map(Leeway).ok_or_else(|| format!("expected {EXPECTED}"))
-        })
-    }
-
-    fn schema() -> Schema {
-        Schema::Text {
-            expected: "whole seconds from `0s` to `5m`",
-            pattern: Some("^[0-9]{1,9}(ms|s|m|h|d)$"),
-        }
-    }
-}
+/// What RFC 9068 §2.2 requires beyond `iss`, `exp` and `aud`.
+const RFC9068_CLAIMS: &[&str] = &["sub", "client_id", "iat", "jti"];
 
 /// A compiled provider of JWTs.
 #[derive(Debug)]
@@ -107,6 +94,7 @@ pub(crate) struct Jwt {
     types: Vec<TokenType>,
     max_bytes: usize,
     expected: Expected,
+    told: Told,
 }
 
 impl Kind for Jwt {
@@ -134,17 +122,43 @@ impl Jwt {
             }
         }
         let keys = key_source::compile(&config.keys, &config.algorithms, at, environment, errors);
-        let texts = |list: &[Text]| list.iter().map(|t| t.as_str().to_owned()).collect();
+        each(at, "claims_match", &config.claims_match, |item, at| item.check(at, errors));
+        if let Some(node) = at.node().get("identity") {
+            config.identity.check(at.key("identity", node), errors);
+        }
+        if let Some(node) = at.node().get("claims") {
+            mapping::check_published(&config.claims, at.key("claims", node), errors);
+        }
+        if let Some(node) = at.node().get("headers") {
+            claim_header::check(&config.headers, at.key("headers", node), errors);
+        }
+        let mut types = config.types.clone();
+        let mut required = config.required_claims.clone();
+        if let Some(Profile::Rfc9068) = config.profile {
+            if let Some(node) = at.node().get("types") {
+                let message = "the profile says what `typ` has to be: leave this out";
+                at.key("types", node).error(errors, message);
+            }
+            types = vec![TokenType::new("at+jwt")];
+            required.extend(RFC9068_CLAIMS.iter().map(|name| ClaimPath::name(name)));
+        }
         Jwt {
             issuer: config.issuer.as_str().to_owned(),
             algorithms: config.algorithms.clone(),
             keys: KeySet::new(keys),
-            types: config.types.clone(),
+            types,
             max_bytes: usize::try_from(config.max_bytes.get()).unwrap_or(usize::MAX),
             expected: Expected {
-                audiences: texts(&config.audiences),
+                audiences: config.audiences.iter().map(|a| a.as_str().to_owned()).collect(),
                 leeway: config.leeway.0,
-                published: texts(&config.claims),
+                max_age: config.max_age.map(|age| age.0),
+                required,
+                matches: config.claims_match.clone(),
+            },
+            told: Told {
+                identity: config.identity.clone(),
+                published: config.claims.clone(),
+                headers: config.headers.clone(),
             },
         }
     }
@@ -190,10 +204,10 @@ impl Jwt {
             return Err(Reason::Issuer.into());
         }
         let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
-        claims.check(&self.expected, now)?;
-        let caller = claims.caller(provider, &self.expected)?;
+        let times = claims.check(&self.expected, now)?;
+        let checked = claims.checked(provider, &self.told, times)?;
         let key = self.check_signature(&jws, algorithm, fetched, host, budget)?;
-        Ok(Checked { key: Some(key.fingerprint().to_owned()), ..caller.into() })
+        Ok(Checked { key: Some(key.fingerprint().to_owned()), ..checked })
     }
 
     /// Tries the keys that the token may be signed with. That there is none is
@@ -227,5 +241,14 @@ impl Jwt {
             }
         }
         Err(failure)
+    }
+}
+
+/// Calls `found` with each item of the list under `key`, and its place.
+fn each<T>(at: At<'_>, key: &str, items: &[T], mut found: impl FnMut(&T, At<'_>)) {
+    let Some(list @ Node { value: Value::List(nodes), .. }) = at.node().get(key) else { return };
+    let at = at.key(key, list);
+    for (i, (item, node)) in items.iter().zip(nodes).enumerate() {
+        found(item, at.index(i, node));
     }
 }

@@ -99,7 +99,9 @@ impl Decode for PublicPem {
     fn schema() -> Schema {
         Schema::Text {
             expected: "a public key in PEM",
-            pattern: Some("-----BEGIN (RSA )?PUBLIC KEY-----"),
+            pattern: Some(
+                "^\\s*-----BEGIN (RSA )?PUBLIC KEY-----[^-]*-----END (RSA )?PUBLIC KEY-----\\s*$",
+            ),
         }
     }
 }

@@ -38,6 +38,10 @@ pub(crate) enum Reason {
     NotYetValid,
     /// `iat` lies in the future.
     IssuedInFuture,
+    /// `iat` lies further back than the provider takes.
+    TooOld,
+    /// A claim does not say what the provider asks for.
+    ClaimMismatch,
     /// No key of the issuer has this id, or serves this algorithm.
     UnknownKey,
     /// The signature does not verify.
@@ -84,6 +88,8 @@ impl Reason {
         Reason::Expired,
         Reason::NotYetValid,
         Reason::IssuedInFuture,
+        Reason::TooOld,
+        Reason::ClaimMismatch,
         Reason::UnknownKey,
         Reason::Signature,
         Reason::Unsupported,
@@ -128,6 +134,8 @@ impl Reason {
             Reason::Expired => ("expired", "the token has expired"),
             Reason::NotYetValid => ("not_yet_valid", "the token is not valid yet"),
             Reason::IssuedInFuture => ("issued_in_future", "the token was issued in the future"),
+            Reason::TooOld => ("token_too_old", "the token was issued too long ago"),
+            Reason::ClaimMismatch => ("claim_mismatch", "a claim of the token is not accepted"),
             Reason::UnknownKey => ("unknown_key", "the token's key is not known"),
             Reason::Signature => ("bad_signature", "the token's signature does not verify"),
             Reason::Unsupported => {

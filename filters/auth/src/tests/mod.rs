@@ -15,6 +15,7 @@ mod bytes;
 mod config;
 mod keys;
 mod mint;
+mod options;
 mod requires;
 mod vectors;
 

@@ -1,0 +1,150 @@
+//! Which claims make up the identity.
+
+use std::collections::BTreeSet;
+
+use postern_core::challenge::is_scope;
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Decode, Errors, Node, Text, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::claim_path::ClaimPath;
+use crate::claims::{is_printable, texts};
+use crate::reason::Reason;
+
+postern_core::config! {
+    /// Which claims make up the identity. Of each list the first claim that is
+    /// there counts. A claim is a name, `outer.inner`, or a list of names, one
+    /// inside the other; a name with `://` in it is one name, dots and all.
+    pub struct IdentityClaims {
+        /// The subject: a text, which has to be there.
+        subject: Vec<ClaimPath> = vec![ClaimPath::name("sub")],
+        /// The client that calls for it: a text.
+        client: Vec<ClaimPath> = vec![ClaimPath::name("client_id"), ClaimPath::name("azp")],
+        /// What the token is good for: a text with blanks, or a list.
+        scopes: Vec<ClaimPath> = vec![ClaimPath::name("scope"), ClaimPath::name("scp")],
+        /// The caller's plan: a text.
+        plan: Vec<ClaimPath> = vec![ClaimPath::name("plan")],
+    }
+}
+
+impl Default for IdentityClaims {
+    fn default() -> Self {
+        IdentityClaims {
+            subject: vec![ClaimPath::name("sub")],
+            client: vec![ClaimPath::name("client_id"), ClaimPath::name("azp")],
+            scopes: vec![ClaimPath::name("scope"), ClaimPath::name("scp")],
+            plan: vec![ClaimPath::name("plan")],
+        }
+    }
+}
+
+impl IdentityClaims {
+    pub(crate) fn check(&self, at: At<'_>, errors: &mut Errors) {
+        if self.subject.is_empty()
+            && let Some(list) = at.node().get("subject")
+        {
+            at.key("subject", list).error(errors, "expected at least one");
+        }
+    }
+}
+
+/// The first of these claims that is there.
+fn first<'c>(paths: &[ClaimPath], claims: &'c Node) -> Option<&'c Node> {
+    paths.iter().find_map(|path| path.find(claims))
+}
+
+/// The first of these claims, a text that can stand in a header.
+pub(crate) fn printable(paths: &[ClaimPath], claims: &Node) -> Result<Option<String>, Reason> {
+    match first(paths, claims).map(|node| &node.value) {
+        None => Ok(None),
+        Some(Value::Text(text)) if is_printable(text) => Ok(Some(text.clone())),
+        Some(_) => Err(Reason::BadClaim),
+    }
+}
+
+/// Scopes as one text with blanks (RFC 8693) or as a list.
+pub(crate) fn scopes(paths: &[ClaimPath], claims: &Node) -> Result<Vec<String>, Reason> {
+    let words: Vec<&str> = match first(paths, claims).map(|node| &node.value) {
+        None => Vec::new(),
+        Some(Value::Text(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        Some(Value::List(several)) => texts(several)?,
+        Some(_) => return Err(Reason::BadClaim),
+    };
+    if words.iter().all(|word| is_scope(word)) {
+        Ok(words.into_iter().map(str::to_owned).collect())
+    } else {
+        Err(Reason::BadClaim)
+    }
+}
+
+/// A claim that the identity carries on: its name, or `{from, to}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    from: ClaimPath,
+    to: String,
+}
+
+postern_core::config! {
+    /// A claim that the identity carries on under another name.
+    pub struct Renamed {
+        /// The claim: a name, `outer.inner`, or a list of names, one inside
+        /// the other.
+        from: ClaimPath,
+        /// Its name in the identity.
+        to: Text,
+    }
+}
+
+impl Decode for Published {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match &at.node().value {
+            Value::Map(_) => {
+                let Renamed { from, to } = Renamed::decode(at, errors)?;
+                Some(Published { from, to: to.as_str().to_owned() })
+            }
+            Value::Text(name) => {
+                Some(Published { from: ClaimPath::decode(at, errors)?, to: name.clone() })
+            }
+            _ => {
+                at.expected(errors, "the name of a claim, or a mapping with `from` and `to`");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        Schema::AnyOf(vec![Text::schema(), Renamed::schema()])
+    }
+}
+
+/// Notes names that stand twice; `at` is the list's place.
+pub(crate) fn check_published(list: &[Published], at: At<'_>, errors: &mut Errors) {
+    let Value::List(nodes) = &at.node().value else { return };
+    let mut names = BTreeSet::new();
+    for (i, (published, node)) in list.iter().zip(nodes).enumerate() {
+        if !names.insert(published.to.as_str()) {
+            at.index(i, node).error(errors, "another claim has the same name in the identity");
+        }
+    }
+}
+
+/// The claims that the identity carries on; what is missing or `null` is left
+/// out.
+pub(crate) fn publish(list: &[Published], claims: &Node) -> Map<String, Json> {
+    let found = |p: &Published| Some((p.to.clone(), to_json(p.from.find(claims)?)));
+    list.iter().filter_map(found).collect()
+}
+
+fn to_json(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(b) => Json::from(*b),
+        Value::Int(i) => Json::from(*i),
+        Value::Float(x) => Json::from(*x),
+        Value::Text(text) => Json::from(text.as_str()),
+        Value::List(items) => items.iter().map(to_json).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|(key, value)| (key.text.clone(), to_json(value))).collect()
+        }
+    }
+}

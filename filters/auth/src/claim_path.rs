@@ -68,6 +68,8 @@ impl Decode for ClaimPath {
     }
 
     fn schema() -> Schema {
-        Schema::AnyOf(vec![Text::schema(), Schema::List(Box::new(Text::schema()))])
+        let text = |expected| Schema::Text { expected, pattern: Some("^[^\\x00-\\x1f\\x7f]+$") };
+        let names = Schema::List(Box::new(text("a name")));
+        Schema::AnyOf(vec![text("a claim such as `outer.inner`"), names])
     }
 }

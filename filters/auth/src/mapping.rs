@@ -113,7 +113,9 @@ impl Decode for Published {
     }
 
     fn schema() -> Schema {
-        Schema::AnyOf(vec![Text::schema(), Renamed::schema()])
+        let name = "a claim such as `outer.inner`";
+        let text = Schema::Text { expected: name, pattern: Some("^[^\\x00-\\x1f\\x7f]+$") };
+        Schema::AnyOf(vec![text, Renamed::schema()])
     }
 }
 

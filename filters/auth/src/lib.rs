@@ -40,6 +40,7 @@ mod removal;
 mod requirement;
 mod revoked;
 mod seconds;
+mod remote;
 mod secret;
 #[cfg(test)]
 mod tests;

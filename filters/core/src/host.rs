@@ -29,6 +29,14 @@ pub trait Host {
     /// [`StoreError::Conflict`] if somebody did: load again.
     fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError>;
 
+    /// Puts a value into the shared map, whatever is there.
+    ///
+    /// # Errors
+    /// The host could not write.
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.store(key, value, &self.load(key))
+    }
+
     /// Bytes that nobody outside can guess: a seed for keyed hashes, not a key
     /// for signatures. Never the same twice.
     fn random(&self) -> [u8; 16] {

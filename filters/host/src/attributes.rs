@@ -54,6 +54,11 @@ impl Host for Proxy {
             _ => StoreError::Unavailable,
         })
     }
+
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let written = hostcalls::set_shared_data(key, Some(value), None);
+        written.map_err(|_| StoreError::Unavailable)
+    }
 }
 
 /// A header map of the message at hand, read as bytes.

@@ -1,0 +1,569 @@
+//! One VM's part in fetching a document.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use postern_core::digest::{hex, sha256};
+use postern_core::{Answer, Ask, Host, Metric, StoreError, Stored, Task, Work};
+
+use super::config::{Settings, Source};
+use super::form::{Form, Read};
+use super::state::{MAX_ETAG, State, max_age, millis};
+
+/// The first part of every key in the shared data. Changes with the format.
+const PREFIX: &str = "auth-remote-1";
+
+/// Between ticks: at rest, which is how long a new version goes unnoticed; while
+/// a request waits for another worker's fetch; while a document is read.
+const RESTING: Duration = Duration::from_secs(1);
+const WATCHING: Duration = Duration::from_millis(10);
+const READING: Duration = Duration::from_millis(1);
+
+/// How often a record is written again that another worker changed meanwhile.
+const TRIES: usize = 64;
+
+/// The metrics of one document, as [`Remote::metrics`] numbers them.
+pub(crate) const METRICS: usize = 7;
+const FETCHES: usize = 0;
+const FAILURES: usize = 1;
+const NOT_MODIFIED: usize = 2;
+const SLICES: usize = 3;
+const KNOWN: usize = 4;
+const AGE: usize = 5;
+const LAST_SUCCESS: usize = 6;
+
+/// A document, as one VM knows it.
+#[derive(Debug)]
+pub(crate) struct Remote<F: Form> {
+    /// What it is, for the log.
+    name: String,
+    source: Source,
+    settings: Settings,
+    form: F,
+    record_key: String,
+    body_key: String,
+    /// Which of its provider's documents it is, and the number of its first
+    /// metric there.
+    place: Place,
+    local: RefCell<Local<F>>,
+}
+
+/// Where a document stands among those of its provider.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// 0 to 3; its tasks are told by it.
+    pub(crate) slot: u64,
+    /// The number of its first metric.
+    pub(crate) first_metric: usize,
+}
+
+#[derive(Debug)]
+struct Local<F: Form> {
+    /// The record as it was last read.
+    state: State,
+    /// The version that was last looked at, of use or not.
+    seen: u64,
+    current: Option<Current<F::Value>>,
+    flight: Option<Flight<F::Part>>,
+    flights: u64,
+    /// A request wants a fetch.
+    demanded: bool,
+    /// Requests wait, since the record said this.
+    waiting: Option<Mark>,
+    /// What the operator should know and was not told yet.
+    remarks: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Current<V> {
+    value: Rc<V>,
+    version: u64,
+    /// When it was last fetched or confirmed.
+    confirmed_at: u64,
+}
+
+/// A fetch of this VM's own.
+#[derive(Debug)]
+struct Flight<P> {
+    task: u64,
+    /// Its name in the record.
+    holder: u64,
+    /// It knows a former version: 304 is an answer.
+    conditional: bool,
+    reading: Option<Reading<P>>,
+}
+
+/// A document that came and is not read to its end yet.
+#[derive(Debug)]
+struct Reading<P> {
+    body: Vec<u8>,
+    part: P,
+    etag: Vec<u8>,
+    max_age: Option<u64>,
+}
+
+/// What changes when an attempt has ended.
+type Mark = (u64, u64, u64);
+
+/// What becomes of a request that needs what the document does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// A fetch may bring it: wait. In so many seconds it can be tried again if
+    /// that takes too long.
+    Wait(u64),
+    /// It was fetched a short time ago and did not say it.
+    Recent,
+    /// It cannot be fetched now; in so many seconds it can be tried again.
+    Unavailable(u64),
+}
+
+impl<F: Form> Remote<F> {
+    /// A document, not looked at yet. `owner` is the provider that wants it:
+    /// what is of use to one may be of none to another.
+    pub(crate) fn new(
+        what: &str,
+        owner: &str,
+        source: Source,
+        settings: Settings,
+        place: Place,
+        form: F,
+    ) -> Self {
+        let text = [what, owner, &source.cluster, &source.uri.authority, &source.uri.path];
+        let digest = hex(&sha256(text.join("\0").as_bytes()));
+        let name = format!(
+            "{what} of `{owner}` from {} by cluster `{}`",
+            source.uri.shown(),
+            source.cluster
+        );
+        Remote {
+            name,
+            source,
+            settings,
+            form,
+            record_key: format!("{PREFIX}.{digest}"),
+            body_key: format!("{PREFIX}.{digest}.body"),
+            place,
+            local: RefCell::new(Local {
+                state: State::default(),
+                seen: 0,
+                current: None,
+                flight: None,
+                flights: 0,
+                demanded: false,
+                waiting: None,
+                remarks: Vec::new(),
+            }),
+        }
+    }
+
+    /// The metrics of a document: `<what>_fetches` and so on.
+    pub(crate) fn metrics(what: &str) -> Vec<Metric> {
+        let counter = |name: &str| Metric::counter(format!("{what}_{name}"));
+        let gauge = |name: &str| Metric::gauge(format!("{what}_{name}"));
+        vec![
+            counter("fetches"),
+            counter("fetch_failures"),
+            counter("not_modified"),
+            counter("slices"),
+            gauge("known"),
+            gauge("age_seconds"),
+            gauge("last_success_seconds"),
+        ]
+    }
+
+    /// Where it comes from.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What it says, unless that is too old: no more than that was known at the
+    /// last tick.
+    pub(crate) fn current(&self, now: Duration) -> Option<Rc<F::Value>> {
+        let local = self.local.borrow();
+        let current = local.current.as_ref()?;
+        let until = State::serves_until(current.confirmed_at, &self.settings);
+        (millis(now) < until).then(|| Rc::clone(&current.value))
+    }
+
+    /// What it says, after a look at what other workers published.
+    pub(crate) fn look(&self, host: &dyn Host) -> Option<Rc<F::Value>> {
+        let mut local = self.local.borrow_mut();
+        self.load(&mut local, host);
+        self.adopt(&mut local, host);
+        drop(local);
+        self.current(host.now())
+    }
+
+    /// A request needs what [`Remote::look`] did not find. It may wait, and cause
+    /// a fetch.
+    pub(crate) fn lacking(&self, now: Duration) -> Lack {
+        let known = self.current(now).is_some();
+        let now = millis(now);
+        let mut local = self.local.borrow_mut();
+        let settings = &self.settings;
+        let next = if known {
+            local.state.next_demand(now, settings)
+        } else {
+            local.state.next(now, settings)
+        };
+        let held = local.state.is_held(now, settings);
+        let after = next.saturating_sub(now);
+        let retry_after = after.div_ceil(1000).max(1);
+        let patience = if known { 0 } else { millis(settings.wait) };
+        if held || after <= patience {
+            local.demanded |= known && !held;
+            if local.waiting.is_none() {
+                local.waiting = Some(mark(&local.state));
+            }
+            Lack::Wait(retry_after)
+        } else if known && local.state.failures == 0 {
+            Lack::Recent
+        } else {
+            Lack::Unavailable(retry_after)
+        }
+    }
+
+    /// Takes over what was published, fetches if it is this VM's turn, reads on
+    /// in what came; wakes `key` when an attempt that was waited for has ended.
+    pub(crate) fn tick(&self, host: &dyn Host, key: u64) -> Work {
+        let mut work = Work::default();
+        let mut local = self.local.borrow_mut();
+        let seen = self.load(&mut local, host);
+        if local.flight.as_ref().is_some_and(|flight| flight.reading.is_some()) {
+            self.read_on(&mut local, host, &mut work);
+        } else {
+            self.adopt(&mut local, host);
+            Self::wake(&mut local, key, &mut work);
+            self.fetch_if_due(&mut local, &seen, host, &mut work);
+        }
+        self.finish(&mut local, host, key, &mut work);
+        work
+    }
+
+    /// The answer to a task; `None`: not one of this document's.
+    pub(crate) fn answer(
+        &self,
+        task: u64,
+        answer: &Answer,
+        host: &dyn Host,
+        key: u64,
+    ) -> Option<Work> {
+        if task % SLOTS != self.place.slot {
+            return None;
+        }
+        let mut work = Work::default();
+        let mut local = self.local.borrow_mut();
+        self.load(&mut local, host);
+        let current = local.flight.as_ref().filter(|f| f.task == task && f.reading.is_none());
+        let Some(conditional) = current.map(|flight| flight.conditional) else {
+            return Some(work);
+        };
+        match answer {
+            Answer::Response { status: 200, body, .. } if body.len() > self.settings.max_bytes => {
+                let why = format!("it has more than {} bytes", self.settings.max_bytes);
+                self.failed(&mut local, &why, host, &mut work);
+            }
+            Answer::Response { status: 200, headers, body } => {
+                let reading = Reading {
+                    body: body.clone(),
+                    part: F::Part::default(),
+                    etag: etag(headers),
+                    max_age: max_age(headers),
+                };
+                if let Some(flight) = &mut local.flight {
+                    flight.reading = Some(reading);
+                }
+                self.read_on(&mut local, host, &mut work);
+            }
+            Answer::Response { status: 304, headers, .. } if conditional => {
+                let (now, max_age) = (millis(host.now()), max_age(headers));
+                self.end(&mut local, host, |state| {
+                    state.max_age = max_age.or(state.max_age);
+                    succeeded(state, now, jitter(host));
+                });
+                work.count.push(self.metric(NOT_MODIFIED));
+                Self::confirm(&mut local);
+            }
+            Answer::Response { status, .. } => {
+                let why = format!("the server answered {status}");
+                self.failed(&mut local, &why, host, &mut work);
+            }
+            Answer::Unavailable => {
+                self.failed(&mut local, "the server did not answer", host, &mut work);
+            }
+        }
+        self.finish(&mut local, host, key, &mut work);
+        // The next tick says how long the one after it may wait.
+        work.again = local.flight.is_some().then_some(READING);
+        Some(work)
+    }
+
+    /// Reads the record.
+    fn load(&self, local: &mut Local<F>, host: &dyn Host) -> Stored {
+        let seen = host.load(&self.record_key);
+        match &seen {
+            Stored::Value(bytes, _) => local.state = State::decode(bytes).unwrap_or_default(),
+            Stored::Absent => local.state = State::default(),
+            // Where nothing is shared each VM keeps its own record.
+            Stored::Unavailable => {}
+        }
+        seen
+    }
+
+    /// Takes over the published version, if it is a new one.
+    fn adopt(&self, local: &mut Local<F>, host: &dyn Host) {
+        let version = local.state.version;
+        if version > local.seen {
+            let Stored::Value(mut bytes, _) = host.load(&self.body_key) else { return };
+            let length = bytes.len().saturating_sub(size_of::<u64>());
+            let written = bytes.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+            // It is written before the record; so it may be newer, and is then
+            // taken once more.
+            if written < version {
+                return;
+            }
+            bytes.truncate(length);
+            local.seen = version;
+            match self.form.restore(bytes) {
+                Ok(value) => Self::replace(local, value, version),
+                Err(why) => local.remarks.push(why),
+            }
+        }
+        Self::confirm(local);
+    }
+
+    /// The record speaks of the version that this VM has: it is as young as that
+    /// says.
+    fn confirm(local: &mut Local<F>) {
+        let Local { state, current, .. } = local;
+        if let Some(current) = current.as_mut().filter(|c| c.version == state.version) {
+            current.confirmed_at = state.fetched_at;
+        }
+    }
+
+    fn replace(local: &mut Local<F>, value: F::Value, version: u64) {
+        let confirmed_at = local.state.fetched_at;
+        local.current = Some(Current { value: Rc::new(value), version, confirmed_at });
+    }
+
+    fn fetch_if_due(&self, local: &mut Local<F>, seen: &Stored, host: &dyn Host, work: &mut Work) {
+        let now = millis(host.now());
+        let settings = &self.settings;
+        if local.state.next_demand(now, settings) > now {
+            local.demanded = false;
+        }
+        let due = local.state.next(now, settings) <= now || local.demanded;
+        if !due || local.state.is_held(now, settings) {
+            return;
+        }
+        let mut state = local.state.clone();
+        state.holder = u64::from_le_bytes(half(host)).max(1);
+        state.held_until = now.saturating_add(millis(settings.lease()));
+        if std::mem::take(&mut local.demanded) {
+            state.demanded_at = now;
+        }
+        if host.store(&self.record_key, &state.encode(), seen) == Err(StoreError::Conflict) {
+            return;
+        }
+        local.flights = local.flights.wrapping_add(1);
+        let task = local.flights.wrapping_mul(SLOTS) & u64::from(u32::MAX) | self.place.slot;
+        // What no VM holds has to come whole.
+        let conditional = !state.etag.is_empty()
+            && local.current.as_ref().is_some_and(|c| c.version == state.version);
+        local.flight = Some(Flight { task, holder: state.holder, conditional, reading: None });
+        work.ask.push(Task { id: task, ask: self.question(&state.etag, conditional) });
+        work.count.push(self.metric(FETCHES));
+        local.state = state;
+    }
+
+    fn question(&self, etag: &[u8], conditional: bool) -> Ask {
+        let uri = &self.source.uri;
+        let mut headers = vec![
+            (":method".into(), b"GET".to_vec()),
+            (":path".into(), uri.path.as_bytes().to_vec()),
+            (":authority".into(), uri.authority.as_bytes().to_vec()),
+            ("accept".into(), b"application/json".to_vec()),
+        ];
+        if conditional {
+            headers.push(("if-none-match".into(), etag.to_vec()));
+        }
+        let cluster = self.source.cluster.clone();
+        Ask { cluster, headers, body: Vec::new(), deadline: self.settings.timeout }
+    }
+
+    /// Reads one slice, and publishes after the last.
+    fn read_on(&self, local: &mut Local<F>, host: &dyn Host, work: &mut Work) {
+        let Some(Flight { holder, reading: Some(reading), .. }) = &mut local.flight else {
+            return;
+        };
+        // Too late: another VM has taken over.
+        if local.state.holder != *holder {
+            local.flight = None;
+            return;
+        }
+        work.count.push(self.metric(SLICES));
+        match self.form.read(&reading.body, &mut reading.part) {
+            Ok(None) => self.hold_on(local, host),
+            Ok(Some(read)) => self.publish(local, read, host),
+            Err(why) => self.failed(local, &why, host, work),
+        }
+    }
+
+    /// Says that it is still at it, before half of that is over.
+    fn hold_on(&self, local: &mut Local<F>, host: &dyn Host) {
+        let now = millis(host.now());
+        let lease = millis(self.settings.lease());
+        if local.state.held_until.saturating_sub(now) < lease / 2 {
+            self.update(local, host, |state| state.held_until = now.saturating_add(lease));
+        }
+    }
+
+    fn publish(&self, local: &mut Local<F>, read: Read<F::Value>, host: &dyn Host) {
+        let Some(flight) = &mut local.flight else { return };
+        let (holder, reading) = (flight.holder, flight.reading.take());
+        // Reading took time: nothing is written over what another VM brought.
+        self.load(local, host);
+        let Some(reading) = reading.filter(|_| local.state.holder == holder) else {
+            local.flight = None;
+            return;
+        };
+        let version = local.state.version.saturating_add(1);
+        let mut published = read.publish.unwrap_or(reading.body);
+        published.extend_from_slice(&version.to_le_bytes());
+        // Where nothing is shared, the other VMs fetch for themselves.
+        let _ = host.put(&self.body_key, &published);
+        drop(published);
+        let now = millis(host.now());
+        let ended = self.end(local, host, |state| {
+            state.version = version;
+            state.etag.clone_from(&reading.etag);
+            state.max_age = reading.max_age;
+            succeeded(state, now, jitter(host));
+        });
+        if ended {
+            local.seen = version;
+            Self::replace(local, read.value, version);
+            local.remarks.extend(read.remarks);
+        }
+    }
+
+    /// An attempt failed: the last good document stays.
+    fn failed(&self, local: &mut Local<F>, why: &str, host: &dyn Host, work: &mut Work) {
+        let now = millis(host.now());
+        let ended = self.end(local, host, |state| {
+            state.failed_at = now;
+            state.failures = state.failures.saturating_add(1);
+            state.jitter = jitter(host);
+        });
+        if ended {
+            work.count.push(self.metric(FAILURES));
+            local.remarks.push(format!("not fetched: {why}"));
+        }
+    }
+
+    /// Ends this VM's fetch with a change of the record; `false`: another VM has
+    /// taken over.
+    fn end(&self, local: &mut Local<F>, host: &dyn Host, change: impl Fn(&mut State)) -> bool {
+        let changed = self.update(local, host, |state| {
+            state.holder = 0;
+            change(state);
+        });
+        local.flight = None;
+        changed
+    }
+
+    /// Changes the record as long as this VM holds it.
+    fn update(&self, local: &mut Local<F>, host: &dyn Host, change: impl Fn(&mut State)) -> bool {
+        let holder = local.flight.as_ref().map_or(0, |flight| flight.holder);
+        for _ in 0..TRIES {
+            let seen = self.load(local, host);
+            if holder == 0 || local.state.holder != holder {
+                return false;
+            }
+            change(&mut local.state);
+            if host.store(&self.record_key, &local.state.encode(), &seen)
+                != Err(StoreError::Conflict)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// An attempt has ended, whoever made it: those who waited for it look again,
+    /// and say anew what they want.
+    fn wake(local: &mut Local<F>, key: u64, work: &mut Work) {
+        if local.waiting.is_some_and(|before| before != mark(&local.state)) {
+            local.waiting = None;
+            local.demanded = false;
+            work.wake.push(key);
+        }
+    }
+
+    /// Wakes who waited for what has come, and says when to look again.
+    fn finish(&self, local: &mut Local<F>, host: &dyn Host, key: u64, work: &mut Work) {
+        let clock = host.now();
+        let now = millis(clock);
+        Self::wake(local, key, work);
+        let next = local.state.next(now, &self.settings).saturating_sub(now);
+        let held = local.state.is_held(now, &self.settings);
+        let until_next =
+            if held { RESTING } else { Duration::from_millis(next).clamp(READING, RESTING) };
+        work.again = Some(match (&local.flight, local.waiting) {
+            (Some(Flight { reading: Some(_), .. }), _) => READING,
+            (_, Some(_)) => WATCHING,
+            _ => until_next,
+        });
+        let remarks = local.remarks.drain(..);
+        work.log.extend(remarks.map(|remark| format!("{}: {remark}", self.name)));
+        let known = local.current.as_ref().map_or(0, |c| self.form.size(&c.value));
+        work.gauges.push((self.metric(KNOWN), known));
+        if let Some(current) = &local.current {
+            let age = now.saturating_sub(current.confirmed_at) / 1000;
+            work.gauges.push((self.metric(AGE), age));
+            work.gauges.push((self.metric(LAST_SUCCESS), current.confirmed_at / 1000));
+        }
+    }
+
+    fn metric(&self, own: usize) -> usize {
+        self.place.first_metric.saturating_add(own)
+    }
+}
+
+/// Tasks of a provider's documents are told apart by their remainder.
+const SLOTS: u64 = 4;
+
+fn succeeded(state: &mut State, now: u64, jitter: u16) {
+    state.fetched_at = now;
+    state.failures = 0;
+    state.jitter = jitter;
+}
+
+fn mark(state: &State) -> Mark {
+    (state.version, state.fetched_at, state.failed_at)
+}
+
+fn half(host: &dyn Host) -> [u8; 8] {
+    host.random().first_chunk().copied().unwrap_or_default()
+}
+
+fn jitter(host: &dyn Host) -> u16 {
+    host.random().first_chunk().map_or(0, |bytes| u16::from_le_bytes(*bytes))
+}
+
+/// The entity tag (RFC 9110 §8.8.3), if it is one that can be sent back.
+fn etag(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("etag"));
+    let good = |tag: &&[u8]| {
+        let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
+        let quoted =
+            opaque.len() >= 2 && opaque.first() == Some(&b'"') && opaque.last() == Some(&b'"');
+        quoted && tag.len() <= MAX_ETAG && tag.iter().all(u8::is_ascii_graphic)
+    };
+    found.map(|(_, value)| value.as_slice()).filter(good).unwrap_or_default().to_vec()
+}

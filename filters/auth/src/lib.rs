@@ -36,11 +36,11 @@ mod policy;
 mod presented;
 mod provider;
 mod reason;
+mod remote;
 mod removal;
 mod requirement;
 mod revoked;
 mod seconds;
-mod remote;
 mod secret;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The filter: which rule, which credential, whose.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use postern_core::config::schema::Schema;
@@ -97,8 +98,9 @@ impl Filter for Auth {
         }
         let found = self.policy.rules.first(&asked);
         let rule = found.map_or(&self.policy.fallback, |found| found.rule);
-        let case = Case { policy: &self.policy, rule, request, target: &target, host };
-        match case.judge(waited) {
+        let count = RefCell::default();
+        let case = Case { policy: &self.policy, rule, request, target: &target, host, count };
+        let mut outcome = match case.judge(waited) {
             Ok(Judged::Admitted(admitted)) => {
                 waited.in_query = admitted.in_query;
                 admitted.outcome(rule, request.headers(), &target)
@@ -106,7 +108,9 @@ impl Filter for Auth {
             Ok(Judged::Wait(wait)) => Outcome { step: Step::Wait(wait), ..Outcome::default() },
             Err(denied) if rule.report_only => denied.reported(rule, request.headers(), &target),
             Err(denied) => denied.outcome(rule),
-        }
+        };
+        outcome.count.append(&mut case.count.borrow_mut());
+        outcome
     }
 
     /// RFC 6750 §2.3: what was got with a token in the query is for one client.

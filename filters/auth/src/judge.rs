@@ -1,5 +1,6 @@
 //! One request before one rule.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Case<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) target: &'a Target<'a>,
     pub(crate) host: &'a dyn Host,
+    /// Counters beside that of the decision.
+    pub(crate) count: RefCell<Vec<usize>>,
 }
 
 type Refused<'a> = Box<Denied<'a>>;
@@ -196,7 +199,8 @@ impl<'a> Case<'a> {
             budget: &self.policy.budget,
             now,
         };
-        match provider.verify(taken, &asked) {
+        let mut count = self.count.borrow_mut();
+        match provider.verify(taken, &asked, &mut count) {
             Verdict::Known(known) if self.policy.revoked.has(&known.checked) => {
                 Reason::Revoked.into()
             }

@@ -69,6 +69,10 @@ postern_core::config! {
         claims: Vec<Published> = Vec::new(),
         /// Headers for the upstream that are made from claims.
         headers: Vec<ClaimHeader> = Vec::new(),
+        /// How many good tokens each worker remembers, so that one that comes
+        /// again is not checked again before it ends: of 2 KiB each on average.
+        /// `0` checks each time.
+        cache_size: Count<0, 1000000> = Count::new(10_000),
         /// Leave the token in the request for the upstream. It is removed
         /// otherwise.
         forward: bool = false,
@@ -93,11 +97,16 @@ pub(crate) struct Jwt {
     keys: KeySet,
     types: Vec<TokenType>,
     max_bytes: usize,
+    cache_size: usize,
     expected: Expected,
     told: Told,
 }
 
 impl Kind for Jwt {
+    fn cache_size(&self) -> usize {
+        self.cache_size
+    }
+
     fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
         self.check(asked.provider, &taken.secret, &[], asked.host, asked.budget).into()
     }
@@ -148,6 +157,7 @@ impl Jwt {
             keys: KeySet::new(keys),
             types,
             max_bytes: usize::try_from(config.max_bytes.get()).unwrap_or(usize::MAX),
+            cache_size: usize::try_from(config.cache_size.get()).unwrap_or(usize::MAX),
             expected: Expected {
                 audiences: config.audiences.iter().map(|a| a.as_str().to_owned()).collect(),
                 leeway: config.leeway.0,

@@ -10,6 +10,7 @@ mod algorithm;
 mod api_key;
 mod basic;
 mod budget;
+mod cache;
 mod carrier;
 mod challenge;
 mod checked;

@@ -1,11 +1,14 @@
 //! A provider: one way of knowing callers, under a name.
 
+use std::cell::RefCell;
+
 use postern_core::config::{At, Errors, Value};
 use postern_core::filter::Environment;
 use postern_core::{Answer, Host, Metric, Work};
 
 use crate::api_key::{ApiKeys, ApiKeysConfig};
 use crate::basic::{Basic, BasicConfig};
+use crate::cache::{Cache, Remembered};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
 use crate::jwt::{Jwt, JwtConfig};
 use crate::reason::Reason;
@@ -31,6 +34,8 @@ pub(crate) struct Provider {
     /// Is the credential left in the request?
     pub(crate) forward: bool,
     kind: Box<dyn Kind>,
+    /// What is remembered of checked credentials, if it pays.
+    cache: Option<RefCell<Cache>>,
     /// Its number among the providers.
     index: u64,
     /// Where its metrics begin among the filter's.
@@ -84,7 +89,10 @@ impl Provider {
                 (Place::Carriers(vec![Carrier::basic()]), basic.forward, Box::new(kind))
             }
         };
-        Some(Provider { name: name.to_owned(), place, forward, kind, index: 0, first_metric: 0 })
+        let size = kind.cache_size();
+        let cache = (size > 0).then(|| RefCell::new(Cache::new(size)));
+        let name = name.to_owned();
+        Some(Provider { name, place, forward, kind, cache, index: 0, first_metric: 0 })
     }
 
     /// The credential, if it stands where this provider looks.
@@ -92,8 +100,45 @@ impl Provider {
         self.place.carriers().iter().find_map(|carrier| carrier.take(found))
     }
 
-    /// Checks a credential.
-    pub(crate) fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+    /// Checks a credential, or remembers what came of it. Counters go to
+    /// `count`.
+    pub(crate) fn verify(
+        &self,
+        taken: &Taken,
+        asked: &Asked<'_>,
+        count: &mut Vec<usize>,
+    ) -> Verdict {
+        let Some(Ok(mut cache)) = self.cache.as_ref().map(RefCell::try_borrow_mut) else {
+            return self.check(taken, asked);
+        };
+        let (now, keys) = (asked.seconds(), self.kind.keys_version());
+        match cache.recall(&taken.secret, now, keys, |known| self.kind.holds(known)) {
+            Some(Remembered::Good(known)) => {
+                count.push(self.first_metric.saturating_add(HITS));
+                return Verdict::Known(known);
+            }
+            Some(Remembered::Bad(reason)) => {
+                count.push(self.first_metric.saturating_add(REFUSED_HITS));
+                return Verdict::Bad(reason);
+            }
+            None => {}
+        }
+        let verdict = self.check(taken, asked);
+        match &verdict {
+            // One without an end would be remembered for ever.
+            Verdict::Known(known) if known.checked.expires.is_some() => {
+                cache.keep(&taken.secret, known);
+            }
+            // The one check that costs something.
+            Verdict::Bad(Reason::Signature) => {
+                cache.refuse(&taken.secret, Reason::Signature, now, keys);
+            }
+            _ => {}
+        }
+        verdict
+    }
+
+    fn check(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
         match self.kind.verify(taken, asked) {
             Verdict::Wait { key, at_most, or } => {
                 Verdict::Wait { key: self.outside(key), at_most, or }
@@ -124,25 +169,26 @@ impl Provider {
             kind: metric.kind,
         };
         let decisions = Reason::ALL.iter().map(|reason| reason.code());
-        let decisions = [ADMITTED, UNAVAILABLE].into_iter().chain(decisions);
+        let decisions = ["authenticated", "unavailable"].into_iter().chain(decisions);
         let decisions = decisions.map(|code| Metric::counter(format!("decisions.{code}")));
-        decisions.chain(self.kind.metrics()).map(named).collect()
+        let cache = ["cache_hits", "cache_refused_hits"].map(Metric::counter);
+        cache.into_iter().chain(decisions).chain(self.kind.metrics()).map(named).collect()
     }
 
     /// The counter of good credentials.
     pub(crate) fn admitted(&self) -> usize {
-        self.first_metric
+        self.first_metric.saturating_add(ADMITTED)
     }
 
     /// The counter of credentials that could not be checked.
     pub(crate) fn unavailable(&self) -> usize {
-        self.first_metric.saturating_add(1)
+        self.first_metric.saturating_add(UNAVAILABLE)
     }
 
     /// The counter of credentials that were refused for this reason.
     pub(crate) fn refused(&self, reason: Reason) -> usize {
         let place = Reason::ALL.iter().position(|r| *r == reason).unwrap_or_default();
-        self.first_metric.saturating_add(2).saturating_add(place)
+        self.first_metric.saturating_add(REASONS).saturating_add(place)
     }
 
     fn outside(&self, own: u64) -> u64 {
@@ -152,16 +198,21 @@ impl Provider {
     fn number(&self, mut work: Work) -> Work {
         work.ask.iter_mut().for_each(|task| task.id = self.outside(task.id));
         work.wake.iter_mut().for_each(|key| *key = self.outside(*key));
-        let first = self.first_metric.saturating_add(Reason::ALL.len()).saturating_add(2);
+        let own = Reason::ALL.len().saturating_add(REASONS);
+        let first = self.first_metric.saturating_add(own);
         work.count.iter_mut().for_each(|i| *i = i.saturating_add(first));
         work.gauges.iter_mut().for_each(|(i, _)| *i = i.saturating_add(first));
         work
     }
 }
 
-/// How decisions are counted that no [`Reason`] tells.
-const ADMITTED: &str = "authenticated";
-const UNAVAILABLE: &str = "unavailable";
+/// The first metrics of each provider, in the order of [`Provider::enlist`]:
+/// after them one for each [`Reason`], then those of its kind.
+const HITS: usize = 0;
+const REFUSED_HITS: usize = 1;
+const ADMITTED: usize = 2;
+const UNAVAILABLE: usize = 3;
+const REASONS: usize = 4;
 
 /// HTTP Basic names a user beside the credential, which only API keys have.
 fn check_carriers(carriers: &[Carrier], basic_is_good: bool, at: At<'_>, errors: &mut Errors) {

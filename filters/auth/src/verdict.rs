@@ -20,6 +20,24 @@ pub(crate) trait Kind: Debug {
     /// Checks a credential.
     fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict;
 
+    /// How many good credentials are remembered; 0: none, since a check costs
+    /// no more than remembering.
+    fn cache_size(&self) -> usize {
+        0
+    }
+
+    /// Is what was learnt of a remembered credential still so: is its key
+    /// still there?
+    fn holds(&self, _known: &Known) -> bool {
+        true
+    }
+
+    /// A number that changes when the keys do: a signature that was bad is
+    /// checked anew then.
+    fn keys_version(&self) -> u64 {
+        0
+    }
+
     /// Its metrics, a fixed set; the provider's name is put before them.
     fn metrics(&self) -> Vec<Metric> {
         Vec::new()
@@ -135,6 +153,22 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|edit| match edit {
+                HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) => {
+                    name.len().saturating_add(value.len())
+                }
+                HeaderEdit::Remove(name) => name.len(),
+            })
+            .sum();
+        // The caller holds what the identity says once more.
+        self.identity.len().saturating_mul(3).saturating_add(headers).saturating_add(512)
+    }
+
     pub(crate) fn new(checked: Checked) -> Self {
         let identity = Identity::Known(Box::new(checked.caller.clone())).to_json();
         let headers = identity_headers::of(&checked);

@@ -23,6 +23,10 @@ fn auth(rules: Value) -> Auth {
         "revoked": {
             "token_ids": ["t-revoked"], "subjects": ["gone"], "credentials": ["api_key:lost"],
             "clients": ["closed"],
+            "issued_before": [
+                {"subject": "northwind", "client": "shop", "at": "2026-11-23T23:59:00Z"},
+                {"subject": "bluefin", "at": "2026-11-23T23:59:00Z"},
+            ],
         },
         "rules": rules,
     }))
@@ -209,7 +213,46 @@ fn revoked_credentials_are_refused() {
         let outcome = send_to(&auth, "/a", &[("authorization", token.as_bytes())]);
         outcome.record.unwrap().code
     };
+    let day = 1_795_478_340;
     assert_eq!(code(json!({})), "authenticated");
+    assert_eq!(code(json!({"jti": "t-revoked"})), "revoked");
     assert_eq!(code(json!({"sub": "gone"})), "revoked");
     assert_eq!(code(json!({"client_id": "closed"})), "revoked");
+    assert_eq!(code(json!({"iat": day - 1})), "revoked");
+    assert_eq!(code(json!({"iat": day})), "authenticated");
+    assert_eq!(code(json!({"iat": null})), "revoked", "nobody knows when");
+    assert_eq!(code(json!({"iat": day - 1, "client_id": "other"})), "authenticated");
+    assert_eq!(code(json!({"iat": day - 1, "sub": "bluefin", "client_id": null})), "revoked");
+}
+
+#[test]
+fn a_token_that_comes_again_is_remembered_until_it_ends() {
+    let auth = configured(&policy());
+    let metrics = auth.metrics();
+    let named = |name: &str| {
+        let name = format!("provider.idp.{name}");
+        metrics.iter().position(|metric| metric.name == name).unwrap()
+    };
+    let send_at = |token: &str, at: i64| {
+        let host = FakeHost::at(Duration::from_secs(at as u64));
+        let value = format!("Bearer {token}");
+        let headers = [(":path", "/x"), (":authority", "a"), ("authorization", value.as_str())];
+        let request = Request::new(Headers::new(headers), true);
+        auth.request_headers(&mut Default::default(), &request, &host)
+    };
+    let good = mint::with_claims(json!({"exp": NOW + 60}));
+    let first = send_at(&good, NOW);
+    assert_eq!(first.count, [0, named("decisions.authenticated")]);
+    let again = send_at(&good, NOW + 89);
+    assert_eq!(again.count, [0, named("decisions.authenticated"), named("cache_hits")]);
+    assert_eq!((&again.headers, identity(&again)), (&first.headers, identity(&first)));
+    assert_eq!(record(&again), record(&first));
+    refused(&send_at(&good, NOW + 90), "expired");
+
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", mint::b64([7; 256]));
+    refused(&send_at(&forged, NOW), "bad_signature");
+    let again = send_at(&forged, NOW);
+    refused(&again, "bad_signature");
+    assert_eq!(again.count[2..], [named("cache_refused_hits")]);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use postern_stack::environment::variables;
 
-use crate::client::PATIENCE;
+use crate::client::{PATIENCE, Wire, send};
 use crate::corpus::workspace;
 use crate::demo::Demo;
 use crate::envoy::{self, free_ports};
@@ -117,6 +117,15 @@ impl Gateway {
     /// When the admin interface does not say.
     pub fn stats(&self, part: &str) -> Result<Vec<(String, u64)>, String> {
         envoy::stats(self.port(1), part)
+    }
+
+    /// The lines of Envoy's statistics as Prometheus gets them.
+    ///
+    /// # Errors
+    /// When the admin interface does not say.
+    pub fn prometheus(&self) -> Result<Vec<String>, String> {
+        let answer = send(self.port(1), &Wire::get("admin", "/stats/prometheus", &[]), PATIENCE)?;
+        Ok(String::from_utf8_lossy(&answer.body).lines().map(str::to_owned).collect())
     }
 
     /// What a program of the run logged.

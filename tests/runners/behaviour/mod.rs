@@ -47,6 +47,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
     ("traces::no_credential_is_in_any_log", traces::no_credential_in_logs),
     ("traces::metrics_count_each_filter", traces::metrics),
+    ("traces::metrics_of_providers_are_labelled", traces::labels),
     ("traces::nothing_trapped", traces::nothing_trapped),
 ];
 

@@ -61,6 +61,24 @@ pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
+/// Prometheus gets plugin, provider and code as labels, and none of them in a name.
+pub(super) fn labels(stage: &Stage) -> Result<(), String> {
+    let lines = stage.gateway.prometheus()?;
+    for label in [
+        r#"postern_authenticated{plugin="auth"} "#,
+        r#"postern_decisions{plugin="auth",provider="idp",code="authenticated"} "#,
+        r#"postern_decisions{plugin="auth",provider="keys",code="authenticated"} "#,
+    ] {
+        let found = lines.iter().find_map(|line| line.strip_prefix(label));
+        let count = found.and_then(|number| number.parse::<u64>().ok());
+        if count.is_none_or(|count| count == 0) {
+            return Err(format!("expected `{label}` and a number over 0, but got {found:?}"));
+        }
+    }
+    let raw = lines.iter().find(|line| line.starts_with("postern_provider"));
+    same("a name with a provider in it", None, raw)
+}
+
 /// No request of the whole run, odd ones included, cost a VM.
 pub(super) fn nothing_trapped(stage: &Stage) -> Result<(), String> {
     let reloads = stage.gateway.stats("vm_reload")?;

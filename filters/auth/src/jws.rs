@@ -1,9 +1,9 @@
 //! A JSON Web Signature in its compact form (RFC 7515 §7.1), read but not yet
 //! trusted.
 
-use ct_codecs::{Base64UrlSafeNoPadding, Decoder};
 use postern_core::config::{Node, Value, parse_json};
 
+use crate::base64url;
 use crate::reason::Reason;
 
 /// The parts of a compact JWS.
@@ -38,7 +38,7 @@ impl<'a> Jws<'a> {
         if third.is_some() {
             return Err(if dots.count() == 1 { Reason::Encrypted } else { Reason::BadToken });
         }
-        let part = |from: usize, to: usize| token.get(from..to).and_then(base64url);
+        let part = |from: usize, to: usize| token.get(from..to).and_then(base64url::decode);
         let header = part(0, first).ok_or(Reason::BadToken)?;
         let payload = part(first + 1, second).ok_or(Reason::BadToken)?;
         let signature = part(second + 1, token.len()).ok_or(Reason::BadToken)?;
@@ -69,10 +69,6 @@ fn text(header: &Node, name: &str) -> Result<Option<String>, Reason> {
         Some(Value::Text(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Reason::BadHeader),
     }
-}
-
-fn base64url(text: &[u8]) -> Option<Vec<u8>> {
-    Base64UrlSafeNoPadding::decode_to_vec(text, None).ok()
 }
 
 /// A JSON object in which no object, at any depth, names a member twice: two

@@ -9,6 +9,7 @@
 mod algorithm;
 mod api_key;
 mod basic;
+mod base64url;
 mod budget;
 mod cache;
 mod carrier;

@@ -8,8 +8,8 @@
 
 mod algorithm;
 mod api_key;
-mod basic;
 mod base64url;
+mod basic;
 mod budget;
 mod cache;
 mod carrier;

@@ -1,6 +1,6 @@
 //! The decision: a pure function of rules, request and identity.
 
-use postern_core::Identity;
+use postern_core::identity::Seen;
 use postern_core::rules::{Rules, Subject as Asked};
 
 use crate::policy::{Effect, Rule};
@@ -26,11 +26,11 @@ pub(crate) enum Verdict<'r> {
 pub(crate) fn decide<'r>(
     rules: &'r Rules<Rule>,
     asked: &Asked<'_>,
-    identity: &Identity,
+    identity: &Seen<'_>,
 ) -> Verdict<'r> {
     let caller = match identity {
-        Identity::Anonymous => None,
-        Identity::Known(caller) => Some(caller.as_ref()),
+        Seen::Anonymous => None,
+        Seen::Known(caller) => Some(caller.as_ref()),
     };
     let mut allowed = None;
     let mut lacking: Vec<&Rule> = Vec::new();

@@ -17,11 +17,9 @@ use std::borrow::Cow;
 use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
-use postern_core::identity::STATE;
+use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{Rules, Subject as Asked};
-use postern_core::{
-    Decision, Filter, HeaderEdit, Host, Identity, Outcome, Record, Refusal, Request, Target,
-};
+use postern_core::{Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Request, Target};
 
 use decide::Verdict;
 pub use policy::{Effect, Policy, Rule, Subject};
@@ -86,7 +84,7 @@ impl Filter for Authz {
         let Some(state) = host.property(&[STATE]) else {
             return nobody("no_identity", counter::NO_IDENTITY);
         };
-        let Some(identity) = Identity::from_json(&state) else {
+        let Some(identity) = Seen::read(&state) else {
             return nobody("bad_identity", counter::BAD_IDENTITY);
         };
         let verdict = decide::decide(&self.rules, &asked, &identity);

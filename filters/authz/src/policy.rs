@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use postern_core::challenge::{Realm, Scope};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Name, Value};
-use postern_core::identity::Caller;
+use postern_core::identity::SeenCaller;
 use postern_core::rules::Match;
 
 /// How many scopes one list may name: they all go into one challenge.
@@ -151,7 +151,7 @@ const SUBJECT: &str =
 impl Subject {
     /// Does it apply to this caller? `None`: one without an identity.
     #[must_use]
-    pub fn includes(&self, caller: Option<&Caller>) -> bool {
+    pub fn includes(&self, caller: Option<&SeenCaller<'_>>) -> bool {
         let has =
             |scope: &Scope| caller.is_some_and(|c| c.scopes.iter().any(|s| s == scope.as_str()));
         match self {

@@ -1,7 +1,11 @@
 //! Who is calling: the contract between `auth` and the filters behind it.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
+
+use crate::record::push_json_text;
+use crate::scan::Scan;
 
 /// The filter state that holds it (in logs `wasm.postern.identity`).
 pub const STATE: &str = "postern.identity";
@@ -16,75 +20,176 @@ pub enum Identity {
 }
 
 /// A caller whose credential was checked.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Caller {
     /// The subject.
     pub sub: String,
     /// Who vouches for it, if anybody else does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     /// The client that calls for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// What the credential is good for.
-    #[serde(default)]
     pub scopes: Vec<String>,
     /// The provider (a name in auth's policy) that checked it.
-    #[serde(default)]
     pub provider: String,
     /// The credential's kind and id (`jwt`, `api_key:k1`), never the credential.
-    #[serde(default)]
     pub credential: String,
     /// The caller's plan, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// Further claims that the policy publishes.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub claims: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    v: u8,
-    #[serde(default, skip_serializing_if = "is_false")]
-    anonymous: bool,
-    #[serde(flatten)]
-    caller: Option<Caller>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 impl Identity {
     /// Compact JSON, version 1.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let wire = match self {
-            Identity::Anonymous => Wire { v: 1, anonymous: true, caller: None },
-            Identity::Known(caller) => {
-                Wire { v: 1, anonymous: false, caller: Some((**caller).clone()) }
-            }
+        let Identity::Known(caller) = self else { return br#"{"v":1,"anonymous":true}"#.to_vec() };
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(br#"{"v":1,"sub":"#);
+        push_json_text(&mut out, &caller.sub);
+        let mut member = |name: &[u8], text: &str| {
+            out.extend_from_slice(name);
+            push_json_text(&mut out, text);
         };
-        serde_json::to_vec(&wire).unwrap_or_default()
+        if let Some(iss) = &caller.iss {
+            member(br#","iss":"#, iss);
+        }
+        if let Some(client) = &caller.client {
+            member(br#","client":"#, client);
+        }
+        out.extend_from_slice(br#","scopes":["#);
+        for (at, scope) in caller.scopes.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            push_json_text(&mut out, scope);
+        }
+        out.extend_from_slice(br#"],"provider":"#);
+        push_json_text(&mut out, &caller.provider);
+        out.extend_from_slice(br#","credential":"#);
+        push_json_text(&mut out, &caller.credential);
+        if let Some(plan) = &caller.plan {
+            out.extend_from_slice(br#","plan":"#);
+            push_json_text(&mut out, plan);
+        }
+        if !caller.claims.is_empty() {
+            out.extend_from_slice(br#","claims":"#);
+            // A map of texts and values always has a form in JSON.
+            out.append(&mut serde_json::to_vec(&caller.claims).unwrap_or_default());
+        }
+        out.push(b'}');
+        out
     }
 
     /// Reads what [`Identity::to_json`] wrote. `None` for anything else:
     /// readers deny.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
-        let wire: Wire = serde_json::from_slice(json).ok()?;
-        match (wire.v, wire.anonymous, wire.caller) {
-            (1, true, None) => Some(Identity::Anonymous),
-            (1, false, Some(caller)) => Some(Identity::Known(Box::new(caller))),
+        Some(match Seen::read(json)? {
+            Seen::Anonymous => Identity::Anonymous,
+            Seen::Known(caller) => Identity::Known(Box::new(caller.owned()?)),
+        })
+    }
+}
+
+/// An identity as the filters behind `auth` look at it, borrowed from its
+/// state: they read one with each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// Nobody in particular.
+    Anonymous,
+    /// A checked caller.
+    Known(Box<SeenCaller<'a>>),
+}
+
+/// A [`Caller`], borrowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenCaller<'a> {
+    /// The subject.
+    pub sub: Cow<'a, str>,
+    /// Who vouches for it.
+    pub iss: Option<Cow<'a, str>>,
+    /// The client that calls for it.
+    pub client: Option<Cow<'a, str>>,
+    /// What the credential is good for.
+    pub scopes: Vec<Cow<'a, str>>,
+    /// The provider that checked it.
+    pub provider: Cow<'a, str>,
+    /// The credential's kind and id.
+    pub credential: Cow<'a, str>,
+    /// The caller's plan.
+    pub plan: Option<Cow<'a, str>>,
+    /// Further claims: the text of a JSON object.
+    claims: Option<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    /// Reads what [`Identity::to_json`] wrote. `None` for anything else, a
+    /// member that stands twice among it: readers deny.
+    #[must_use]
+    pub fn read(json: &'a [u8]) -> Option<Self> {
+        let mut version: Option<u8> = None;
+        let mut anonymous: Option<bool> = None;
+        let (mut sub, mut iss, mut client, mut plan) = (None, None, None, None);
+        let (mut scopes, mut provider, mut credential, mut claims) = (None, None, None, None);
+        Scan::new(json)?.object(|name, scan| match name {
+            "v" => once(&mut version, scan.value()?),
+            "anonymous" => once(&mut anonymous, scan.value()?),
+            "sub" => once(&mut sub, scan.text()?),
+            "iss" => once(&mut iss, scan.text()?),
+            "client" => once(&mut client, scan.text()?),
+            "scopes" => once(&mut scopes, scan.texts()?),
+            "provider" => once(&mut provider, scan.text()?),
+            "credential" => once(&mut credential, scan.text()?),
+            "plan" => once(&mut plan, scan.text()?),
+            "claims" => once(&mut claims, scan.skip().filter(|c| c.starts_with('{'))?),
+            _ => scan.skip().map(drop),
+        })?;
+        match (version?, anonymous.unwrap_or(false), sub) {
+            (1, true, None) => Some(Seen::Anonymous),
+            (1, false, Some(sub)) => Some(Seen::Known(Box::new(SeenCaller {
+                sub,
+                iss,
+                client,
+                scopes: scopes.unwrap_or_default(),
+                provider: provider.unwrap_or_default(),
+                credential: credential.unwrap_or_default(),
+                plan,
+                claims,
+            }))),
             _ => None,
         }
     }
 }
 
+fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+impl SeenCaller<'_> {
+    fn owned(&self) -> Option<Caller> {
+        let own = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        Some(Caller {
+            sub: self.sub.clone().into_owned(),
+            iss: own(&self.iss),
+            client: own(&self.client),
+            scopes: self.scopes.iter().map(|s| s.clone().into_owned()).collect(),
+            provider: self.provider.clone().into_owned(),
+            credential: self.credential.clone().into_owned(),
+            plan: own(&self.plan),
+            claims: match self.claims {
+                Some(claims) => serde_json::from_str(claims).ok()?,
+                None => Map::new(),
+            },
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,8 +215,72 @@ mod tests {
             r#"{"v":2,"sub":"a"}"#,
             r#"{"v":1}"#,
             r#"{"v":1,"anonymous":true,"sub":"a"}"#,
+            r#"{"v":1,"sub":"a","sub":"b"}"#,
+            r#"{"v":1,"v":1,"sub":"a"}"#,
+            r#"{"v":1,"sub":null}"#,
+            r#"{"v":1,"sub":"a","scopes":["b",1]}"#,
+            r#"{"v":1,"sub":"a","scopes":["b",]}"#,
+            r#"{"v":1,"sub":"a","claims":[]}"#,
+            r#"{"v":1,"sub":"a",}"#,
+            r#"{"v":1,"sub":"a"}}"#,
+            r#"{"v":1,"sub":"a"#,
+            r#"{"v":1 "sub":"a"}"#,
+            "{\"v\":1,\"sub\":\"a\nb\"}",
         ] {
             assert_eq!(Identity::from_json(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_one_form() {
+        let caller = Caller {
+            sub: "a \"b\"".into(),
+            iss: Some("https://id.example.com".into()),
+            client: Some("app".into()),
+            scopes: vec!["x".into(), "y".into()],
+            provider: "idp".into(),
+            credential: "jwt:1".into(),
+            plan: Some("tiny".into()),
+            claims: Map::from_iter([("team".to_owned(), Value::from(7))]),
+        };
+        let json = Identity::Known(Box::new(caller)).to_json();
+        assert_eq!(
+            String::from_utf8_lossy(&json),
+            r#"{"v":1,"sub":"a \"b\"","iss":"https://id.example.com","client":"app","scopes":["x","y"],"provider":"idp","credential":"jwt:1","plan":"tiny","claims":{"team":7}}"#
+        );
+    }
+
+    #[test]
+    fn blanks_and_unknown_members_are_passed_over() {
+        let json = br#" { "new" : {"sub":["b"]} , "sub" : "a\u0062" , "scopes":[ ] , "v" : 1 } "#;
+        let Some(Seen::Known(caller)) = Seen::read(json) else { panic!("not read") };
+        assert_eq!((caller.sub.as_ref(), caller.scopes.len()), ("ab", 0));
+    }
+
+    proptest! {
+        #[test]
+        fn every_caller_survives(
+            sub in ".{0,8}", iss in prop::option::of(".{0,8}"), plan in prop::option::of(".{0,8}"),
+            scopes in prop::collection::vec("[ -~]{0,5}", 0..4), team in prop::option::of(".{0,5}"),
+        ) {
+            let claims = team.into_iter().map(|team| ("team".to_owned(), Value::from(team)));
+            let caller = Caller {
+                sub, iss, plan, scopes, claims: claims.collect(), ..Caller::default()
+            };
+            let identity = Identity::Known(Box::new(caller));
+            let json = identity.to_json();
+            // Any reader of JSON takes it, and it is read from any writer's form.
+            let value: Value = serde_json::from_slice(&json).unwrap();
+            prop_assert_eq!(Identity::from_json(&json), Some(identity.clone()));
+            prop_assert_eq!(Identity::from_json(format!("{value:#}").as_bytes()), Some(identity));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let mut text = br#"{"v":1,"sub":"#.to_vec();
+            text.extend(bytes);
+            let read = Identity::from_json(&text).is_some();
+            prop_assert!(!read || serde_json::from_slice::<Value>(&text).is_ok());
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod matcher;
 pub mod record;
 pub mod refusal;
 pub mod rules;
+mod scan;
 pub mod step;
 pub mod target;
 pub mod template;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use postern_core::{Host, Identity, identity};
+use postern_core::Host;
+use postern_core::identity::{Seen, SeenCaller};
 
 use crate::bucket::Algorithm;
 use crate::policy::Limit;
@@ -29,16 +30,16 @@ postern_core::config! {
 
 /// The caller of a request.
 pub(crate) struct Caller<'a> {
-    known: Option<&'a identity::Caller>,
+    known: Option<&'a SeenCaller<'a>>,
     host: &'a dyn Host,
     ipv6_prefix: u8,
 }
 
 impl<'a> Caller<'a> {
-    pub(crate) fn new(identity: Option<&'a Identity>, host: &'a dyn Host, ipv6_prefix: u8) -> Self {
+    pub(crate) fn new(identity: Option<&'a Seen<'a>>, host: &'a dyn Host, ipv6_prefix: u8) -> Self {
         let known = match identity {
-            Some(Identity::Known(caller)) => Some(caller.as_ref()),
-            Some(Identity::Anonymous) | None => None,
+            Some(Seen::Known(caller)) => Some(caller.as_ref()),
+            Some(Seen::Anonymous) | None => None,
         };
         Caller { known, host, ipv6_prefix }
     }
@@ -73,18 +74,20 @@ impl<'a> Caller<'a> {
     }
 }
 
-fn identified(part: Part, caller: &identity::Caller) -> Option<(u8, Cow<'_, str>)> {
-    let text = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned().into());
+fn identified<'a>(part: Part, caller: &'a SeenCaller<'_>) -> Option<(u8, Cow<'a, str>)> {
+    let text = |tag: u8, text: Option<&'a str>| {
+        text.filter(|text| !text.is_empty()).map(|text| (tag, Cow::Borrowed(text)))
+    };
     match part {
-        Part::Subject => text(&caller.sub).map(|v| (b's', v)),
-        Part::Issuer => caller.iss.as_deref().and_then(text).map(|v| (b'i', v)),
-        Part::Client => caller.client.as_deref().and_then(text).map(|v| (b'c', v)),
+        Part::Subject => text(b's', Some(&caller.sub)),
+        Part::Issuer => text(b'i', caller.iss.as_deref()),
+        Part::Client => text(b'c', caller.client.as_deref()),
         Part::Credential if caller.credential.is_empty() => None,
         Part::Credential => {
             let value = format!("{}\0{}", caller.credential, caller.sub);
             Some((b'k', value.into()))
         }
-        Part::Plan => caller.plan.as_deref().and_then(text).map(|v| (b'p', v)),
+        Part::Plan => text(b'p', caller.plan.as_deref()),
         Part::Address => None,
     }
 }

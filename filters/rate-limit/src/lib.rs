@@ -21,11 +21,9 @@ use std::borrow::Cow;
 use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
-use postern_core::identity::STATE;
+use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{Rules, Subject as Asked};
-use postern_core::{
-    Decision, Filter, Host, Identity, Outcome, Record, Refusal, Request, Response, Target,
-};
+use postern_core::{Decision, Filter, Host, Outcome, Record, Refusal, Request, Response, Target};
 
 pub use bucket::{Algorithm, Allowance};
 pub use dialect::Dialect;
@@ -132,11 +130,8 @@ impl RateLimit {
     ) -> Outcome {
         let id = || limit.id.as_str().to_owned();
         // Without an identity, or with one that cannot be read, the address counts.
-        let identity = if limit.needs_identity() {
-            host.property(&[STATE]).and_then(|json| Identity::from_json(&json))
-        } else {
-            None
-        };
+        let identity = if limit.needs_identity() { host.property(&[STATE]) } else { None };
+        let identity = identity.as_deref().and_then(Seen::read);
         let caller = Caller::new(identity.as_ref(), host, self.ipv6_prefix);
         let (plan, allowance) = match limit.plan(caller.plan()) {
             (_, Plan::Unlimited) => {

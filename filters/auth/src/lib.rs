@@ -24,6 +24,7 @@ mod decision;
 mod filter;
 mod identity_headers;
 mod instant;
+mod introspection;
 mod judge;
 mod jwk;
 mod jws;

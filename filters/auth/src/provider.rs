@@ -10,6 +10,7 @@ use crate::api_key::{ApiKeys, ApiKeysConfig};
 use crate::basic::{Basic, BasicConfig};
 use crate::cache::{Cache, Remembered};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
+use crate::introspection::{Introspection, IntrospectionConfig};
 use crate::jwt::{Jwt, JwtConfig};
 use crate::reason::Reason;
 use crate::verdict::{Asked, Kind, Verdict};
@@ -23,6 +24,8 @@ postern_core::config! {
         api_key: ApiKeys(ApiKeysConfig),
         /// HTTP Basic with generated secrets, kept as digests.
         basic: Basic(BasicConfig),
+        /// Tokens about which their issuer is asked (RFC 7662).
+        introspection: Introspection(IntrospectionConfig),
     }
 }
 
@@ -73,13 +76,13 @@ impl Provider {
         let (place, forward, kind): (Place, bool, Box<dyn Kind>) = match config {
             ProviderConfig::Jwt(jwt) => {
                 let at = at.key("jwt", at.node().get("jwt")?);
-                check_carriers(&jwt.from, false, at, errors);
+                check_carriers(&jwt.from, Some("a JWT"), at, errors);
                 let kind = Jwt::compile(jwt, at, environment, errors);
                 (Place::Carriers(jwt.from.clone()), jwt.forward, Box::new(kind))
             }
             ProviderConfig::ApiKeys(keys) => {
                 let at = at.key("api_key", at.node().get("api_key")?);
-                check_carriers(&keys.from, true, at, errors);
+                check_carriers(&keys.from, None, at, errors);
                 let kind = ApiKeys::compile(keys, name, at, errors);
                 (Place::Carriers(keys.from.clone()), keys.forward, Box::new(kind))
             }
@@ -87,6 +90,12 @@ impl Provider {
                 let at = at.key("basic", at.node().get("basic")?);
                 let kind = Basic::compile(basic, name, at, errors);
                 (Place::Carriers(vec![Carrier::basic()]), basic.forward, Box::new(kind))
+            }
+            ProviderConfig::Introspection(asked) => {
+                let at = at.key("introspection", at.node().get("introspection")?);
+                check_carriers(&asked.from, Some("a token"), at, errors);
+                let kind = Introspection::compile(asked, name, at, environment, errors);
+                (Place::Carriers(asked.from.clone()), asked.forward, Box::new(kind))
             }
         };
         let size = kind.cache_size();
@@ -214,8 +223,9 @@ const ADMITTED: usize = 2;
 const UNAVAILABLE: usize = 3;
 const REASONS: usize = 4;
 
-/// HTTP Basic names a user beside the credential, which only API keys have.
-fn check_carriers(carriers: &[Carrier], basic_is_good: bool, at: At<'_>, errors: &mut Errors) {
+/// HTTP Basic names a user beside the credential, which only API keys have:
+/// `not_basic` is what it cannot carry.
+fn check_carriers(carriers: &[Carrier], not_basic: Option<&str>, at: At<'_>, errors: &mut Errors) {
     let Some(list) = at.node().get("from") else { return };
     let at = at.key("from", list);
     if carriers.is_empty() {
@@ -223,8 +233,8 @@ fn check_carriers(carriers: &[Carrier], basic_is_good: bool, at: At<'_>, errors:
     }
     let Value::List(nodes) = &list.value else { return };
     for (i, (carrier, node)) in carriers.iter().zip(nodes).enumerate() {
-        if matches!(carrier, Carrier::Basic(_)) && !basic_is_good {
-            at.index(i, node).error(errors, "HTTP Basic cannot carry a JWT");
+        if let (Carrier::Basic(_), Some(what)) = (carrier, not_basic) {
+            at.index(i, node).error(errors, format!("HTTP Basic cannot carry {what}"));
         }
     }
 }

@@ -64,6 +64,10 @@ pub(crate) enum Reason {
     SecretExpired,
     /// The secret of HTTP Basic is not valid yet.
     SecretNotYetValid,
+    /// Its issuer says that it is not good (RFC 7662 §2.2).
+    Inactive,
+    /// Bound to a key or a certificate (RFC 9449, RFC 8705): no bearer token.
+    Bound,
     /// A kind of credential that the route does not take.
     Kind,
 }
@@ -101,6 +105,8 @@ impl Reason {
         Reason::UserOrSecret,
         Reason::SecretExpired,
         Reason::SecretNotYetValid,
+        Reason::Inactive,
+        Reason::Bound,
         Reason::Kind,
     ];
 
@@ -153,6 +159,8 @@ impl Reason {
             }
             Reason::SecretExpired => ("secret_expired", "the secret has expired"),
             Reason::SecretNotYetValid => ("secret_not_yet_valid", "the secret is not valid yet"),
+            Reason::Inactive => ("inactive_token", "the token is not active"),
+            Reason::Bound => ("bound_token", "the token is no bearer token"),
             Reason::Kind => ("wrong_kind", "this route does not take that kind of credential"),
         }
     }

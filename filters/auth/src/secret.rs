@@ -67,6 +67,12 @@ impl SecretConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable(String);
 
+impl Variable {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Decode for Variable {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         const EXPECTED: &str = "the name of an environment variable such as `API_SECRET`";

@@ -1,0 +1,394 @@
+//! Token Introspection (RFC 7662): tokens that only their issuer can read.
+//!
+//! A request whose token is not in a cache waits; a question is asked beside
+//! it, one per token at a time. Within a VM the requests share it; across
+//! workers the one that asks has a claim in the shared table, and the others
+//! look there until the answer stands there too. A claim lapses, so that a
+//! worker which dies holds up nobody for long.
+
+mod cache;
+mod circuit;
+mod config;
+mod essentials;
+mod meaning;
+mod question;
+mod shared;
+mod slot;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use postern_core::config::{At, Errors, Text};
+use postern_core::digest::sha256;
+use postern_core::filter::Environment;
+use postern_core::work::{Metric, Task};
+use postern_core::{Answer, Host, Work};
+
+pub(crate) use config::IntrospectionConfig;
+use meaning::{Broken, Expected, Meaning};
+use question::Question;
+use shared::{Claim, Fingerprint, Shared};
+use slot::{Entry, MAX_TEXT, Seen};
+use state::{Good, Stage, State, UNAVAILABLE};
+
+use crate::carrier::Taken;
+use crate::jws::Jws;
+use crate::reason::Reason;
+use crate::verdict::{Asked, Kind, Known, Verdict};
+
+/// How often the shared table is looked at while somebody waits for another
+/// worker's question.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How often what was counted is told.
+const RESTING: Duration = Duration::from_secs(1);
+
+/// After this many milliseconds more than `timeout` a claim lapses.
+const LAPSE: u64 = 250;
+
+/// A question that nobody answered this long after its deadline, in
+/// milliseconds, is lost.
+const LOST: u64 = 5_000;
+
+/// For so many milliseconds a token is not asked about again after a failure.
+const PAUSE: u64 = 1_000;
+
+/// A line in the log for failures at most once in so many milliseconds.
+const QUIET: u64 = 30_000;
+
+/// Indices into [`METRICS`].
+mod counter {
+    pub(super) const CACHED: usize = 0;
+    pub(super) const ASKED: usize = 1;
+    pub(super) const JOINED: usize = 2;
+    pub(super) const ACTIVE: usize = 3;
+    pub(super) const REFUSED: usize = 4;
+    pub(super) const FAILED: usize = 5;
+    pub(super) const STALE: usize = 6;
+    pub(super) const TURNED_AWAY: usize = 7;
+}
+
+/// Answers taken from a cache; questions; requests that waited for the question
+/// of another; what became of the questions; requests that an old answer served;
+/// requests over a bound, or while the service was left alone.
+const METRICS: [&str; 8] = [
+    "introspection.cached",
+    "introspection.asked",
+    "introspection.joined",
+    "introspection.active",
+    "introspection.refused",
+    "introspection.failed",
+    "introspection.stale",
+    "introspection.turned_away",
+];
+
+/// A compiled provider.
+#[derive(Debug)]
+pub(crate) struct Introspection {
+    question: Question,
+    expected: Expected,
+    prefix: Vec<u8>,
+    jwts: bool,
+    max_bytes: usize,
+    max_questions: usize,
+    max_waiting: usize,
+    /// Milliseconds, as all that follow.
+    timeout: u64,
+    ttl: u64,
+    negative_ttl: u64,
+    stale: u64,
+    /// What else than the token decides an answer: this configuration.
+    scope: [u8; 32],
+    shared: Shared,
+    state: RefCell<State>,
+}
+
+impl Introspection {
+    /// Compiles a decoded configuration; `at` is its place.
+    pub(crate) fn compile(
+        config: &IntrospectionConfig,
+        provider: &str,
+        at: At<'_>,
+        environment: &Environment<'_>,
+        errors: &mut Errors,
+    ) -> Self {
+        config.check(at, errors);
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let texts = |list: &[Text]| list.iter().map(|t| t.as_str().to_owned()).collect();
+        let scope = format!("{provider}\0{}", at.node().to_json());
+        Introspection {
+            question: Question::compile(config, at, environment, errors),
+            expected: Expected {
+                provider: provider.to_owned(),
+                issuer: config.issuer.as_ref().map(|t| t.as_str().to_owned()),
+                audiences: texts(&config.audiences),
+                published: texts(&config.claims),
+            },
+            prefix: config.token_prefix.as_ref().map_or("", Text::as_str).as_bytes().to_vec(),
+            jwts: config.jwts,
+            max_bytes: size(config.max_bytes.get()),
+            max_questions: size(config.max_questions.get()),
+            max_waiting: size(config.max_waiting.get()),
+            timeout: millis(config.timeout.get()),
+            ttl: millis(config.cache.ttl.get()),
+            negative_ttl: millis(config.cache.negative_ttl.get()),
+            stale: config.stale_if_unavailable.map_or(0, |period| millis(period.get())),
+            scope: sha256(scope.as_bytes()),
+            shared: Shared::default(),
+            state: RefCell::new(State::new(config)),
+        }
+    }
+
+    /// What is known of a token; or a question about it is opened.
+    fn judge(&self, text: &[u8], host: &dyn Host) -> Verdict {
+        let now = millis(host.now());
+        let token = self.shared.fingerprint(host, &self.scope, text);
+        let state = &mut *self.state.borrow_mut();
+        if let Some(verdict) = state.remembered(&token, now) {
+            state.counts.push(counter::CACHED);
+            return verdict;
+        }
+        if state.flights.contains_key(&token) {
+            state.counts.push(counter::JOINED);
+            return self.wait(&token, state);
+        }
+        let open = state.asking();
+        let may_ask = open < self.max_questions
+            && state.waiting < self.max_waiting
+            && state.circuit.lets(open, now);
+        let stage = if may_ask {
+            let lapses = now.saturating_add(self.timeout).saturating_add(LAPSE);
+            match self.shared.claim(host, &token, now, lapses) {
+                Claim::Answered(seen) => {
+                    if let Some(verdict) = adopt(&token, &seen, state, now) {
+                        state.counts.push(counter::CACHED);
+                        return verdict;
+                    }
+                    Stage::Planned
+                }
+                Claim::Theirs(_) => Stage::Followed,
+                Claim::Mine | Claim::Alone => Stage::Planned,
+            }
+        } else {
+            let seen = self.shared.look(host, &token, now);
+            if let Some(verdict) = adopt(&token, &seen, state, now) {
+                state.counts.push(counter::CACHED);
+                return verdict;
+            }
+            state.counts.push(counter::TURNED_AWAY);
+            return state.unavailable(&token, now);
+        };
+        if stage == Stage::Followed {
+            state.counts.push(counter::JOINED);
+        }
+        state.open(token, text, stage);
+        self.wait(&token, state)
+    }
+
+    fn wait(&self, token: &Fingerprint, state: &mut State) -> Verdict {
+        if let Some(verdict) = state.join(token, self.max_waiting) {
+            return verdict;
+        }
+        let key = state.flights.get(token).map_or(0, |flight| u64::from(flight.key));
+        let longest = self.timeout.saturating_add(LAPSE.saturating_mul(2));
+        Verdict::Wait { key, at_most: Duration::from_millis(longest), or: UNAVAILABLE }
+    }
+
+    /// Those who follow another worker's question look whether it is answered.
+    fn follow(&self, host: &dyn Host, state: &mut State, now: u64, work: &mut Work) {
+        let followed: Vec<Fingerprint> = state
+            .flights
+            .iter()
+            .filter(|(_, flight)| flight.stage == Stage::Followed)
+            .map(|(token, _)| *token)
+            .collect();
+        for token in followed {
+            let seen = self.shared.look(host, &token, now);
+            if seen.answers(now) {
+                take_over(&token, &seen, state);
+                work.wake.extend(state.close(&token));
+                continue;
+            }
+            if seen.claimed.is_some() {
+                continue;
+            }
+            // Whoever asked is gone.
+            let lapses = now.saturating_add(self.timeout).saturating_add(LAPSE);
+            if matches!(self.shared.claim(host, &token, now, lapses), Claim::Mine | Claim::Alone)
+                && let Some(flight) = state.flights.get_mut(&token)
+            {
+                flight.stage = Stage::Planned;
+            }
+        }
+    }
+
+    /// Sends what is planned, and gives up what is lost.
+    fn ask(&self, state: &mut State, now: u64, work: &mut Work) -> Vec<Fingerprint> {
+        let mut lost = Vec::new();
+        for (token, flight) in &mut state.flights {
+            match flight.stage {
+                Stage::Planned => {
+                    let text = std::mem::take(&mut flight.token);
+                    let id = u64::from(flight.key);
+                    work.ask.push(Task { id, ask: self.question.about(&text) });
+                    flight.stage = Stage::Asked(now);
+                    work.count.push(counter::ASKED);
+                }
+                Stage::Asked(at) => {
+                    let end = at.saturating_add(self.timeout).saturating_add(LOST);
+                    if now >= end {
+                        lost.push(*token);
+                    }
+                }
+                Stage::Followed => {}
+            }
+        }
+        lost
+    }
+
+    /// Notes an answer for everybody who waits, in all workers.
+    fn settle(
+        &self,
+        host: &dyn Host,
+        state: &mut State,
+        token: &Fingerprint,
+        asked: u64,
+        said: Result<Meaning, Broken>,
+    ) -> Work {
+        let now = millis(host.now());
+        let mut work = Work::default();
+        match said {
+            Ok(Meaning::Active(checked)) => {
+                work.count.push(counter::ACTIVE);
+                let end = checked
+                    .expires
+                    .map_or(u64::MAX, |at| u64::try_from(at).unwrap_or(0).saturating_mul(1_000));
+                let fresh = asked.saturating_add(self.ttl).min(end);
+                let keep = fresh.saturating_add(self.stale).min(end);
+                match essentials::write(&checked).filter(|text| text.len() <= MAX_TEXT) {
+                    Some(essentials) => {
+                        let entry = Entry::Good { fresh, keep, essentials };
+                        self.shared.put(host, token, now, &entry);
+                    }
+                    None => self.shared.release(host, token, now),
+                }
+                let known = Rc::new(Known::new(*checked));
+                state.put_good(*token, Good { known, fresh, keep });
+            }
+            Ok(Meaning::Refused(reason)) => {
+                work.count.push(counter::REFUSED);
+                let until = asked.saturating_add(self.negative_ttl);
+                self.shared.put(host, token, now, &Entry::Bad { until, reason });
+                state.put_bad(*token, until, reason);
+            }
+            Err(broken) => {
+                work.count.push(counter::FAILED);
+                let until = now.saturating_add(PAUSE);
+                self.shared.put(host, token, now, &Entry::Failed { until });
+                state.put_failed(*token, until);
+                if self.stale > 0 {
+                    // Another worker may have an old answer.
+                    let seen = self.shared.look(host, token, now);
+                    take_over(token, &seen, state);
+                }
+                state.circuit.failed(now);
+                if now >= state.quiet_until {
+                    state.quiet_until = now.saturating_add(QUIET);
+                    work.log.push(self.line(&format!("does not answer: {broken}")));
+                }
+            }
+        }
+        if !work.count.contains(&counter::FAILED) {
+            state.circuit.answered();
+            if std::mem::take(&mut state.quiet_until) > 0 {
+                work.log.push(self.line("answers again"));
+            }
+        }
+        work.wake.extend(state.close(token));
+        work
+    }
+
+    fn line(&self, what: &str) -> String {
+        let Introspection { question, expected, .. } = self;
+        format!("provider `{}`: introspection at `{}` {what}", expected.provider, question.cluster)
+    }
+}
+
+impl Kind for Introspection {
+    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+        let token = taken.secret.as_slice();
+        if token.len() > self.max_bytes {
+            return Reason::TooLong.into();
+        }
+        if !token.starts_with(&self.prefix) || !self.jwts && looks_like_jwt(token) {
+            return Reason::Kind.into();
+        }
+        self.judge(token, asked.host)
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        METRICS.iter().map(|name| Metric::counter(*name)).collect()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        let now = millis(host.now());
+        let state = &mut *self.state.borrow_mut();
+        let mut work = Work::default();
+        self.follow(host, state, now, &mut work);
+        for token in self.ask(state, now, &mut work) {
+            work.merge(self.settle(host, state, &token, now, Err(Broken::NoAnswer)));
+        }
+        work.count.append(&mut state.counts);
+        let follows = state.flights.values().any(|flight| flight.stage == Stage::Followed);
+        work.again = Some(if follows { POLL } else { RESTING });
+        work
+    }
+
+    fn answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        let state = &mut *self.state.borrow_mut();
+        let asked = state.flights.iter().find_map(|(token, flight)| match flight.stage {
+            Stage::Asked(at) if u64::from(flight.key) == task => Some((*token, at)),
+            _ => None,
+        });
+        let Some((token, at)) = asked else { return Work::default() };
+        let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
+        let said = self.expected.read(answer, now);
+        self.settle(host, state, &token, at, said)
+    }
+}
+
+/// Takes over what another worker was told.
+fn adopt(token: &Fingerprint, seen: &Seen, state: &mut State, now: u64) -> Option<Verdict> {
+    take_over(token, seen, state);
+    state.remembered(token, now)
+}
+
+/// Remembers what another worker was told.
+fn take_over(token: &Fingerprint, seen: &Seen, state: &mut State) {
+    match &seen.said {
+        Some(Entry::Good { fresh, keep, essentials }) => {
+            if let Some(checked) = essentials::read(essentials) {
+                let known = Rc::new(Known::new(checked));
+                state.put_good(*token, Good { known, fresh: *fresh, keep: *keep });
+            }
+        }
+        Some(Entry::Bad { until, reason }) => state.put_bad(*token, *until, *reason),
+        _ => {}
+    }
+    if let Some(until) = seen.failed {
+        state.put_failed(*token, until);
+    }
+}
+
+/// Signed or encrypted, whatever else is wrong with it.
+fn looks_like_jwt(token: &[u8]) -> bool {
+    !matches!(Jws::parse(token), Err(Reason::NotAToken | Reason::BadToken))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

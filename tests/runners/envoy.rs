@@ -2,11 +2,13 @@
 //! running gateway can show.
 
 mod behaviour;
+mod libraries;
 mod probe;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use libraries::Minted;
 use libtest_mimic::{Arguments, Failed, Trial};
 use postern_stack::keys::Keys;
 use postern_tests::case::Only;
@@ -81,8 +83,17 @@ fn main() -> ExitCode {
             test(probed).map_err(Failed::from)
         }));
     }
+    let minted: Arc<Mutex<OnceLock<Result<Minted, String>>>> = Arc::default();
+    for (name, test) in libraries::ALL {
+        let minted = Arc::clone(&minted);
+        trials.push(Trial::test(format!("libraries::{name}"), move || {
+            let minted = minted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let minted = minted.get_or_init(Minted::start).as_ref().map_err(Failed::from)?;
+            test(minted).map_err(Failed::from)
+        }));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, probed));
+    drop((shared, probed, minted));
     conclusion.exit_code()
 }

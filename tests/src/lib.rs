@@ -14,6 +14,7 @@ pub mod h2;
 pub mod live;
 pub mod observe;
 pub mod offline;
+pub mod python;
 pub mod request;
 pub mod server;
 pub mod tls;

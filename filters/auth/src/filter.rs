@@ -91,7 +91,7 @@ impl Filter for Auth {
             Ok(target) => target,
             Err(bad) => return unreadable("bad_target", bad.to_string()),
         };
-        let asked = Subject::new(request, &target);
+        let asked = Subject::new(request, &target, host);
         // A rule for a host would not see it, and a laxer one might.
         if asked.host.is_none() {
             return unreadable("bad_host", "the request has no host that can be read".to_owned());

@@ -73,7 +73,7 @@ impl Filter for Authz {
             Ok(target) => target,
             Err(why) => return bad_request(why.to_string()),
         };
-        let asked = Asked::new(request, &target);
+        let asked = Asked::new(request, &target, host);
         // Without them a deny rule for a host or a method would not see it.
         if asked.host.is_none() {
             return bad_request("the request has no host that can be read");

@@ -5,6 +5,7 @@ use crate::config::schema::Schema;
 use crate::config::{At, AtLeastOne, Decode, Errors, Text, decode_text};
 use crate::grammar;
 use crate::headers::Headers;
+use crate::host::Host;
 use crate::host_name::host_of;
 use crate::matcher::Index;
 use crate::target::Target;
@@ -22,6 +23,10 @@ crate::config! {
         methods: AtLeastOne<Method> = AtLeastOne::default(),
         /// Path templates; one has to match the canonical path.
         paths: AtLeastOne<Template> = AtLeastOne::default(),
+        /// Names of the proxy's routes (`name` of a route in its configuration);
+        /// the one that it chose for the request has to be among them. A name
+        /// costs a question to the proxy per request, so paths are cheaper.
+        routes: AtLeastOne<Text> = AtLeastOne::default(),
         /// Conditions on headers that all have to hold.
         headers: AtLeastOne<HeaderMatch> = AtLeastOne::default(),
         /// Conditions on headers of which one has to hold.
@@ -37,12 +42,19 @@ impl Match {
             hosts: AtLeastOne::default(),
             methods: AtLeastOne::default(),
             paths: AtLeastOne::default(),
+            routes: AtLeastOne::default(),
             headers: AtLeastOne::default(),
             any_header: AtLeastOne::default(),
         }
     }
 
-    pub(crate) fn headers_hold(&self, headers: &Headers<'_>) -> bool {
+    /// What the index does not look at.
+    fn rest_holds(&self, subject: &Subject<'_>) -> bool {
+        self.headers_hold(subject.headers)
+            && (self.routes.is_empty() || subject.route_is_of(&self.routes))
+    }
+
+    fn headers_hold(&self, headers: &Headers<'_>) -> bool {
         self.headers.iter().all(|h| h.holds(headers))
             && (self.any_header.is_empty() || self.any_header.iter().any(|h| h.holds(headers)))
     }
@@ -252,7 +264,6 @@ impl<'r, T> Found<'r, T> {
 }
 
 /// What rules are matched against, taken from a request once.
-#[derive(Debug)]
 pub struct Subject<'a> {
     /// The canonical host.
     pub host: Option<String>,
@@ -262,18 +273,25 @@ pub struct Subject<'a> {
     pub target: &'a Target<'a>,
     /// All headers.
     pub headers: &'a Headers<'a>,
+    proxy: &'a dyn Host,
 }
 
 impl<'a> Subject<'a> {
     /// From a request whose target was checked.
     #[must_use]
-    pub fn new(request: &'a Request<'a>, target: &'a Target<'a>) -> Self {
+    pub fn new(request: &'a Request<'a>, target: &'a Target<'a>, proxy: &'a dyn Host) -> Self {
         Subject {
             host: host_of(request.authority()),
             method: request.method().unwrap_or_default(),
             target,
             headers: request.headers(),
+            proxy,
         }
+    }
+
+    fn route_is_of(&self, names: &[Text]) -> bool {
+        let route = self.proxy.property(&["xds", "route_name"]);
+        route.is_some_and(|route| names.iter().any(|name| name.as_str().as_bytes() == route))
     }
 }
 
@@ -308,7 +326,7 @@ impl<T> Rules<T> {
         candidates.into_iter().filter_map(move |(index, path)| {
             let (matches, rule) = self.rules.get(index)?;
             let template = path.and_then(|p| matches.paths.get(p));
-            matches.headers_hold(subject.headers).then_some(Found { index, rule, template })
+            matches.rest_holds(subject).then_some(Found { index, rule, template })
         })
     }
 }

@@ -74,9 +74,9 @@ impl Filter for LegacyCompat {
         &self,
         stream: &mut Stream,
         request: &Request<'_>,
-        _host: &dyn Host,
+        host: &dyn Host,
     ) -> Outcome {
-        request::received(&self.blueprint, stream, request)
+        request::received(&self.blueprint, stream, request, host)
     }
 
     fn response_headers(

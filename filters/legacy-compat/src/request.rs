@@ -1,5 +1,6 @@
 //! The request's way in: which rule it falls under, and what it becomes.
 
+use postern_core::host::Host as Proxy;
 use postern_core::host_name::host_of;
 use postern_core::rules::{Found, Subject};
 use postern_core::step::HeaderEdit;
@@ -20,6 +21,7 @@ pub(crate) fn received(
     blueprint: &Blueprint,
     stream: &mut Stream,
     request: &Request<'_>,
+    proxy: &dyn Proxy,
 ) -> Outcome {
     stream.head = request.method() == Some(b"HEAD");
     stream.host = host_of(request.authority());
@@ -28,13 +30,13 @@ pub(crate) fn received(
         Err(bad) => {
             let host = blueprint.host(stream.host.as_deref());
             stream.dialect =
-                host.map(|h| h.dialect).or_else(|| dialect_of_any_path(blueprint, request));
+                host.map(|h| h.dialect).or_else(|| dialect_of_any_path(blueprint, request, proxy));
             let segments = log_segments(blueprint, stream, host);
             let path = blueprint.log.of_bytes(request.path().unwrap_or_default(), segments);
             return refused(stream, Refusal::bad_request(bad.to_string()), "-", path);
         }
     };
-    let subject = Subject::new(request, &target);
+    let subject = Subject::new(request, &target, proxy);
     match blueprint.rules.first(&subject) {
         Some(found) => matched(blueprint, stream, request.method(), &target, &found),
         None => unmatched(blueprint, stream, &target, subject.host.as_deref()),
@@ -43,9 +45,13 @@ pub(crate) fn received(
 
 /// The dialect of a client whose path cannot be judged: that of the first rule
 /// which asks nothing of the path.
-fn dialect_of_any_path(blueprint: &Blueprint, request: &Request<'_>) -> Option<usize> {
+fn dialect_of_any_path(
+    blueprint: &Blueprint,
+    request: &Request<'_>,
+    proxy: &dyn Proxy,
+) -> Option<usize> {
     let root = Target::parse(Some(b"/")).ok()?;
-    blueprint.rules.first(&Subject::new(request, &root))?.rule.dialect
+    blueprint.rules.first(&Subject::new(request, &root, proxy))?.rule.dialect
 }
 
 /// How much of a path that no rule matches may be logged. A host that cannot be

@@ -94,7 +94,7 @@ impl Filter for RateLimit {
             Ok(target) => target,
             Err(why) => return bad_request(why.to_string().into()),
         };
-        let asked = Asked::new(request, &target);
+        let asked = Asked::new(request, &target, host);
         // A limit for a host would not see it.
         if asked.host.is_none() {
             return bad_request("the request has no host that can be read".into());

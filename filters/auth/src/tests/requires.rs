@@ -256,3 +256,24 @@ fn a_token_that_comes_again_is_remembered_until_it_ends() {
     refused(&again, "bad_signature");
     assert_eq!(again.count[2..], [named("cache_refused_hits")]);
 }
+
+#[test]
+fn a_rule_may_name_the_proxys_route() {
+    let auth = auth(json!([
+        {"name": "r", "match": {"routes": ["orders", "carts"]}, "require": {"none": true}},
+    ]));
+    let rule = |route: Option<&str>| {
+        let host = FakeHost::at(Duration::from_secs(NOW as u64));
+        if let Some(route) = route {
+            host.set_property("xds.route_name", route);
+        }
+        let headers = Headers::new([(":path", "/a"), (":authority", "a")]);
+        let request = Request::new(headers, true);
+        let outcome = auth.request_headers(&mut Default::default(), &request, &host);
+        outcome.record.unwrap().rule.into_owned()
+    };
+    assert_eq!(rule(Some("carts")), "r");
+    assert_eq!(rule(Some("cart")), "-");
+    assert_eq!(rule(Some("")), "-");
+    assert_eq!(rule(None), "-", "no route, no match");
+}

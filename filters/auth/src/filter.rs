@@ -73,12 +73,16 @@ impl Filter for Auth {
     fn tick(&self, host: &dyn Host) -> Work {
         let mut work = Work::default();
         self.policy.providers.iter().for_each(|provider| work.merge(provider.tick(host)));
+        work.merge(self.policy.revoked.tick(host));
         work
     }
 
     fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
         let mut providers = self.policy.providers.iter();
-        providers.find_map(|provider| provider.answer(task, answer, host)).unwrap_or_default()
+        providers
+            .find_map(|provider| provider.answer(task, answer, host))
+            .or_else(|| self.policy.revoked.answer(task, answer, host))
+            .unwrap_or_default()
     }
 
     fn request_headers(

@@ -9,7 +9,7 @@ pub struct Instant(pub(crate) i64);
 
 impl Instant {
     /// Reads `2026-01-31T12:00:00Z`, from 1970 to 9999.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let shape = text.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
         if !shape.eq(*b"0000-00-00T00:00:00Z") {
             return None;

@@ -201,9 +201,11 @@ impl<'a> Case<'a> {
         };
         let mut count = self.count.borrow_mut();
         match provider.verify(taken, &asked, &mut count) {
-            Verdict::Known(known) if self.policy.revoked.has(&known.checked) => {
-                Reason::Revoked.into()
-            }
+            Verdict::Known(known) => self
+                .policy
+                .revoked
+                .against(&known.checked, self.host)
+                .unwrap_or(Verdict::Known(known)),
             verdict => verdict,
         }
     }

@@ -42,6 +42,7 @@ mod reason;
 mod remote;
 mod removal;
 mod requirement;
+mod revocations;
 mod revoked;
 mod seconds;
 mod secret;

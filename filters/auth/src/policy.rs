@@ -13,7 +13,8 @@ use crate::challenge::{Challenge, MetadataUrl};
 use crate::presented::Places;
 use crate::provider::{Provider, ProviderConfig};
 use crate::requirement::{ChallengeConfig, Need, RuleConfig};
-use crate::revoked::{Revoked, RevokedConfig};
+use crate::revocations::Revocations;
+use crate::revoked::RevokedConfig;
 
 postern_core::config! {
     /// Who is calling? Finds the one credential of a request, checks it, and
@@ -64,7 +65,7 @@ pub(crate) struct Policy {
     /// Signatures that may still be checked in this VM.
     pub(crate) budget: Budget,
     pub(crate) places: Places,
-    pub(crate) revoked: Revoked,
+    pub(crate) revoked: Revocations,
     pub(crate) rules: Rules<Rule>,
     /// For what no rule matches.
     pub(crate) fallback: Rule,
@@ -101,6 +102,11 @@ impl Policy {
         for (index, provider) in providers.iter_mut().enumerate() {
             metrics.extend(provider.enlist(index, own.saturating_add(metrics.len())));
         }
+        let at_revoked = at.node().get("revoked").map_or(at, |node| at.key("revoked", node));
+        let first = own.saturating_add(metrics.len());
+        let index = providers.len();
+        let revoked = Revocations::compile(&config.revoked, at_revoked, index, first, &mut errors);
+        metrics.extend(revoked.metrics());
         let rules = compile_rules(&config, &names, at, &mut errors);
         if !errors.is_empty() || providers.len() != names.len() {
             return Err(in_order(errors));
@@ -122,7 +128,6 @@ impl Policy {
         let name = "-".to_owned();
         let fallback = Rule { name, need: Need::Any, accepted, report_only: false, challenge };
         let places = Places::of(providers.iter().flat_map(|p| p.place.carriers()));
-        let revoked = Revoked::new(&config.revoked);
         let preflights = config.preflights;
         let checks = config.wasm_checks_per_second.get();
         let budget = Budget::per_second(u32::try_from(checks).unwrap_or(u32::MAX));

@@ -4,8 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use postern_core::config::Text;
 
+use serde::Deserialize;
+
 use crate::checked::Checked;
 use crate::instant::Instant;
+use crate::remote::{Form, Read, RemoteConfig};
 
 postern_core::config! {
     /// Credentials that are refused although they are good otherwise; remembered
@@ -23,6 +26,13 @@ postern_core::config! {
         /// Tokens that were issued before a time; those that do not say when
         /// they were issued, too.
         issued_before: Vec<IssuedBeforeConfig> = Vec::new(),
+        /// A list that is fetched, beside what stands here: a JSON object with
+        /// the same members, `{"token_ids": ["…"], "issued_before": [{"subject":
+        /// "…", "at": "2026-01-31T12:00:00Z"}]}`, of at most 1 MiB unless
+        /// `max_bytes` says otherwise. It takes effect within `refresh.max` and a
+        /// second. Without any list that is not older than `stale_for`, good
+        /// credentials are answered 503: nobody knows whether they still count.
+        remote: Option<RemoteConfig>,
     }
 
     /// Tokens that were issued before a time: of a subject, of a client, of a
@@ -70,6 +80,37 @@ impl Revoked {
         *latest = at.max(*latest);
     }
 
+    /// Reads a list that was fetched.
+    fn parse(document: &[u8]) -> Result<Self, String> {
+        // The error's own words may quote what the list holds.
+        let list: List = serde_json::from_slice(document).map_err(|e| {
+            let (line, column) = (e.line(), e.column());
+            format!("line {line}, column {column}: no list of what is revoked")
+        })?;
+        let mut revoked = Revoked {
+            token_ids: list.token_ids,
+            subjects: list.subjects,
+            credentials: list.credentials,
+            clients: list.clients,
+            issued_before: HashMap::new(),
+        };
+        for (i, one) in list.issued_before.into_iter().enumerate() {
+            let Some(Instant(at)) = Instant::parse(&one.at) else {
+                return Err(format!("issued_before[{i}].at: expected a time in UTC"));
+            };
+            revoked.add_issued_before(one.subject, one.client, at);
+        }
+        Ok(revoked)
+    }
+
+    fn len(&self) -> usize {
+        [&self.token_ids, &self.subjects, &self.credentials, &self.clients]
+            .iter()
+            .map(|set| set.len())
+            .sum::<usize>()
+            .saturating_add(self.issued_before.len())
+    }
+
     /// Is this credential on the list?
     pub(crate) fn has(&self, checked: &Checked) -> bool {
         let caller = &checked.caller;
@@ -93,6 +134,52 @@ impl Revoked {
             let at = self.issued_before.get(&key);
             at.is_some_and(|at| checked.issued.is_none_or(|issued| issued < *at))
         })
+    }
+}
+
+/// A list as it is fetched. A member that is not known may mean that more is
+/// revoked than is understood here: the whole list is of no use.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default)]
+    token_ids: HashSet<String>,
+    #[serde(default)]
+    subjects: HashSet<String>,
+    #[serde(default)]
+    credentials: HashSet<String>,
+    #[serde(default)]
+    clients: HashSet<String>,
+    #[serde(default)]
+    issued_before: Vec<IssuedBefore>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuedBefore {
+    subject: Option<String>,
+    client: Option<String>,
+    at: String,
+}
+
+/// How a fetched list is read: in one piece, since it is short.
+#[derive(Debug)]
+pub(crate) struct Lists;
+
+impl Form for Lists {
+    type Value = Revoked;
+    type Part = ();
+
+    fn read(&self, body: &[u8], (): &mut ()) -> Result<Option<Read<Revoked>>, String> {
+        Revoked::parse(body).map(|revoked| Some(revoked.into()))
+    }
+
+    fn restore(&self, published: Vec<u8>) -> Result<Revoked, String> {
+        Revoked::parse(&published)
+    }
+
+    fn size(&self, value: &Revoked) -> u64 {
+        value.len() as u64
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where credentials stand, and what routes require of them.
 
+use postern_core::Answer;
 use serde_json::json;
 
 use super::*;
@@ -276,4 +277,46 @@ fn a_rule_may_name_the_proxys_route() {
     assert_eq!(rule(Some("cart")), "-");
     assert_eq!(rule(Some("")), "-");
     assert_eq!(rule(None), "-", "no route, no match");
+}
+
+/// What a list that is fetched does, from the first request on.
+#[test]
+fn a_fetched_list_revokes_and_its_absence_admits_nobody() {
+    let mut policy = policy();
+    policy["revoked"] = json!({"remote": {
+        "cluster": "idp", "uri": "https://id.example.com/revoked.json",
+        "refresh": {"min": "1s", "default": "10s", "max": "10s"},
+        "stale_for": "60s", "wait": "2s",
+    }});
+    let auth = configured(&policy);
+    let host = FakeHost::at(Duration::from_secs(NOW as u64));
+    let mut stream = crate::filter::Waited::default();
+    let ask = |stream: &mut crate::filter::Waited| {
+        let headers = [(":path", "/x"), (":authority", "a"), ("x-api-key", "key-of-northwind")];
+        auth.request_headers(stream, &Request::new(Headers::new(headers), true), &host)
+    };
+    let answer = |body: &str| {
+        let [task] = &auth.tick(&host).ask[..] else { panic!("one question") };
+        assert_eq!(task.ask.cluster, "idp");
+        let body = body.as_bytes().to_vec();
+        let answer = Answer::Response { status: 200, headers: Vec::new(), body };
+        auth.task_answer(task.id, &answer, &host)
+    };
+    let Step::Wait(wait) = ask(&mut stream).step else { panic!("no list yet") };
+    let work = answer("{\"subjects\": 1}");
+    assert_eq!(work.wake, [wait.key]);
+    assert!(
+        work.log[0].contains("line 1, column 14: no list of what is revoked"),
+        "{:?}",
+        work.log
+    );
+    host.set_now(wait.until);
+    let late = ask(&mut stream);
+    assert_eq!((refusal(&late).status, refusal(&late).code), (503, "revocations_unavailable"));
+
+    answer(r#"{"token_ids": []}"#);
+    assert_eq!(subject(&ask(&mut Default::default())), "northwind");
+    host.set_now(wait.until + Duration::from_secs(10));
+    answer(r#"{"credentials": ["api_key:nw-1"]}"#);
+    assert_eq!(ask(&mut Default::default()).record.unwrap().code, "revoked");
 }

@@ -1,9 +1,9 @@
 //! A provider of JWTs (RFC 7519, RFC 8725): one issuer, its keys, and what its
 //! tokens have to say.
 
-use postern_core::Host;
 use postern_core::config::{At, Count, Errors, Node, Text, Value};
 use postern_core::filter::Environment;
+use postern_core::{Answer, Host, Metric, Work};
 
 use crate::algorithm::Algorithm;
 use crate::budget::Budget;
@@ -13,6 +13,7 @@ use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
 use crate::claims::{Claims, Expected, Told};
+use crate::issuer_keys::IssuerKeys;
 use crate::jws::Jws;
 use crate::key::Key;
 use crate::key_set::KeySet;
@@ -21,7 +22,7 @@ use crate::mapping::{self, IdentityClaims, Published};
 use crate::reason::Reason;
 use crate::seconds::{Age, Leeway};
 use crate::token_type::TokenType;
-use crate::verdict::{Asked, Kind, Verdict};
+use crate::verdict::{Asked, Kind, Known, Verdict};
 
 /// A token without `kid` is tried against this many keys at most.
 const MAX_TRIES: usize = 4;
@@ -94,7 +95,7 @@ const RFC9068_CLAIMS: &[&str] = &["sub", "client_id", "iat", "jti"];
 pub(crate) struct Jwt {
     issuer: String,
     algorithms: Vec<Algorithm>,
-    keys: KeySet,
+    keys: IssuerKeys,
     types: Vec<TokenType>,
     max_bytes: usize,
     cache_size: usize,
@@ -108,7 +109,29 @@ impl Kind for Jwt {
     }
 
     fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
-        self.check(asked.provider, &taken.secret, &[], asked.host, asked.budget).into()
+        self.keys.check(asked.host, asked.now, |sets| {
+            self.check(asked.provider, &taken.secret, sets, asked.host, asked.budget)
+        })
+    }
+
+    fn holds(&self, known: &Known) -> bool {
+        known.checked.key.as_deref().is_some_and(|key| self.keys.has(key))
+    }
+
+    fn keys_version(&self) -> u64 {
+        self.keys.changes()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.keys.metrics()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        self.keys.tick(host)
+    }
+
+    fn answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        self.keys.answer(task, answer, host)
     }
 }
 
@@ -116,6 +139,7 @@ impl Jwt {
     /// Compiles a decoded configuration; `at` is its place.
     pub(crate) fn compile(
         config: &JwtConfig,
+        provider: &str,
         at: At<'_>,
         environment: &Environment<'_>,
         errors: &mut Errors,
@@ -130,7 +154,12 @@ impl Jwt {
                 at.key(name, node).error(errors, "expected at least one");
             }
         }
-        let keys = key_source::compile(&config.keys, &config.algorithms, at, environment, errors);
+        let wanted = key_source::For {
+            provider,
+            issuer: config.issuer.as_str(),
+            algorithms: &config.algorithms,
+        };
+        let keys = key_source::compile(&config.keys, &wanted, at, environment, errors);
         each(at, "claims_match", &config.claims_match, |item, at| item.check(at, errors));
         if let Some(node) = at.node().get("identity") {
             config.identity.check(at.key("identity", node), errors);
@@ -154,7 +183,7 @@ impl Jwt {
         Jwt {
             issuer: config.issuer.as_str().to_owned(),
             algorithms: config.algorithms.clone(),
-            keys: KeySet::new(keys),
+            keys,
             types,
             max_bytes: usize::try_from(config.max_bytes.get()).unwrap_or(usize::MAX),
             cache_size: usize::try_from(config.cache_size.get()).unwrap_or(usize::MAX),
@@ -173,18 +202,7 @@ impl Jwt {
         }
     }
 
-    #[allow(dead_code)] // For the fetching to come.
-    /// Reads a JWK Set that the issuer publishes, for [`Jwt::check`]. What
-    /// this provider cannot use is left out.
-    ///
-    /// # Errors
-    /// It is no JWK Set at all: why, for the operator.
-    pub(crate) fn read_keys(&self, document: &[u8]) -> Result<KeySet, String> {
-        KeySet::fetched(document, &self.algorithms)
-    }
-
-    /// Checks a token, with the keys of the policy and those of `fetched`. What
-    /// is cheap comes first, the signature last; nothing of the token is
+    /// Checks a token with the keys of these sets. What is cheap comes first, the signature last; nothing of the token is
     /// believed before that. [`Reason::UnknownKey`] says that no key is known
     /// that it might be signed with; nothing was checked then.
     ///
@@ -194,7 +212,7 @@ impl Jwt {
         &self,
         provider: &str,
         token: &[u8],
-        fetched: &[&KeySet],
+        sets: &[&KeySet],
         host: &dyn Host,
         budget: &Budget,
     ) -> Result<Checked, Failure> {
@@ -216,42 +234,40 @@ impl Jwt {
         let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
         let times = claims.check(&self.expected, now)?;
         let checked = claims.checked(provider, &self.told, times)?;
-        let key = self.check_signature(&jws, algorithm, fetched, host, budget)?;
+        let key = check_signature(&jws, algorithm, sets, host, budget)?;
         Ok(Checked { key: Some(key.fingerprint().to_owned()), ..checked })
     }
+}
 
-    /// Tries the keys that the token may be signed with. That there is none is
-    /// known before any signature is checked.
-    fn check_signature<'k>(
-        &'k self,
-        jws: &'k Jws<'_>,
-        algorithm: Algorithm,
-        fetched: &'k [&KeySet],
-        host: &dyn Host,
-        budget: &Budget,
-    ) -> Result<&'k Key, Failure> {
-        let kid = jws.header.kid.as_deref();
-        let sets = std::iter::once(&self.keys).chain(fetched.iter().copied());
-        let candidates = sets.flat_map(|set| set.candidates(algorithm, kid));
-        let mut tried: Vec<&Key> = Vec::new();
-        let mut failure = Reason::UnknownKey.into();
-        for key in candidates {
-            // A key of the policy is often among the fetched ones too.
-            if tried.iter().any(|k| k.fingerprint() == key.fingerprint()) {
-                continue;
-            }
-            match key.check(jws.signed, &jws.signature, host, budget) {
-                Ok(()) => return Ok(key),
-                Err(busy @ Failure::Busy { .. }) => return Err(busy),
-                Err(bad) => failure = bad,
-            }
-            tried.push(key);
-            if tried.len() == MAX_TRIES {
-                break;
-            }
+/// Tries the keys that the token may be signed with. That there is none is
+/// known before any signature is checked.
+fn check_signature<'k>(
+    jws: &'k Jws<'_>,
+    algorithm: Algorithm,
+    sets: &'k [&KeySet],
+    host: &dyn Host,
+    budget: &Budget,
+) -> Result<&'k Key, Failure> {
+    let kid = jws.header.kid.as_deref();
+    let candidates = sets.iter().flat_map(|set| set.candidates(algorithm, kid));
+    let mut tried: Vec<&Key> = Vec::new();
+    let mut failure = Reason::UnknownKey.into();
+    for key in candidates {
+        // A key of the policy is often among the fetched ones too.
+        if tried.iter().any(|k| k.fingerprint() == key.fingerprint()) {
+            continue;
         }
-        Err(failure)
+        match key.check(jws.signed, &jws.signature, host, budget) {
+            Ok(()) => return Ok(key),
+            Err(busy @ Failure::Busy { .. }) => return Err(busy),
+            Err(bad) => failure = bad,
+        }
+        tried.push(key);
+        if tried.len() == MAX_TRIES {
+            break;
+        }
     }
+    Err(failure)
 }
 
 /// Calls `found` with each item of the list under `key`, and its place.

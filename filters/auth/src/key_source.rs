@@ -1,17 +1,23 @@
-//! Where the keys of an issuer come from, as far as the policy has them.
+//! Where the keys of an issuer come from.
 
-use postern_core::config::{At, Errors, Value};
+use postern_core::config::{At, Errors, Node, Value};
 use postern_core::filter::Environment;
 
 use crate::algorithm::{Algorithm, Shape};
+use crate::discovery::{Discovery, DiscoveryConfig};
+use crate::issuer_keys::{IssuerKeys, KeyForm, Published, WHAT};
 use crate::jwk::Jwks;
 use crate::key::Key;
-use crate::key_set::MAX_KEYS;
+use crate::key_set::{MAX_BYTES, MAX_KEYS};
 use crate::pem::PemConfig;
+use crate::remote::{Place, Remote, RemoteConfig};
 use crate::secret::SecretConfig;
 
 postern_core::config! {
-    /// Where keys come from.
+    /// Where keys come from. One of a provider's sources may be fetched; public
+    /// keys in place beside it are a fallback then: they serve as long as nothing
+    /// was fetched yet, and when the last good set is older than `stale_for`,
+    /// never beside a fetched set that serves. Shared secrets always serve.
     pub oneof KeySource {
         /// Public keys in place.
         jwks: Inline(Jwks),
@@ -19,21 +25,40 @@ postern_core::config! {
         pem: Pem(PemConfig),
         /// A shared secret for HMAC, from the proxy's environment.
         secret: Secret(SecretConfig),
+        /// A JWK Set (RFC 7517) that the issuer publishes. A request with a key
+        /// that is not in it waits for a fetch, if none was made within
+        /// `cooldown`; it is refused (401) if the key was not in that either, and
+        /// answered 503 if that failed.
+        remote: Remote(RemoteConfig),
+        /// The same, at an address that the issuer names.
+        discovery: Discovery(DiscoveryConfig),
     }
+}
+
+/// What the keys of a provider are for.
+pub(crate) struct For<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) issuer: &'a str,
+    pub(crate) algorithms: &'a [Algorithm],
 }
 
 /// The keys of `sources`, which stand under `keys` at `at`.
 pub(crate) fn compile(
     sources: &[KeySource],
-    allowed: &[Algorithm],
+    wanted: &For<'_>,
     at: At<'_>,
     environment: &Environment<'_>,
     errors: &mut Errors,
-) -> Vec<Key> {
-    let mut keys = Keys { keys: Vec::new(), allowed, errors };
-    let Some(list) = at.node().get("keys") else { return Vec::new() };
+) -> IssuerKeys {
+    let allowed = wanted.algorithms;
+    let mut keys =
+        Keys { public: Vec::new(), secrets: Vec::new(), published: None, allowed, errors };
+    let nodes: &[_] = match at.node().get("keys") {
+        Some(Node { value: Value::List(nodes), .. }) => nodes,
+        _ => &[],
+    };
+    let list = at.node().get("keys").unwrap_or(at.node());
     let at = at.key("keys", list);
-    let Value::List(nodes) = &list.value else { return Vec::new() };
     for (i, (source, node)) in sources.iter().zip(nodes).enumerate() {
         let at = at.index(i, node);
         match source {
@@ -43,7 +68,7 @@ pub(crate) fn compile(
                     // A key that is there already is not worth a second remark.
                     if keys.is_new(jwk.kid(), at) {
                         match jwk.pin(allowed) {
-                            Ok(key) => keys.keys.push(key),
+                            Ok(key) => keys.public.push(key),
                             Err(why) => at.error(keys.errors, why),
                         }
                     }
@@ -54,7 +79,9 @@ pub(crate) fn compile(
                 let at = at.key("pem", node);
                 keys.is_listed(pem.alg, at);
                 let key = pem.read(at, keys.errors);
-                keys.add(key, at);
+                if let Some(key) = key.filter(|key| keys.is_new(key.kid(), at)) {
+                    keys.public.push(key);
+                }
             }
             KeySource::Secret(secret) => {
                 let Some(node) = node.get("secret") else { continue };
@@ -63,26 +90,60 @@ pub(crate) fn compile(
                     keys.is_listed(secret.alg, at);
                 }
                 let key = secret.read(at, environment, keys.errors);
-                keys.add(key, at);
+                if let Some(key) = key.filter(|key| keys.is_new(key.kid(), at)) {
+                    keys.secrets.push(key);
+                }
+            }
+            KeySource::Remote(remote) => {
+                let Some(node) = node.get("remote") else { continue };
+                let at = at.key("remote", node);
+                let settings = remote.settings(MAX_BYTES, at, keys.errors);
+                let place = Place { slot: 0, first_metric: 0 };
+                let form = KeyForm { algorithms: allowed.to_vec() };
+                let source = remote.source();
+                let remote = Remote::new(WHAT, wanted.provider, source, settings, place, form);
+                keys.publish(Published::At(Box::new(remote)), at);
+            }
+            KeySource::Discovery(discovery) => {
+                let Some(node) = node.get("discovery") else { continue };
+                let at = at.key("discovery", node);
+                let form = KeyForm { algorithms: allowed.to_vec() };
+                let (provider, issuer) = (wanted.provider, wanted.issuer);
+                let discovery = Discovery::compile(
+                    discovery,
+                    issuer,
+                    provider,
+                    form,
+                    MAX_BYTES,
+                    at,
+                    keys.errors,
+                );
+                if let Some(discovery) = discovery {
+                    keys.publish(Published::Discovered(Box::new(discovery)), at);
+                }
             }
         }
     }
-    let Keys { keys, errors, .. } = keys;
-    if keys.len() > MAX_KEYS {
-        at.error(errors, format!("expected at most {MAX_KEYS} keys, but found {}", keys.len()));
+    let Keys { public, secrets, published, errors, .. } = keys;
+    let count = public.len().saturating_add(secrets.len());
+    if count > MAX_KEYS {
+        at.error(errors, format!("expected at most {MAX_KEYS} keys, but found {count}"));
     }
-    keys
+    IssuerKeys::new(secrets, public, published)
 }
 
 struct Keys<'e> {
-    keys: Vec<Key>,
+    public: Vec<Key>,
+    secrets: Vec<Key>,
+    published: Option<Published>,
     allowed: &'e [Algorithm],
     errors: &'e mut Errors,
 }
 
 impl Keys<'_> {
     fn is_new(&mut self, kid: Option<&str>, at: At<'_>) -> bool {
-        let new = kid.is_none() || self.keys.iter().all(|k| k.kid() != kid);
+        let mut all = self.public.iter().chain(&self.secrets);
+        let new = kid.is_none() || all.all(|k| k.kid() != kid);
         if !new {
             at.error(self.errors, "another key of this provider has the same `kid`");
         }
@@ -96,10 +157,9 @@ impl Keys<'_> {
         }
     }
 
-    fn add(&mut self, key: Option<Key>, at: At<'_>) {
-        let Some(key) = key else { return };
-        if self.is_new(key.kid(), at) {
-            self.keys.push(key);
+    fn publish(&mut self, published: Published, at: At<'_>) {
+        if self.published.replace(published).is_some() {
+            at.error(self.errors, "the keys of a provider are fetched from one place only");
         }
     }
 }

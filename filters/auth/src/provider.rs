@@ -77,7 +77,7 @@ impl Provider {
             ProviderConfig::Jwt(jwt) => {
                 let at = at.key("jwt", at.node().get("jwt")?);
                 check_carriers(&jwt.from, Some("a JWT"), at, errors);
-                let kind = Jwt::compile(jwt, at, environment, errors);
+                let kind = Jwt::compile(jwt, name, at, environment, errors);
                 (Place::Carriers(jwt.from.clone()), jwt.forward, Box::new(kind))
             }
             ProviderConfig::ApiKeys(keys) => {

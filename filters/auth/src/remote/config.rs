@@ -138,13 +138,13 @@ impl RemoteConfig {
         Source { cluster: self.cluster.as_str().to_owned(), uri: self.uri.clone() }
     }
 
-    /// The settings; `at` is the place of this configuration, `max_bytes` the
-    /// limit where it gives none.
-    pub(crate) fn settings(&self, max_bytes: usize, at: At<'_>, errors: &mut Errors) -> Settings {
+    /// The settings; `at` is the place of this configuration. `limit` bytes are
+    /// the most that this kind of document may have.
+    pub(crate) fn settings(&self, limit: usize, at: At<'_>, errors: &mut Errors) -> Settings {
         let given = self.max_bytes.map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
         let settings = Settings {
             timeout: self.timeout.get(),
-            max_bytes: given.unwrap_or(max_bytes),
+            max_bytes: given.unwrap_or(limit),
             default: self.refresh.default.get(),
             min: self.refresh.min.get(),
             max: self.refresh.max.get(),
@@ -153,6 +153,9 @@ impl RemoteConfig {
             wait: self.wait.get(),
         };
         settings.check(at, errors);
+        if settings.max_bytes > limit {
+            complain(at, &["max_bytes"], &format!("expected at most {limit} here"), errors);
+        }
         settings
     }
 }

@@ -16,6 +16,7 @@ mod config;
 mod keys;
 mod mint;
 mod options;
+mod remote_keys;
 mod requires;
 mod vectors;
 

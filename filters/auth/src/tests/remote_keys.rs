@@ -1,0 +1,407 @@
+//! Keys that an issuer publishes: through the whole filter, over its worst days.
+
+use std::cell::{Cell, RefCell};
+
+use postern_core::{Answer, Host as _, Task};
+
+use super::*;
+use crate::filter::Waited;
+
+/// One VM of a gateway, and an issuer that answers as the test says.
+struct Site {
+    auth: Auth,
+    host: FakeHost,
+    open: RefCell<Vec<Task>>,
+    woken: Cell<bool>,
+}
+
+/// What came of a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Came {
+    Admitted,
+    Waits,
+    /// Status, code of the record, `retry-after`.
+    Refused(u16, &'static str, Option<String>),
+}
+
+fn refused(status: u16, code: &'static str) -> Came {
+    Came::Refused(status, code, None)
+}
+
+fn unavailable(seconds: u64) -> Came {
+    Came::Refused(503, "keys_unavailable", Some(seconds.to_string()))
+}
+
+impl Site {
+    fn new(keys: Value) -> Self {
+        let policy = json!({"providers": {"idp": {"jwt": {
+            "issuer": "https://id.example.com",
+            "audiences": ["api"],
+            "algorithms": ["RS256", "ES256", "EdDSA", "HS256"],
+            "keys": keys,
+        }}}});
+        Site {
+            auth: configured(&policy),
+            host: FakeHost::at(Duration::from_secs(NOW as u64)),
+            open: RefCell::default(),
+            woken: Cell::new(false),
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.host.set_now(self.host.now() + time);
+    }
+
+    fn tick(&self) {
+        let work = self.auth.tick(&self.host);
+        self.open.borrow_mut().extend(work.ask);
+        self.woken.set(self.woken.get() || !work.wake.is_empty());
+    }
+
+    /// Answers the one question that is open, which has to be for this path.
+    #[track_caller]
+    fn answer(&self, path: &str, status: u16, body: &str) {
+        let task = self.open.borrow_mut().pop().expect("a question is open");
+        assert!(self.open.borrow().is_empty(), "one question at a time");
+        let asked = task.ask.headers.iter().find(|(name, _)| name == ":path").unwrap();
+        assert_eq!(asked.1, path.as_bytes());
+        let answer =
+            Answer::Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
+        let work = self.auth.task_answer(task.id, &answer, &self.host);
+        assert!(work.ask.is_empty());
+        self.woken.set(self.woken.get() || !work.wake.is_empty());
+    }
+
+    #[track_caller]
+    fn fetch(&self, keys: &[Value]) {
+        self.tick();
+        self.answer("/jwks", 200, &json!({"keys": keys}).to_string());
+    }
+
+    fn send(&self, waited: &mut Waited, token: &str) -> Came {
+        let value = format!("Bearer {token}");
+        let headers = Headers::new([
+            (":method", &b"GET"[..]),
+            (":authority", b"api.example.com"),
+            (":path", b"/private"),
+            ("authorization", value.as_bytes()),
+        ]);
+        let outcome = self.auth.request_headers(waited, &Request::new(headers, true), &self.host);
+        match &outcome.step {
+            Step::Continue => Came::Admitted,
+            Step::Wait(_) => Came::Waits,
+            Step::Refuse(refusal) => {
+                let retry = refusal.headers.iter().find(|(name, _)| name == "retry-after");
+                let retry = retry.map(|(_, v)| String::from_utf8_lossy(v).into_owned());
+                Came::Refused(refusal.status, outcome.record.as_ref().unwrap().code, retry)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn first(&self, token: &str) -> Came {
+        self.send(&mut Waited::default(), token)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.tick();
+        self.open.borrow().is_empty()
+    }
+}
+
+fn remote() -> Value {
+    json!([{"remote": {"cluster": "idp", "uri": "https://id.example.com/jwks"}}])
+}
+
+fn token_of(key: &str) -> String {
+    let alg = match key {
+        "es" => "ES256",
+        "rs" => "RS256",
+        "hs" => "HS256",
+        _ => "EdDSA",
+    };
+    let claims = mint::claims(json!({"exp": NOW + 3_600}));
+    mint::token(&json!({"alg": alg, "kid": key}), &claims)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_cold_start_waits_and_then_says_unavailable() {
+    let site = Site::new(remote());
+    let mut waited = Waited::default();
+    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Waits);
+    site.fetch(&[mint::ed25519_jwk()]);
+    assert!(site.woken.get());
+    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Admitted);
+
+    let down = Site::new(remote());
+    let mut waited = Waited::default();
+    assert_eq!(down.send(&mut waited, &token_of("ed")), Came::Waits);
+    down.tick();
+    assert_eq!(down.first(&token_of("ed")), Came::Waits, "the question is open");
+    down.answer("/jwks", 503, "");
+    assert!(down.woken.get());
+    assert_eq!(down.send(&mut waited, &token_of("ed")), Came::Waits, "the next comes in time");
+    down.pass(3 * SECOND);
+    assert_eq!(down.send(&mut waited, &token_of("ed")), unavailable(1));
+    // What is wrong anyway needs no key.
+    assert_eq!(down.first("nonsense"), refused(401, "malformed_token"));
+    for _ in 0..3 {
+        down.tick();
+        down.answer("/jwks", 500, "");
+        down.pass(8 * SECOND);
+    }
+    down.tick();
+    down.answer("/jwks", 500, "");
+    assert!(matches!(down.first(&token_of("ed")), Came::Refused(503, "keys_unavailable", Some(_))));
+    down.pass(30 * SECOND);
+    down.fetch(&[mint::ed25519_jwk()]);
+    assert_eq!(down.first(&token_of("ed")), Came::Admitted);
+}
+
+#[test]
+fn a_new_key_works_within_one_request_and_a_removed_one_stops() {
+    let site = Site::new(remote());
+    site.fetch(&[mint::ed25519_jwk()]);
+    assert_eq!(site.first(&token_of("ed")), Came::Admitted);
+    let mut waited = Waited::default();
+    assert_eq!(site.send(&mut waited, &token_of("es")), Came::Waits);
+    assert_eq!(site.first(&token_of("ed")), Came::Admitted, "others do not wait");
+    site.fetch(&[mint::p256_jwk()]);
+    assert!(site.woken.get());
+    assert_eq!(site.send(&mut waited, &token_of("es")), Came::Admitted);
+    // Remembered or not, it was checked with a key that is gone.
+    assert_eq!(site.first(&token_of("ed")), refused(401, "unknown_key"));
+}
+
+#[test]
+fn a_flood_of_unknown_keys_causes_one_fetch_per_cooldown() {
+    let site = Site::new(remote());
+    site.fetch(&[mint::ed25519_jwk()]);
+    let mut fetches = 0;
+    for round in 0..100 {
+        let kid = format!("kid-{round}");
+        let token = mint::signed_as(
+            "ed",
+            &json!({"alg": "EdDSA", "kid": kid}).to_string(),
+            &mint::claims(json!({"exp": NOW + 3_600})).to_string(),
+        );
+        let came = site.first(&token);
+        site.tick();
+        if site.open.borrow().is_empty() {
+            assert_eq!(came, refused(401, "unknown_key"));
+        } else {
+            assert_eq!(came, Came::Waits);
+            fetches += 1;
+            site.answer("/jwks", 200, &json!({"keys": [mint::ed25519_jwk()]}).to_string());
+        }
+        site.pass(SECOND);
+    }
+    assert_eq!(fetches, 4, "in 100 seconds, with a cooldown of 30");
+}
+
+#[test]
+fn known_keys_serve_while_the_issuer_is_down_and_unknown_ones_are_not_refused() {
+    let site = Site::new(remote());
+    site.fetch(&[mint::ed25519_jwk()]);
+    let nothing = json!({"keys": []}).to_string();
+    let foreign = json!({"keys": [{"kty": "oct", "k": "AAAA"}, 7, null]}).to_string();
+    let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "y".repeat(300_000));
+    for (status, body) in [
+        (500, "{}"),
+        (200, ""),
+        (200, "<html>"),
+        (200, nothing.as_str()),
+        (200, foreign.as_str()),
+        (200, huge.as_str()),
+    ] {
+        site.pass(3600 * SECOND);
+        site.tick();
+        site.answer("/jwks", status, body);
+        // The token has run out meanwhile, the key has not.
+        let at = i64::try_from(site.host.now().as_secs()).unwrap();
+        let good = mint::token(
+            &json!({"alg": "EdDSA", "kid": "ed"}),
+            &mint::claims(json!({"exp": at + 60, "nbf": at, "iat": at})),
+        );
+        assert_eq!(site.first(&good), Came::Admitted, "{status} {}", body.len());
+        let other = mint::token(
+            &json!({"alg": "ES256", "kid": "es"}),
+            &mint::claims(json!({"exp": at + 60, "nbf": at, "iat": at})),
+        );
+        let came = site.first(&other);
+        assert!(
+            matches!(came, Came::Refused(503, "keys_unavailable", Some(_))),
+            "{status}: {came:?}"
+        );
+    }
+}
+
+#[test]
+fn pinned_keys_serve_until_there_are_others_and_when_those_are_too_old() {
+    let site = Site::new(json!([
+        {"jwks": {"keys": [mint::ed25519_jwk()]}},
+        {"secret": {"env": "SECRET", "alg": "HS256", "kid": "hs"}},
+        {"remote": {"cluster": "idp", "uri": "https://id.example.com/jwks"}},
+    ]));
+    assert_eq!(site.first(&token_of("ed")), Came::Admitted);
+    assert_eq!(site.first(&token_of("hs")), Came::Admitted);
+    assert_eq!(site.first(&token_of("es")), Came::Waits);
+    site.fetch(&[mint::p256_jwk()]);
+    assert_eq!(site.first(&token_of("es")), Came::Admitted);
+    assert_eq!(site.first(&token_of("hs")), Came::Admitted, "no issuer publishes a secret");
+    // The pinned one is no key of the issuer any more, remembered or not.
+    assert_eq!(site.first(&token_of("ed")), Came::Waits);
+    site.fetch(&[mint::p256_jwk()]);
+    assert_eq!(site.first(&token_of("ed")), refused(401, "unknown_key"));
+    site.pass(86_400 * SECOND);
+    let at = i64::try_from(site.host.now().as_secs()).unwrap();
+    let claims = mint::claims(json!({"exp": at + 60, "nbf": at, "iat": at}));
+    let pinned = mint::token(&json!({"alg": "EdDSA", "kid": "ed"}), &claims);
+    let fetched = mint::token(&json!({"alg": "ES256", "kid": "es"}), &claims);
+    assert_eq!(site.first(&pinned), Came::Admitted);
+    assert_eq!(site.first(&fetched), Came::Waits);
+}
+
+#[test]
+fn discovery_leads_to_the_keys() {
+    let site = Site::new(json!([{"discovery": {"cluster": "idp"}}]));
+    let document = "/.well-known/openid-configuration";
+    let told = |issuer: &str, uri: &str| json!({"issuer": issuer, "jwks_uri": uri}).to_string();
+    let mut waited = Waited::default();
+    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Waits);
+    for bad in [
+        told("https://evil.example", "https://id.example.com/jwks"),
+        told("https://id.example.com", "https://elsewhere.example/jwks"),
+        told("https://id.example.com", "file:///etc/passwd"),
+        json!({"issuer": "https://id.example.com"}).to_string(),
+        "[]".to_owned(),
+    ] {
+        site.tick();
+        site.answer(document, 200, &bad);
+        assert!(site.is_quiet(), "{bad}");
+        site.pass(30 * SECOND);
+    }
+    site.tick();
+    site.answer(document, 200, &told("https://id.example.com", "https://id.example.com/jwks"));
+    let mut waited = Waited::default();
+    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Waits);
+    site.fetch(&[mint::ed25519_jwk()]);
+    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Admitted);
+    // The address changes: the old set serves until the new one is there.
+    site.pass(600 * SECOND);
+    let at = i64::try_from(site.host.now().as_secs()).unwrap();
+    let claims = mint::claims(json!({"exp": at + 60, "nbf": at, "iat": at}));
+    let old = mint::token(&json!({"alg": "EdDSA", "kid": "ed"}), &claims);
+    let new = mint::token(&json!({"alg": "ES256", "kid": "es"}), &claims);
+    site.tick();
+    let open = site.open.borrow_mut().drain(..).collect::<Vec<_>>();
+    for task in open {
+        let of_keys = task.ask.headers.iter().any(|(_, value)| value == b"/jwks");
+        let answer = if of_keys {
+            Answer::Unavailable
+        } else {
+            let body = told("https://id.example.com", "https://id.example.com/jwks/2");
+            Answer::Response { status: 200, headers: Vec::new(), body: body.into_bytes() }
+        };
+        site.auth.task_answer(task.id, &answer, &site.host);
+    }
+    site.tick();
+    assert_eq!(site.first(&old), Came::Admitted);
+    site.answer("/jwks/2", 200, &json!({"keys": [mint::p256_jwk()]}).to_string());
+    assert_eq!(site.first(&new), Came::Admitted);
+    assert_eq!(site.first(&old), Came::Waits, "it is no key of the issuer any more");
+}
+
+#[test]
+fn each_vm_knows_what_one_fetched() {
+    let site = Site::new(remote());
+    site.fetch(&[mint::ed25519_jwk()]);
+    // The configuration changed; the issuer is not asked again.
+    let other = Site { auth: Site::new(remote()).auth, ..site };
+    assert_eq!(other.first(&token_of("ed")), Came::Admitted);
+    assert!(other.is_quiet());
+}
+
+#[test]
+fn metrics_tell_of_the_keys() {
+    let site = Site::new(json!([{"discovery": {"cluster": "idp"}}]));
+    let names: Vec<_> = site.auth.metrics().into_iter().map(|m| m.name.into_owned()).collect();
+    for name in [
+        "provider.idp.keys_fetches",
+        "provider.idp.keys_fetch_failures",
+        "provider.idp.keys_not_modified",
+        "provider.idp.keys_known",
+        "provider.idp.keys_age_seconds",
+        "provider.idp.keys_last_success_seconds",
+        "provider.idp.discovery_fetches",
+    ] {
+        assert!(names.iter().any(|n| n == name), "{name}: {names:?}");
+    }
+    let site = Site::new(remote());
+    let metrics = site.auth.metrics();
+    let work = site.auth.tick(&site.host);
+    assert_eq!(metrics[work.count[0]].name, "provider.idp.keys_fetches");
+    let body = json!({"keys": [mint::ed25519_jwk()]}).to_string().into_bytes();
+    let answer = Answer::Response { status: 200, headers: Vec::new(), body };
+    let work = site.auth.task_answer(work.ask[0].id, &answer, &site.host);
+    let known = work.gauges.iter().find(|(i, _)| metrics[*i].name.ends_with("keys_known"));
+    assert_eq!(known.map(|(_, n)| *n), Some(1));
+}
+
+#[test]
+fn a_configuration_that_does_not_fit_together_is_refused() {
+    let complaint = |keys: Value| {
+        let policy = json!({"providers": {"idp": {"jwt": {
+            "issuer": "market", "audiences": ["api"], "algorithms": ["EdDSA"], "keys": keys,
+        }}}});
+        let node = parse_json(policy.to_string().as_bytes()).unwrap();
+        Auth::configure(&node, &environment).map(drop).unwrap_err().to_string()
+    };
+    let remote = |more: Value| {
+        let mut all = json!({"cluster": "idp", "uri": "https://id.example.com/jwks"});
+        for (name, value) in more.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        complaint(json!([{"remote": all}]))
+    };
+    let at = "providers.idp.jwt.keys[0].remote";
+    for (more, expected) in [
+        (json!({"timeout": "31s"}), ".timeout: expected at most `30s`"),
+        (json!({"wait": "9s"}), ".wait: expected at most `8s`"),
+        (json!({"cooldown": "10ms"}), ".cooldown: expected at least `1s`"),
+        (json!({"max_bytes": 300_000}), ".max_bytes: expected at most 262144 here"),
+        (
+            json!({"refresh": {"min": "20m"}}),
+            ".refresh.min: expected no more than `refresh.default`, which is `10m` unless given",
+        ),
+        (
+            json!({"refresh": {"default": "2h"}}),
+            ".refresh.default: expected no more than `refresh.max`, which is `1h` unless given",
+        ),
+        (
+            json!({"stale_for": "10m"}),
+            ".stale_for: expected no less than `refresh.max`, which is `1h` unless given",
+        ),
+        (
+            json!({"uri": "ftp://id.example.com"}),
+            ".uri: expected an address such as `https://id.example.com/jwks.json`",
+        ),
+        (
+            json!({"uri": "https://user@id.example.com/"}),
+            ".uri: expected an address such as `https://id.example.com/jwks.json`",
+        ),
+    ] {
+        assert_eq!(remote(more), format!("{at}{expected}"));
+    }
+    let one = json!({"remote": {"cluster": "idp", "uri": "https://id.example.com/jwks"}});
+    assert_eq!(
+        complaint(json!([one, one])),
+        "providers.idp.jwt.keys[1].remote: the keys of a provider are fetched from one place only"
+    );
+    assert_eq!(
+        complaint(json!([{"discovery": {"cluster": "idp"}}])),
+        "providers.idp.jwt.keys[0].discovery: the issuer is no address: give the document's by `uri`"
+    );
+}

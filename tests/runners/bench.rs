@@ -24,7 +24,7 @@ fn a_small_run_compares_all_variants() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}{errors}");
 
-    let names = ["bare", "bare again", "empty", "stock+cache", "stock", "ours"];
+    let names = ["bare", "bare again", "empty", "stock+cache", "ours", "stock, cold", "ours, cold"];
     let json: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let variants = json["variants"].as_array().unwrap();
     let written: Vec<&str> = variants.iter().map(|v| v["name"].as_str().unwrap()).collect();

@@ -62,13 +62,39 @@ impl Tokens {
             good,
         })
     }
+}
 
-    /// The request of the load.
-    #[must_use]
-    pub fn request(&self) -> Vec<u8> {
-        format!("GET {PATH} HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: bench/1\r\naccept: application/json\r\nauthorization: Bearer {}\r\n\r\n", self.good)
-            .into_bytes()
-    }
+/// The callers of the load: each has its own count at the limit.
+pub const CALLERS: usize = 2_000;
+
+/// Requests of the load, each with a good token of its own: the callers in
+/// turn. Signed on all cores; in no Envoy's account.
+///
+/// # Errors
+/// When the demo's keys cannot sign.
+pub fn requests(count: usize) -> Result<Vec<Vec<u8>>, String> {
+    let keys = Keys::embedded().map_err(|e| e.to_string())?;
+    let one = |at: usize| {
+        let caller = MintRequest::for_subject(&format!("caller-{}", at % CALLERS));
+        mint(&keys, caller, now()).map(|token| {
+            format!("GET {PATH} HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: bench/1\r\naccept: application/json\r\nauthorization: Bearer {token}\r\n\r\n").into_bytes()
+        })
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (one, share) = (&one, count.div_ceil(cores));
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores)
+            .map(|core| {
+                let own = (core * share).min(count)..((core + 1) * share).min(count);
+                scope.spawn(move || own.map(one).collect::<Result<Vec<_>, _>>())
+            })
+            .collect();
+        let mut all = Vec::with_capacity(count);
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| "signing panicked".to_owned())??);
+        }
+        Ok(all)
+    })
 }
 
 /// A running variant and what stands behind it.
@@ -188,16 +214,24 @@ pub fn counters(does: Does) -> (&'static [&'static str], &'static [&'static str]
             &["postern.auth.authenticated", "postern.rate-limit.allowed", "postern.authz.allowed"],
             TRAPS,
         ),
-        Does::Stock { cache: true } => (
-            &["jwt_authn.jwt_cache_hit", "http_local_rate_limit.ok", "rbac.allowed"],
-            &["lua.errors"],
-        ),
-        Does::Stock { cache: false } => (
-            &["jwt_authn.allowed", "http_local_rate_limit.ok", "rbac.allowed"],
-            &["lua.errors", "jwt_authn.jwt_cache_hit"],
-        ),
+        Does::Stock { .. } => {
+            (&["jwt_authn.allowed", "http_local_rate_limit.ok", "rbac.allowed"], &["lua.errors"])
+        }
     }
 }
+
+/// The statistic that counts tokens which were found in a cache.
+#[must_use]
+pub fn cache_hits(does: Does) -> Option<&'static str> {
+    match does {
+        Does::Proxy | Does::Part => None,
+        Does::Ours => Some("cache_hits"),
+        Does::Stock { .. } => Some("jwt_authn.jwt_cache_hit"),
+    }
+}
+
+/// More requests than [`check`] sends with one good token.
+pub const CHECKS: usize = 20;
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, got: T) -> Result<(), String> {
     if expected == got {

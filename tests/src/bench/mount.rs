@@ -31,7 +31,7 @@ impl Variant {
             filters += &match mount {
                 Ours(plugin) => ours(plugin, built, folder)?,
                 Stock(name) => stock(name, "")?,
-                JwtAuthn { cache: true } => stock("jwt-authn", "jwt_cache_config: {}")?,
+                JwtAuthn { cache: true } => stock("jwt-authn", JWT_CACHE)?,
                 JwtAuthn { cache: false } => stock("jwt-authn", "")?,
                 Empty => wasm(&format!("empty-{at}"), &built.empty),
                 Shell => wasm(&format!("shell-{at}"), &built.shell),
@@ -47,6 +47,9 @@ impl Variant {
             .replace("$FOLDER", &folder.to_string_lossy()))
     }
 }
+
+/// As large as that of ours; it is 100 unless set, fewer than there are callers.
+const JWT_CACHE: &str = "jwt_cache_config: {jwt_cache_size: 10000}";
 
 /// The modules.
 #[derive(Clone, Debug)]

@@ -42,18 +42,18 @@ impl Report {
         Quartiles::of(&additions(&measured.costs, bare))
     }
 
-    /// Our addition over another variant's.
-    fn ratio(&self, to: &str) -> Option<f64> {
+    /// One variant's addition over another's.
+    fn ratio(&self, of: &str, to: &str) -> Option<f64> {
         let median = |name: &str| {
             let one = self.measured.iter().find(|m| m.name == name)?;
             Some(self.addition(one).median)
         };
-        Some(median("ours")? / median(to)?)
+        Some(median(of)? / median(to)?)
     }
 
     fn ratios(&self) -> Vec<(&'static str, f64)> {
-        let named = [("warm", "stock+cache"), ("cold", "stock")];
-        named.into_iter().filter_map(|(name, to)| Some((name, self.ratio(to)?))).collect()
+        let named = [("warm", "ours", "stock+cache"), ("cold", "ours, cold", "stock, cold")];
+        named.into_iter().filter_map(|(name, of, to)| Some((name, self.ratio(of, to)?))).collect()
     }
 
     /// The table, the noise, the machine, the ratios.

@@ -4,18 +4,19 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postern_stack::environment::variables;
 
 use crate::bench::account::{self, Machine};
-use crate::bench::check::{self, Subject, Tokens};
+use crate::bench::check::{self, CALLERS, CHECKS, Subject, Tokens};
 use crate::bench::figures::order;
-use crate::bench::load::Load;
+use crate::bench::load::{Load, Requests};
 use crate::bench::mount::Built;
 use crate::bench::report::{Measured, Report};
 use crate::bench::upstream::Upstream;
-use crate::bench::variant::Variant;
+use crate::bench::variant::{Sent, Variant};
 use crate::envoy::{Envoy, free_ports};
 
 /// How much is measured.
@@ -81,12 +82,28 @@ pub fn run(
     let load_before = account::load();
     let upstream = Upstream::start()?;
     let tokens = Tokens::mint()?;
-    let bench = Bench { variants, built, folder, options, upstream: &upstream, tokens: &tokens };
+    let generations = options.generations.min(options.rounds);
+    // Each Envoy sees each token once, however many see it, and a new start
+    // has seen none.
+    let once = if variants.iter().any(|variant| variant.tokens == Sent::Once) {
+        options.warm_up + options.rounds.div_ceil(generations) * options.requests
+    } else {
+        0
+    };
+    let bench = Bench {
+        variants,
+        built,
+        folder,
+        options,
+        upstream: &upstream,
+        tokens: &tokens,
+        in_turn: check::requests(CALLERS)?.into(),
+        once: check::requests(once)?.into(),
+    };
     let mut measured: Vec<Measured> = variants
         .iter()
         .map(|variant| Measured { name: variant.name.to_owned(), costs: Vec::new() })
         .collect();
-    let generations = options.generations.min(options.rounds);
     for generation in 0..generations {
         // The last one takes what does not divide evenly.
         let before = options.rounds * generation / generations;
@@ -115,6 +132,8 @@ struct Bench<'a> {
     options: &'a Options,
     upstream: &'a Upstream,
     tokens: &'a Tokens,
+    in_turn: Arc<[Vec<u8>]>,
+    once: Arc<[Vec<u8>]>,
 }
 
 impl Bench<'_> {
@@ -164,6 +183,10 @@ impl Bench<'_> {
 impl Running {
     fn start(variant: &Variant, bench: &Bench<'_>, folder: &Path) -> Result<Self, String> {
         let Bench { built, options, upstream, tokens, .. } = *bench;
+        let requests = match variant.tokens {
+            Sent::InTurn => Requests { list: Arc::clone(&bench.in_turn), again: true },
+            Sent::Once => Requests { list: Arc::clone(&bench.once), again: false },
+        };
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let [admin, port] = free_ports()?;
@@ -175,7 +198,7 @@ impl Running {
         let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         check::check(&Subject { gateway, folder, upstream, tokens }, variant.does)
             .map_err(|e| format!("{e}\n{}", envoy.printed()))?;
-        let load = Load::open(gateway, options.connections, tokens.request())?;
+        let load = Load::open(gateway, options.connections, requests)?;
         Ok(Running {
             variant: variant.clone(),
             envoy,
@@ -207,6 +230,17 @@ impl Running {
         for name in each {
             if sum(name) < self.sent as u64 {
                 return Err(format!("`{name}` is {} after {} requests", sum(name), self.sent));
+            }
+        }
+        if let Some(name) = check::cache_hits(self.variant.does) {
+            let hits = usize::try_from(sum(name)).unwrap_or(usize::MAX);
+            let right = match self.variant.tokens {
+                Sent::Once => hits < CHECKS,
+                // The first of each caller is none.
+                Sent::InTurn => hits + CALLERS >= self.sent,
+            };
+            if !right {
+                return Err(format!("`{name}` is {hits} after {} requests", self.sent));
             }
         }
         for name in none {

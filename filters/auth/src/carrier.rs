@@ -134,6 +134,8 @@ pub(crate) enum Found<'a> {
     Query { name: &'a str, value: &'a [u8] },
     /// In a cookie.
     Cookie { name: &'a str, value: &'a [u8] },
+    /// In the signature of the request.
+    Signature,
 }
 
 /// A credential without its wrapping.

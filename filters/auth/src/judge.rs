@@ -15,6 +15,7 @@ use crate::provider::{Place, Provider};
 use crate::reason::Reason;
 use crate::removal;
 use crate::requirement::Need;
+use crate::signature::replay::Spent;
 use crate::verdict::{Asked, Known, Unavailable, Verdict};
 
 /// A request, and the rule that it falls under.
@@ -73,6 +74,7 @@ impl<'a> Case<'a> {
         match answer {
             Answer::Wait(wait) => Ok(Judged::Wait(wait)),
             Answer::Known(provider, known) => {
+                self.spend(provider, &known)?;
                 let used: Vec<&Found<'_>> = found.iter().filter(|_| !provider.forward).collect();
                 Ok(self.admit(known, vec![provider.admitted()], &used))
             }
@@ -92,7 +94,7 @@ impl<'a> Case<'a> {
         }
         let mut left: Vec<&Found<'_>> = found.iter().collect();
         let mut used = Vec::with_capacity(left.len());
-        let mut first: Option<Rc<Known>> = None;
+        let mut all: Vec<(&'a Provider, Rc<Known>)> = Vec::new();
         let mut count = Vec::new();
         let mut wait = None;
         for provider in self.providers() {
@@ -105,7 +107,7 @@ impl<'a> Case<'a> {
                 Answer::Known(provider, known) => {
                     count.push(provider.admitted());
                     used.extend(own.filter(|_| !provider.forward));
-                    first.get_or_insert(known);
+                    all.push((provider, known));
                 }
                 Answer::Wait(one) => {
                     wait.get_or_insert(one);
@@ -116,11 +118,29 @@ impl<'a> Case<'a> {
         if !left.is_empty() {
             return Err(self.invalid_request(MORE_THAN_ONE));
         }
-        match (wait, first) {
-            (Some(wait), _) => Ok(Judged::Wait(wait)),
-            (None, Some(known)) => Ok(self.admit(known, count, &used)),
-            (None, None) => Err(self.missing()),
+        if let Some(wait) = wait {
+            return Ok(Judged::Wait(wait));
         }
+        for (provider, known) in &all {
+            self.spend(provider, known)?;
+        }
+        match all.into_iter().next() {
+            Some((_, known)) => Ok(self.admit(known, count, &used)),
+            None => Err(self.missing()),
+        }
+    }
+
+    /// Uses up what counts once: last of all, since a request that waits is
+    /// judged again.
+    fn spend(&self, provider: &'a Provider, known: &Known) -> Result<(), Refused<'a>> {
+        let Some(once) = &known.once else { return Ok(()) };
+        once.spend(self.host).map_err(|spent| match spent {
+            Spent::Replayed => self.bad(Reason::Replayed, Some(provider)),
+            Spent::Full { retry_after } => {
+                let why = Unavailable { code: "replay_guard_full", retry_after };
+                self.unavailable(provider, why)
+            }
+        })
     }
 
     fn admit(&self, known: Rc<Known>, count: Vec<usize>, used: &[&Found<'_>]) -> Judged {

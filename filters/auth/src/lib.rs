@@ -13,6 +13,7 @@ mod basic;
 mod budget;
 mod cache;
 mod carrier;
+mod certificate;
 mod challenge;
 mod checked;
 mod claim_header;
@@ -48,6 +49,7 @@ mod revocations;
 mod revoked;
 mod seconds;
 mod secret;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod token_type;

@@ -127,7 +127,7 @@ impl Policy {
         let challenge = challenge(None, &accepted);
         let name = "-".to_owned();
         let fallback = Rule { name, need: Need::Any, accepted, report_only: false, challenge };
-        let places = Places::of(providers.iter().flat_map(|p| p.place.carriers()));
+        let places = Places::of(providers.iter().map(|p| &p.place));
         let preflights = config.preflights;
         let checks = config.wasm_checks_per_second.get();
         let budget = Budget::per_second(u32::try_from(checks).unwrap_or(u32::MAX));

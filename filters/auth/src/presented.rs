@@ -2,8 +2,10 @@
 
 use postern_core::{Headers, Target};
 
-use crate::carrier::{Carrier, Found};
+use crate::carrier::Found;
 use crate::cookies;
+use crate::provider::Place;
+use crate::signature::{INPUT, SIGNATURE};
 
 /// What a request presents.
 #[derive(Debug)]
@@ -25,24 +27,29 @@ pub(crate) struct Places {
     parameters: Vec<String>,
     /// Cookies.
     cookies: Vec<String>,
+    /// Do signatures of requests count?
+    signatures: bool,
 }
 
 /// More than one credential, wherever they stand.
 pub(crate) const MORE_THAN_ONE: &str = "the request has more than one credential";
 
 impl Places {
-    /// All that these carriers read.
-    pub(crate) fn of<'c>(carriers: impl Iterator<Item = &'c Carrier>) -> Self {
+    /// All of these.
+    pub(crate) fn of<'p>(all: impl Iterator<Item = &'p Place>) -> Self {
         let mut places = Places::default();
         let add = |list: &mut Vec<String>, name: Option<&str>| {
             let new = name.filter(|name| list.iter().all(|known| known != name));
             list.extend(new.map(str::to_owned));
         };
-        for carrier in carriers {
-            add(&mut places.schemes, carrier.scheme());
-            add(&mut places.headers, carrier.header());
-            add(&mut places.parameters, carrier.query());
-            add(&mut places.cookies, carrier.cookie());
+        for place in all {
+            places.signatures |= matches!(place, Place::Signature);
+            for carrier in place.carriers() {
+                add(&mut places.schemes, carrier.scheme());
+                add(&mut places.headers, carrier.header());
+                add(&mut places.parameters, carrier.query());
+                add(&mut places.cookies, carrier.cookie());
+            }
         }
         places
     }
@@ -70,6 +77,11 @@ impl Places {
                     return Presented::Several(MORE_THAN_ONE);
                 }
                 Found::Header { name, value }
+            } else if self.signatures && (name == INPUT || name == SIGNATURE) {
+                if found.iter().any(|found| matches!(found, Found::Signature)) {
+                    continue;
+                }
+                Found::Signature
             } else if name == "cookie" && !self.cookies.is_empty() {
                 for (name, value) in cookies::pairs(value) {
                     let own = self.cookies.iter().find(|own| own.as_bytes() == name);
@@ -136,6 +148,7 @@ fn has_twins(found: &[Found<'_>]) -> bool {
         Found::Header { name, .. } => (1, (*name).to_owned()),
         Found::Query { name, .. } => (2, (*name).to_owned()),
         Found::Cookie { name, .. } => (3, (*name).to_owned()),
+        Found::Signature => (4, String::new()),
     };
     let mut places: Vec<_> = found.iter().map(place).collect();
     places.sort_unstable();
@@ -154,6 +167,7 @@ mod tests {
             headers: vec!["x-api-key".to_owned()],
             parameters: vec!["api_key".to_owned()],
             cookies: vec!["session".to_owned()],
+            signatures: true,
         };
         let headers = Headers::new(headers.iter().map(|(n, v)| (*n, *v)));
         let target = Target::parse(Some(path.as_bytes())).unwrap();
@@ -168,6 +182,7 @@ mod tests {
             Found::Header { name, value } => format!("{name}:{}", text(value)),
             Found::Query { name, value } => format!("?{name}={}", text(value)),
             Found::Cookie { name, value } => format!("{name}={}", text(value)),
+            Found::Signature => "signature".to_owned(),
         });
         let words: Vec<String> = words.collect();
         if words.is_empty() { "nothing".to_owned() } else { words.join(" + ") }

@@ -10,9 +10,11 @@ use crate::api_key::{ApiKeys, ApiKeysConfig};
 use crate::basic::{Basic, BasicConfig};
 use crate::cache::{Cache, Remembered};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
+use crate::certificate::{CertificateConfig, Certificates};
 use crate::introspection::{Introspection, IntrospectionConfig};
 use crate::jwt::{Jwt, JwtConfig};
 use crate::reason::Reason;
+use crate::signature::{SignatureConfig, Signatures};
 use crate::verdict::{Asked, Kind, Verdict};
 
 postern_core::config! {
@@ -26,6 +28,10 @@ postern_core::config! {
         basic: Basic(BasicConfig),
         /// Tokens about which their issuer is asked (RFC 7662).
         introspection: Introspection(IntrospectionConfig),
+        /// The client certificates of connections.
+        certificate: Certificates(CertificateConfig),
+        /// Signatures of requests.
+        signature: Signatures(Box<SignatureConfig>),
     }
 }
 
@@ -51,15 +57,16 @@ pub(crate) enum Place {
     /// In one of these.
     Carriers(Vec<Carrier>),
     /// In the connection, not in the request.
-    #[allow(dead_code)] // Until certificates are here.
     Connection,
+    /// In `Signature-Input` and `Signature`, and all that they cover.
+    Signature,
 }
 
 impl Place {
     pub(crate) fn carriers(&self) -> &[Carrier] {
         match self {
             Place::Carriers(carriers) => carriers,
-            Place::Connection => &[],
+            Place::Connection | Place::Signature => &[],
         }
     }
 }
@@ -97,6 +104,16 @@ impl Provider {
                 let kind = Introspection::compile(asked, name, at, environment, errors);
                 (Place::Carriers(asked.from.clone()), asked.forward, Box::new(kind))
             }
+            ProviderConfig::Certificates(certificates) => {
+                let at = at.key("certificate", at.node().get("certificate")?);
+                let kind = Certificates::compile(certificates, name, at, errors);
+                (Place::Connection, false, Box::new(kind))
+            }
+            ProviderConfig::Signatures(signatures) => {
+                let at = at.key("signature", at.node().get("signature")?);
+                let kind = Signatures::compile(signatures, name, at, environment, errors);
+                (Place::Signature, signatures.forward, Box::new(kind))
+            }
         };
         let size = kind.cache_size();
         let cache = (size > 0).then(|| RefCell::new(Cache::new(size)));
@@ -106,7 +123,10 @@ impl Provider {
 
     /// The credential, if it stands where this provider looks.
     pub(crate) fn take(&self, found: &Found<'_>) -> Option<Result<Taken, Malformed>> {
-        self.place.carriers().iter().find_map(|carrier| carrier.take(found))
+        match self.place {
+            Place::Signature => matches!(found, Found::Signature).then(|| Ok(Taken::nothing())),
+            _ => self.place.carriers().iter().find_map(|carrier| carrier.take(found)),
+        }
     }
 
     /// Checks a credential, or remembers what came of it. Counters go to

@@ -68,6 +68,28 @@ pub(crate) enum Reason {
     Inactive,
     /// Bound to a key or a certificate (RFC 9449, RFC 8705): no bearer token.
     Bound,
+    /// No entry of the policy knows the client's certificate.
+    Certificate,
+    /// `Signature` and `Signature-Input` are not one message signature.
+    MessageMalformed,
+    /// It covers a component that is not there or cannot be checked here.
+    MessageComponent,
+    /// It does not cover all that it has to.
+    MessageCoverage,
+    /// One of its parameters is missing or not accepted.
+    MessageParameter,
+    /// `created` or `expires` is too long ago.
+    MessageStale,
+    /// `created` lies in the future.
+    MessageFuture,
+    /// No key has this `keyid`.
+    MessageKey,
+    /// The key is not valid yet, or not any more.
+    MessageKeyDates,
+    /// It does not verify.
+    MessageSignature,
+    /// Its nonce was used before.
+    Replayed,
     /// A kind of credential that the route does not take.
     Kind,
 }
@@ -107,6 +129,17 @@ impl Reason {
         Reason::SecretNotYetValid,
         Reason::Inactive,
         Reason::Bound,
+        Reason::Certificate,
+        Reason::MessageMalformed,
+        Reason::MessageComponent,
+        Reason::MessageCoverage,
+        Reason::MessageParameter,
+        Reason::MessageStale,
+        Reason::MessageFuture,
+        Reason::MessageKey,
+        Reason::MessageKeyDates,
+        Reason::MessageSignature,
+        Reason::Replayed,
         Reason::Kind,
     ];
 
@@ -161,6 +194,34 @@ impl Reason {
             Reason::SecretNotYetValid => ("secret_not_yet_valid", "the secret is not valid yet"),
             Reason::Inactive => ("inactive_token", "the token is not active"),
             Reason::Bound => ("bound_token", "the token is no bearer token"),
+            Reason::Certificate => {
+                ("unknown_certificate", "the client certificate is not known here")
+            }
+            Reason::MessageMalformed => {
+                ("malformed_message_signature", "the message signature is malformed")
+            }
+            Reason::MessageComponent => (
+                "bad_component",
+                "the signature covers a component that is not there or cannot be checked",
+            ),
+            Reason::MessageCoverage => {
+                ("missing_component", "the signature does not cover all that it has to")
+            }
+            Reason::MessageParameter => {
+                ("bad_parameter", "a parameter of the signature is missing or not accepted")
+            }
+            Reason::MessageStale => ("stale_message_signature", "the signature is too old"),
+            Reason::MessageFuture => {
+                ("message_signed_in_future", "the signature was made in the future")
+            }
+            Reason::MessageKey => ("unknown_keyid", "the signature's key is not known"),
+            Reason::MessageKeyDates => {
+                ("keyid_not_valid_now", "the signature's key is not valid at this time")
+            }
+            Reason::MessageSignature => {
+                ("bad_message_signature", "the message signature does not verify")
+            }
+            Reason::Replayed => ("replayed", "the signature's nonce was used before"),
             Reason::Kind => ("wrong_kind", "this route does not take that kind of credential"),
         }
     }

@@ -4,6 +4,7 @@ use postern_core::{HeaderEdit, Headers, Target};
 
 use crate::carrier::Found;
 use crate::cookies;
+use crate::signature::{INPUT, SIGNATURE};
 
 /// The edits that take these out. Where a query parameter goes, the path is
 /// written anew, in its canonical form.
@@ -20,6 +21,9 @@ pub(crate) fn edits(
             Found::Header { name, .. } => edits.push(HeaderEdit::remove((*name).to_owned())),
             Found::Query { name, .. } => parameters.push(name),
             Found::Cookie { name, .. } => edits.push(without_cookie(headers, name)),
+            Found::Signature => {
+                edits.extend([INPUT, SIGNATURE].map(|name| HeaderEdit::remove(name.to_owned())));
+            }
             Found::Unsupported => {}
         }
     }

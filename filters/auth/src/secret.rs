@@ -38,29 +38,39 @@ impl SecretConfig {
             return None;
         };
         let node = at.node().get("env")?;
-        let at = at.key("env", node);
-        let name = &self.env.0;
-        let Some(text) = environment(name).filter(|text| !text.is_empty()) else {
-            at.error(errors, format!("the environment variable `{name}` is not set"));
-            return None;
-        };
-        let unpadded = text.trim_end_matches('=');
-        let Ok(secret) = Base64UrlSafeNoPadding::decode_to_vec(unpadded, None) else {
-            at.error(errors, format!("the environment variable `{name}` is not base64url"));
-            return None;
-        };
-        if secret.len() < least {
-            at.error(
-                errors,
-                format!(
-                    "the secret in the environment variable `{name}` has fewer than {least} bytes"
-                ),
-            );
-            return None;
-        }
+        let secret = read(&self.env, least, at.key("env", node), environment, errors)?;
         let kid = self.kid.as_ref().map(|k| k.as_str().to_owned());
         Key::new(kid, self.alg, Material::Secret(secret))
     }
+}
+
+/// Reads a secret of at least so many bytes, as base64url; what is wrong is said
+/// without it. `at` is where the variable is named.
+pub(crate) fn read(
+    variable: &Variable,
+    least: usize,
+    at: At<'_>,
+    environment: &Environment<'_>,
+    errors: &mut Errors,
+) -> Option<Vec<u8>> {
+    let name = &variable.0;
+    let Some(text) = environment(name).filter(|text| !text.is_empty()) else {
+        at.error(errors, format!("the environment variable `{name}` is not set"));
+        return None;
+    };
+    let unpadded = text.trim_end_matches('=');
+    let Ok(secret) = Base64UrlSafeNoPadding::decode_to_vec(unpadded, None) else {
+        at.error(errors, format!("the environment variable `{name}` is not base64url"));
+        return None;
+    };
+    if secret.len() < least {
+        at.error(
+            errors,
+            format!("the secret in the environment variable `{name}` has fewer than {least} bytes"),
+        );
+        return None;
+    }
+    Some(secret)
 }
 
 /// The name of an environment variable.

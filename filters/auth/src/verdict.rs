@@ -13,6 +13,7 @@ use crate::carrier::Taken;
 use crate::checked::{Checked, Failure};
 use crate::identity_headers;
 use crate::reason::Reason;
+use crate::signature::replay::Once;
 
 /// A way of checking credentials. It keeps what it learns behind `&self`: one
 /// value serves all streams of a VM, one at a time.
@@ -150,6 +151,8 @@ pub(crate) struct Known {
     pub(crate) identity: Vec<u8>,
     /// The identity for the upstream.
     pub(crate) headers: Vec<HeaderEdit>,
+    /// It counts once: to be used up when the request goes on, and not before.
+    pub(crate) once: Option<Once>,
 }
 
 impl Known {
@@ -172,6 +175,6 @@ impl Known {
     pub(crate) fn new(checked: Checked) -> Self {
         let identity = Identity::Known(Box::new(checked.caller.clone())).to_json();
         let headers = identity_headers::of(&checked);
-        Known { checked, identity, headers }
+        Known { checked, identity, headers, once: None }
     }
 }

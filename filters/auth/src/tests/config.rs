@@ -95,7 +95,7 @@ fn what_is_missing_or_empty() {
     check(
         "/providers/other",
         json!({}),
-        "providers.other: expected exactly one key of `jwt`, `api_key`, `basic` or `introspection`",
+        "providers.other: expected exactly one key of `jwt`, `api_key`, `basic`, `introspection`, `certificate` or `signature`",
     );
     idp("/audiences", json!([]), "audiences: expected at least one");
     idp("/types", json!([]), "types: expected at least one");

@@ -12,12 +12,14 @@ mod admits;
 mod attacks;
 mod basic;
 mod bytes;
+mod certificates;
 mod config;
 mod keys;
 mod mint;
 mod options;
 mod remote_keys;
 mod requires;
+mod signatures;
 mod vectors;
 
 use std::time::Duration;

@@ -1,0 +1,378 @@
+//! Callers by the signature of their request, with the keys and examples of
+//! RFC 9421: public test keys, no secrets.
+
+mod bytes;
+mod components;
+mod policy;
+mod replays;
+
+use ct_codecs::{Base64, Base64UrlSafeNoPadding, Decoder, Encoder};
+
+use super::*;
+
+/// RFC 9421 B.1.5 (the same bytes as base64url).
+const SHARED: &str =
+    "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ";
+/// RFC 9421 B.1.4.
+const ED25519_X: &str = "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs";
+const ED25519_D: &str = "n4Ni-HpISpVObnQMW0wOhCKROaIKqKtW_2ZYb2p9KcU";
+const ED25519_PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=\n-----END PUBLIC KEY-----\n";
+/// `created` of all examples of RFC 9421.
+const CREATED: i64 = 1_618_884_473;
+
+fn secrets(name: &str) -> Option<String> {
+    (name == "SHARED").then(|| SHARED.to_owned())
+}
+
+fn keys() -> Value {
+    json!([
+        {"id": "hmac", "keyid": "test-shared-secret", "key": {"secret_env": "SHARED"},
+         "subject": "bluefin", "client": "bluefin-app", "scopes": ["orders:read"], "plan": "gold"},
+        {"id": "ed", "keyid": "test-key-ed25519", "key": {"ed25519": ED25519_X}, "subject": "ember"},
+        {"id": "pem", "keyid": "in pem", "key": {"pem": ED25519_PEM}, "subject": "ember"},
+        {"id": "jwk", "keyid": "jwk", "subject": "ember",
+         "key": {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": ED25519_X, "alg": "EdDSA"}}},
+        {"id": "old", "keyid": "old", "key": {"secret_env": "SHARED"}, "subject": "bluefin",
+         "expires": "2021-04-20T02:07:53Z"},
+        {"id": "new", "keyid": "new", "key": {"secret_env": "SHARED"}, "subject": "bluefin",
+         "not_before": "2021-04-20T02:07:54Z"},
+    ])
+}
+
+/// A provider with these keys, and what else is set.
+fn auth(changes: Value) -> Auth {
+    try_auth(changes).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn try_auth(changes: Value) -> Result<Auth, postern_core::config::Errors> {
+    let mut provider = json!({"keys": keys()});
+    for (key, value) in changes.as_object().unwrap() {
+        provider[key] = value.clone();
+    }
+    let policy = json!({
+        "realm": "market",
+        "providers": {
+            "signed": {"signature": provider},
+            "keys": {"api_key": {"keys": [
+                {"id": "nw", "sha256": sha256("key"), "subject": "northwind"},
+            ]}},
+        },
+        "rules": [
+            {"name": "public", "match": {"paths": ["/public/**"]},
+             "require": {"optional": ["signed"]}},
+            {"name": "both", "match": {"paths": ["/both/**"]},
+             "require": {"all_of": ["keys", "signed"]}},
+        ],
+    });
+    let node = parse_json(policy.to_string().as_bytes()).unwrap();
+    Auth::configure(&node, &secrets)
+}
+
+/// No nonces, and little that has to be covered: as the RFC's examples.
+fn lax(components: Value) -> Auth {
+    auth(json!({"components": components, "max_nonces": 0, "accept_replays": true}))
+}
+
+fn host() -> FakeHost {
+    FakeHost::at(Duration::from_secs(CREATED as u64))
+}
+
+type Lines = Vec<(String, String)>;
+
+/// The request of RFC 9421 B.2.
+fn example() -> Lines {
+    [
+        (":method", "POST"),
+        (":path", "/foo?param=Value&Pet=dog"),
+        (":authority", "example.com"),
+        (":scheme", "http"),
+        ("date", "Tue, 20 Apr 2021 02:07:55 GMT"),
+        ("content-type", "application/json"),
+        (
+            "content-digest",
+            "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:",
+        ),
+        ("content-length", "18"),
+    ]
+    .map(|(n, v)| (n.to_owned(), v.to_owned()))
+    .to_vec()
+}
+
+fn line(lines: &mut Lines, name: &str, value: &str) {
+    lines.retain(|(own, _)| own != name);
+    lines.push((name.to_owned(), value.to_owned()));
+}
+
+fn ask(auth: &Auth, host: &FakeHost, lines: &Lines) -> Outcome {
+    let headers = Headers::new(lines.iter().map(|(n, v)| (n.as_str(), v.as_bytes())));
+    auth.request_headers(&mut Default::default(), &Request::new(headers, true), host)
+}
+
+fn secret() -> Vec<u8> {
+    Base64UrlSafeNoPadding::decode_to_vec(SHARED, None).unwrap()
+}
+
+/// Signs lines of a base that the test writes itself.
+fn sign(lines: &mut Lines, base: &[(&str, &str)], parameters: &str) {
+    let covered: Vec<&str> = base.iter().map(|(identifier, _)| *identifier).collect();
+    let list = format!("({}){parameters}", covered.join(" "));
+    let mut text: String = base.iter().map(|(i, value)| format!("{i}: {value}\n")).collect();
+    text.push_str(&format!("\"@signature-params\": {list}"));
+    let signature = if parameters.contains("ed25519") {
+        let seed = Base64UrlSafeNoPadding::decode_to_vec(ED25519_D, None).unwrap();
+        let pair =
+            ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::from_slice(&seed).unwrap());
+        pair.sk.sign(text.as_bytes(), None).to_vec()
+    } else {
+        hmac_sha256::HMAC::mac(text.as_bytes(), secret()).to_vec()
+    };
+    line(lines, "signature-input", &format!("sig1={list}"));
+    let signature = Base64::encode_to_string(&signature).unwrap();
+    line(lines, "signature", &format!("sig1=:{signature}:"));
+}
+
+const BASE: [(&str, &str); 4] = [
+    ("\"@method\"", "POST"),
+    ("\"@authority\"", "example.com"),
+    ("\"@path\"", "/foo"),
+    ("\"@query\"", "?param=Value&Pet=dog"),
+];
+
+/// Parameters of a signature at [`CREATED`], with a nonce.
+fn with(nonce: &str) -> String {
+    format!(";created={CREATED};keyid=\"test-shared-secret\";nonce=\"{nonce}\"")
+}
+
+fn signed(nonce: &str) -> Lines {
+    let mut lines = example();
+    sign(&mut lines, &BASE, &with(nonce));
+    lines
+}
+
+#[track_caller]
+fn refused(outcome: &Outcome, code: &str) {
+    let refusal = refusal(outcome);
+    assert_eq!((refusal.status, refusal.code), (401, "invalid_token"), "{}", record(outcome));
+    assert_eq!(outcome.record.as_ref().unwrap().code, code);
+}
+
+#[test]
+fn the_examples_of_rfc_9421_verify() {
+    let mut hmac = example();
+    line(
+        &mut hmac,
+        "signature-input",
+        "sig-b25=(\"date\" \"@authority\" \"content-type\");created=1618884473;keyid=\"test-shared-secret\"",
+    );
+    line(&mut hmac, "signature", "sig-b25=:pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=:");
+    let mut ed25519 = example();
+    line(
+        &mut ed25519,
+        "signature-input",
+        "sig-b26=(\"date\" \"@method\" \"@path\" \"@authority\" \"content-type\" \"content-length\");created=1618884473;keyid=\"test-key-ed25519\"",
+    );
+    line(
+        &mut ed25519,
+        "signature",
+        "sig-b26=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:",
+    );
+    let auth = lax(json!(["date", "@authority"]));
+    assert_eq!(subject(&ask(&auth, &host(), &hmac)), "bluefin");
+    assert_eq!(subject(&ask(&auth, &host(), &ed25519)), "ember");
+    for (name, value) in [("date", "Tue, 20 Apr 2021 02:07:56 GMT"), (":authority", "example.org")]
+    {
+        for lines in [&hmac, &ed25519] {
+            let mut lines = lines.clone();
+            line(&mut lines, name, value);
+            refused(&ask(&auth, &host(), &lines), "bad_message_signature");
+        }
+    }
+}
+
+#[test]
+fn a_signed_request_says_who_it_is_and_loses_its_signature() {
+    let mut lines = signed("n1");
+    line(&mut lines, "x-postern-subject", "root");
+    let outcome = ask(&auth(json!({})), &host(), &lines);
+    let Identity::Known(caller) = identity(&outcome) else { panic!() };
+    assert_eq!((caller.sub.as_str(), caller.plan.as_deref()), ("bluefin", Some("gold")));
+    assert_eq!(
+        (caller.provider.as_str(), caller.credential.as_str()),
+        ("signed", "signature:hmac")
+    );
+    assert_eq!(edit(&outcome, "x-postern-subject").as_deref(), Some("bluefin"));
+    assert_eq!(edit(&outcome, "x-postern-scopes").as_deref(), Some("orders:read"));
+    assert_eq!(edit(&outcome, "signature").as_deref(), Some(""));
+    assert_eq!(edit(&outcome, "signature-input").as_deref(), Some(""));
+    let kept = ask(&auth(json!({"forward": true})), &host(), &lines);
+    assert_eq!((edit(&kept, "signature"), edit(&kept, "signature-input")), (None, None));
+}
+
+#[test]
+fn every_form_of_a_public_key_serves() {
+    let auth = auth(json!({}));
+    for (keyid, credential) in [("test-key-ed25519", "ed"), ("in pem", "pem"), ("jwk", "jwk")] {
+        let mut lines = example();
+        let parameters =
+            format!(";created={CREATED};keyid=\"{keyid}\";alg=\"ed25519\";nonce=\"{keyid}\"");
+        sign(&mut lines, &BASE, &parameters);
+        let Identity::Known(caller) = identity(&ask(&auth, &host(), &lines)) else { panic!() };
+        assert_eq!(caller.credential, format!("signature:{credential}"));
+    }
+}
+
+#[test]
+fn parameters_are_held_to_what_they_say() {
+    let auth_ = auth(json!({}));
+    let key = "keyid=\"test-shared-secret\"";
+    let n = "nonce=\"n\"";
+    let bad = [
+        format!(";{key};{n}"),
+        format!(";created={CREATED};{n}"),
+        format!(";created={CREATED};{key}"),
+        format!(";created=\"{CREATED}\";{key};{n}"),
+        format!(";created=-1;{key};{n}"),
+        format!(";created={CREATED};keyid=test-shared-secret;{n}"),
+        format!(";created={CREATED};{key};nonce=\"\""),
+        format!(";created={CREATED};{key};nonce=\"{}\"", "n".repeat(257)),
+        format!(";created={CREATED};{key};{n};alg=\"ed25519\""),
+        format!(";created={CREATED};{key};{n};alg=\"hmac-sha512\""),
+        format!(";created={CREATED};{key};{n};alg=hmac-sha256"),
+        format!(";created={CREATED};{key};{n};tag=\"other\""),
+        format!(";created={CREATED};{key};{n};more=\"x\""),
+        format!(";created={CREATED};{key};{n};more"),
+        format!(";created={CREATED};{key};{n};expires"),
+    ];
+    for parameters in bad {
+        let mut lines = example();
+        sign(&mut lines, &BASE, &parameters);
+        let outcome = ask(&auth_, &host(), &lines);
+        assert_eq!(outcome.record.as_ref().unwrap().code, "bad_parameter", "{parameters}");
+        refused(&outcome, "bad_parameter");
+    }
+    let tagged = auth(json!({"tag": "shop"}));
+    for (tag, good) in [(";tag=\"shop\"", true), (";tag=\"Shop\"", false), ("", false)] {
+        let mut lines = example();
+        sign(&mut lines, &BASE, &format!("{}{tag};alg=\"hmac-sha256\"", with("n")));
+        let code = ask(&tagged, &host(), &lines).record.unwrap().code;
+        assert_eq!(code, if good { "authenticated" } else { "bad_parameter" }, "{tag}");
+    }
+    for (keyid, code) in [
+        ("nobody", "unknown_keyid"),
+        ("TEST-SHARED-SECRET", "unknown_keyid"),
+        ("old", "keyid_not_valid_now"),
+        ("new", "keyid_not_valid_now"),
+    ] {
+        let mut lines = example();
+        sign(&mut lines, &BASE, &format!(";created={CREATED};keyid=\"{keyid}\";{n}"));
+        refused(&ask(&auth_, &host(), &lines), code);
+    }
+}
+
+#[test]
+fn a_signature_is_good_for_its_time() {
+    for (now, expires, code) in [
+        (0, None, "authenticated"),
+        (300, None, "authenticated"),
+        (301, None, "stale_message_signature"),
+        (-30, None, "authenticated"),
+        (-31, None, "message_signed_in_future"),
+        (39, Some(10), "authenticated"),
+        (40, Some(10), "stale_message_signature"),
+        (0, Some(-30), "stale_message_signature"),
+        (301, Some(1000), "stale_message_signature"),
+    ] {
+        let mut parameters = with("n");
+        if let Some(at) = expires {
+            parameters.push_str(&format!(";expires={}", CREATED + at));
+        }
+        let mut lines = example();
+        sign(&mut lines, &BASE, &parameters);
+        let host = FakeHost::at(Duration::from_secs((CREATED + now) as u64));
+        let found = ask(&auth(json!({})), &host, &lines).record.unwrap().code;
+        assert_eq!(found, code, "{now} {expires:?}");
+    }
+}
+
+#[test]
+fn one_signature_counts() {
+    let both = |lines: &mut Lines, more_input: &str, more: &str| {
+        for (name, more) in [("signature-input", more_input), ("signature", more)] {
+            let old = lines.iter().find(|(own, _)| own == name).unwrap().1.clone();
+            line(lines, name, &format!("{more}{old}"));
+        }
+    };
+    let mut two = signed("n");
+    both(&mut two, "sig0=(\"@method\");keyid=\"x\", ", "sig0=:AQI=:, ");
+    refused(&ask(&auth(json!({})), &host(), &two), "malformed_message_signature");
+    let labelled = auth(json!({"label": "sig1"}));
+    assert_eq!(subject(&ask(&labelled, &host(), &two)), "bluefin");
+    let other = auth(json!({"label": "sig2"}));
+    refused(&ask(&other, &host(), &two), "malformed_message_signature");
+    // Repeated fields are one dictionary.
+    let mut lines = signed("n");
+    lines.push(("signature-input".to_owned(), "sig0=()".to_owned()));
+    lines.push(("signature".to_owned(), "sig0=:AQI=:".to_owned()));
+    assert_eq!(subject(&ask(&labelled, &host(), &lines)), "bluefin");
+    refused(&ask(&auth(json!({})), &host(), &lines), "malformed_message_signature");
+    let mut twice = signed("n");
+    both(&mut twice, "sig1=(), ", "");
+    refused(&ask(&labelled, &host(), &twice), "malformed_message_signature");
+    for missing in ["signature", "signature-input"] {
+        let mut lines = signed("n");
+        lines.retain(|(name, _)| name != missing);
+        refused(&ask(&labelled, &host(), &lines), "malformed_message_signature");
+        line(&mut lines, ":path", "/public/a");
+        refused(&ask(&labelled, &host(), &lines), "malformed_message_signature");
+    }
+    for (name, value) in [
+        ("signature", "sig1=AQI="),
+        ("signature", "sig1=\"AQI=\""),
+        ("signature", "sig1=(:AQI=:)"),
+        ("signature", "sig2=:AQI=:"),
+        ("signature", ""),
+        ("signature-input", "sig1=\"@method\""),
+        ("signature-input", "sig1"),
+        ("signature-input", "sig2=()"),
+    ] {
+        let mut lines = signed("n");
+        line(&mut lines, name, value);
+        refused(&ask(&auth(json!({})), &host(), &lines), "malformed_message_signature");
+    }
+    for (name, code) in
+        [("signature", "credential_too_long"), ("signature-input", "credential_too_long")]
+    {
+        let mut lines = signed("n");
+        line(&mut lines, name, &"a".repeat(8193));
+        refused(&ask(&auth(json!({})), &host(), &lines), code);
+    }
+}
+
+#[test]
+fn a_signature_is_a_credential_beside_others() {
+    let mut lines = signed("n");
+    line(&mut lines, "x-api-key", "key");
+    let outcome = ask(&auth(json!({})), &host(), &lines);
+    assert_eq!(refusal(&outcome).status, 400);
+}
+
+#[test]
+fn checks_inside_the_filter_are_bounded() {
+    let policy = json!({
+        "providers": {"signed": {"signature": {"keys": keys()}}},
+        "wasm_checks_per_second": 1,
+    });
+    let node = parse_json(policy.to_string().as_bytes()).unwrap();
+    let auth = Auth::configure(&node, &secrets).unwrap();
+    let host = host();
+    let send = |keyid: &str, n: usize| {
+        let mut lines = example();
+        sign(&mut lines, &BASE, &format!(";created={CREATED};keyid=\"{keyid}\";nonce=\"{n}\""));
+        ask(&auth, &host, &lines).record.unwrap().code
+    };
+    let codes: Vec<_> = (0..5).map(|n| send("test-key-ed25519", n)).collect();
+    assert_eq!(codes[..4], ["authenticated"; 4]);
+    assert_eq!(codes[4], "too_many_checks");
+    assert_eq!(send("test-shared-secret", 0), "authenticated", "a MAC costs next to nothing");
+}

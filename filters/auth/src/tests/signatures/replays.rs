@@ -1,0 +1,69 @@
+//! Nonces count once.
+
+use super::*;
+
+#[test]
+fn a_nonce_counts_once_on_all_workers() {
+    // Two filters over one map of shared data, as two workers have it.
+    let (one, other, host) = (auth(json!({})), auth(json!({})), host());
+    assert_eq!(subject(&ask(&one, &host, &signed("n"))), "bluefin");
+    for worker in [&one, &other] {
+        let replay = ask(worker, &host, &signed("n"));
+        refused(&replay, "replayed");
+        assert!(record(&replay).contains(r#""provider":"signed""#));
+    }
+    // Also with other content under it.
+    let mut lines = example();
+    line(&mut lines, ":method", "PUT");
+    sign(&mut lines, &[("\"@method\"", "PUT"), BASE[1], BASE[2], BASE[3]], &with("n"));
+    refused(&ask(&other, &host, &lines), "replayed");
+    assert_eq!(subject(&ask(&other, &host, &signed("m"))), "bluefin");
+    host.set_now(Duration::from_secs(CREATED as u64 + 300));
+    refused(&ask(&one, &host, &signed("n")), "replayed");
+    host.set_now(Duration::from_secs(CREATED as u64 + 301));
+    refused(&ask(&one, &host, &signed("n")), "stale_message_signature");
+}
+
+#[test]
+fn only_what_goes_on_uses_a_nonce_up() {
+    let (auth, host) = (auth(json!({})), host());
+    let mut bad = signed("n");
+    line(&mut bad, ":method", "PUT");
+    refused(&ask(&auth, &host, &bad), "bad_message_signature");
+    assert_eq!(host.shared_len(), 0, "strangers write nothing");
+    // A request that lacks its other credential may come again with it.
+    let mut lines = example();
+    line(&mut lines, ":path", "/both/a");
+    let base = [BASE[0], BASE[1], ("\"@path\"", "/both/a"), ("\"@query\"", "?")];
+    sign(&mut lines, &base, &with("n"));
+    assert_eq!(refusal(&ask(&auth, &host, &lines)).code, "missing_credential");
+    line(&mut lines, "x-api-key", "other");
+    refused(&ask(&auth, &host, &lines), "unknown_api_key");
+    line(&mut lines, "x-api-key", "key");
+    assert_eq!(subject(&ask(&auth, &host, &lines)), "northwind");
+    refused(&ask(&auth, &host, &lines), "replayed");
+}
+
+#[test]
+fn a_full_table_is_503_and_lets_no_replay_through() {
+    let (auth, host) = (auth(json!({"max_nonces": 32})), host());
+    for n in 0..32 {
+        assert_eq!(subject(&ask(&auth, &host, &signed(&n.to_string()))), "bluefin");
+    }
+    let outcome = ask(&auth, &host, &signed("one more"));
+    let refusal = refusal(&outcome);
+    assert_eq!((refusal.status, refusal.code), (503, "replay_guard_full"));
+    assert_eq!(refusal.headers, [("retry-after".into(), b"301".to_vec())]);
+    refused(&ask(&auth, &host, &signed("0")), "replayed");
+    // Another key's table is another.
+    let mut lines = example();
+    let parameters = format!(";created={CREATED};keyid=\"test-key-ed25519\";nonce=\"0\"");
+    sign(&mut lines, &BASE, &parameters);
+    assert_eq!(subject(&ask(&auth, &host, &lines)), "ember");
+    assert_eq!(host.shared_len(), 2);
+    host.set_now(Duration::from_secs(CREATED as u64 + 301));
+    let later = with("one more").replace(&CREATED.to_string(), &(CREATED + 301).to_string());
+    let mut lines = example();
+    sign(&mut lines, &BASE, &later);
+    assert_eq!(subject(&ask(&auth, &host, &lines)), "bluefin");
+}

@@ -1,7 +1,5 @@
 //! What came of checking a credential.
 
-#![allow(dead_code)] // Until the kinds that need it are here.
-
 use postern_core::identity::Caller;
 
 use crate::reason::Reason;

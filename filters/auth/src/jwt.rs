@@ -202,9 +202,10 @@ impl Jwt {
         }
     }
 
-    /// Checks a token with the keys of these sets. What is cheap comes first, the signature last; nothing of the token is
-    /// believed before that. [`Reason::UnknownKey`] says that no key is known
-    /// that it might be signed with; nothing was checked then.
+    /// Checks a token with the keys of these sets. What is cheap comes first,
+    /// the signature last; nothing of the token is believed before that.
+    /// [`Reason::UnknownKey`] says that no key is known that it might be signed
+    /// with; nothing was checked then.
     ///
     /// # Errors
     /// It is not good, or that cannot be said now.

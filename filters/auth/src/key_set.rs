@@ -26,7 +26,6 @@ impl KeySet {
         KeySet { keys }
     }
 
-    #[allow(dead_code)]
     /// Reads a JWK Set (RFC 7517 §5) that an issuer publishes. What cannot be
     /// used is left out: unknown types and algorithms, those that `allowed`
     /// does not list, keys for other purposes, private keys, broken ones, and
@@ -59,17 +58,14 @@ impl KeySet {
         Ok(KeySet { keys })
     }
 
-    #[allow(dead_code)]
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    #[allow(dead_code)]
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    #[allow(dead_code)]
     /// Is the key with this fingerprint among them?
     pub(crate) fn has(&self, fingerprint: &str) -> bool {
         self.keys.iter().any(|key| key.fingerprint() == fingerprint)

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::jws::Jws;
+use crate::reason::Reason;
 
 /// Bytes that are near to something meaningful.
 fn near() -> impl Strategy<Value = Vec<u8>> {
@@ -85,6 +86,36 @@ proptest! {
         let _ = Jws::parse(&dotted);
         let json = mint::b64(&bytes);
         let _ = Jws::parse(format!("{json}.{json}.{json}").as_bytes());
+    }
+
+    /// A JOSE header of any members is read as a simple model reads it.
+    #[test]
+    fn headers_are_read_as_a_simple_model_reads_them(
+        members in prop::collection::vec((0usize..7, 0usize..7), 0..5),
+    ) {
+        let names = ["alg", "kid", "typ", "crit", "b64", "jwk", "\\u0061lg"];
+        let values = ["\"EdDSA\"", "\"x\"", "null", "true", "1e400", "[]", "{\"a\":1,\"a\":2}"];
+        let members: Vec<(&str, &str)> =
+            members.into_iter().map(|(n, v)| (names[n], values[v])).collect();
+        let text: Vec<String> = members.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
+        let token = format!("{}.e30.", mint::b64(format!("{{{}}}", text.join(","))));
+        let named = |name: &str| -> Vec<&str> {
+            let same = |n: &str| n == name || (n.ends_with("lg") && name == "alg");
+            members.iter().filter(|(n, _)| same(n)).map(|(_, v)| *v).collect()
+        };
+        let ambiguous = ["alg", "kid", "typ", "crit", "b64", "jwk"].iter().any(|n| named(n).len() > 1)
+            || members.iter().any(|(_, v)| v.contains("1e400") || v.contains("\"a\":2"));
+        let text_or_none = |name: &str| named(name).iter().all(|v| v.starts_with('"'));
+        let expected = if ambiguous {
+            Err(Reason::BadHeader)
+        } else if !named("crit").is_empty() || !named("b64").is_empty() {
+            Err(Reason::Extension)
+        } else if named("alg").is_empty() || !["alg", "kid", "typ"].into_iter().all(text_or_none) {
+            Err(Reason::BadHeader)
+        } else {
+            Ok(named("alg")[0].trim_matches('"').to_owned())
+        };
+        prop_assert_eq!(Jws::parse(token.as_bytes()).map(|jws| jws.header.alg), expected);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod options;
 mod remote_keys;
 mod requires;
 mod signatures;
+mod told;
 mod vectors;
 
 use std::time::Duration;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use postern_core::config::schema::Schema;
-use postern_core::config::{At, AtLeastOne, Count, Decode, Errors, Period, Text, decode_text};
-use postern_core::grammar;
-use postern_core::host_name::host_of;
+use postern_core::config::{At, AtLeastOne, Count, Errors, Period, Text};
 
 use crate::carrier::Carrier;
+use crate::claim_header::{self, ClaimHeader};
+use crate::mapping::{self, IdentityClaims, Published};
+use crate::remote::{Uri, complain};
 use crate::secret::Variable;
 
 postern_core::config! {
@@ -31,7 +31,7 @@ postern_core::config! {
         cluster: Text,
         /// The service's address, which gives path and host of the question:
         /// `https://id.example.com/introspect`.
-        uri: Endpoint,
+        uri: Uri,
         /// How long the service may take: `timeout: 1s`; at most `8s`.
         timeout: Period = Period::from_secs(2),
         /// What the gateway shows to the service (RFC 6749 §2.3.1):
@@ -59,9 +59,16 @@ postern_core::config! {
         issuer: Option<Text>,
         /// One of these has to be in the answer's `aud`: `[market]`.
         audiences: AtLeastOne<Text> = AtLeastOne::default(),
+        /// Which members of the answer make up the identity. Left out: `sub`,
+        /// else `username`; `client_id` or `azp`; `scope` or `scp`; `plan`.
+        /// `identity: {subject: [username], plan: [account.tier]}`.
+        identity: Option<IdentityClaims>,
         /// Further members of the answer that the identity carries to the other
-        /// filters: `[tenant]`.
-        claims: Vec<Text> = Vec::new(),
+        /// filters: `[tenant, {from: account.id, to: account}]`.
+        claims: Vec<Published> = Vec::new(),
+        /// Headers for the upstream that are made from members of the answer:
+        /// `[{name: x-postern-tenant, from: tenant}]`.
+        headers: Vec<ClaimHeader> = Vec::new(),
         /// How long answers count: `{ttl: 30s, negative_ttl: 5s}`.
         cache: CacheConfig = CacheConfig::usual(),
         /// For how long after its `ttl` a good answer still counts while the
@@ -135,52 +142,14 @@ impl IntrospectionConfig {
         }
         let one = self.client.is_some() != self.bearer_env.is_some();
         expect(one, &[], "expected either `client` or `bearer_env`");
-    }
-}
-
-/// At the key, or at the nearest one above it that is there.
-fn complain(at: At<'_>, path: &[&str], message: &str, errors: &mut Errors) {
-    match path.split_first().and_then(|(first, rest)| Some((first, rest, at.node().get(first)?))) {
-        Some((first, rest, node)) => complain(at.key(first, node), rest, message, errors),
-        None => at.error(errors, message),
-    }
-}
-
-/// A service's address: `https://` or `http://`, a host, and a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Host and port, as in `Host`.
-    pub(super) authority: String,
-    /// Path and query.
-    pub(super) path: String,
-}
-
-impl Endpoint {
-    fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-        let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
-        let path = if path.is_empty() { "/" } else { path };
-        let good = text.len() <= 2048
-            && host_of(Some(authority.as_bytes())).is_some()
-            && path.bytes().all(|b| b.is_ascii_graphic())
-            && grammar::may_write(":path", path.as_bytes())
-            && grammar::may_write(":authority", authority.as_bytes());
-        good.then(|| Endpoint { authority: authority.to_owned(), path: path.to_owned() })
-    }
-}
-
-impl Decode for Endpoint {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        const EXPECTED: &str = "an address such as `https://id.example.com/introspect`";
-        decode_text(at, errors, EXPECTED, |text| {
-            Endpoint::parse(text).ok_or_else(|| format!("expected {EXPECTED}"))
-        })
-    }
-
-    fn schema() -> Schema {
-        Schema::Text {
-            expected: "an address such as `https://id.example.com/introspect`",
-            pattern: Some("^https?://[^\\x00-\\x20\\x7f#]+$"),
+        if let Some((identity, node)) = self.identity.as_ref().zip(at.node().get("identity")) {
+            identity.check(at.key("identity", node), errors);
+        }
+        if let Some(node) = at.node().get("claims") {
+            mapping::check_published(&self.claims, at.key("claims", node), errors);
+        }
+        if let Some(node) = at.node().get("headers") {
+            claim_header::check(&self.headers, at.key("headers", node), errors);
         }
     }
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use postern_core::Answer;
-use postern_core::challenge::is_scope;
 use postern_core::config::{Node, Value};
 use postern_core::identity::Caller;
-use serde_json::Map;
 
 use crate::checked::Checked;
-use crate::claims::is_printable;
+use crate::claim_header::ClaimHeader;
+use crate::claim_path::ClaimPath;
+use crate::claims::texts;
 use crate::jws::strict_object;
+use crate::mapping::{IdentityClaims, Published, printable, publish, scopes};
 use crate::reason::Reason;
 
 /// The longest answer in bytes.
@@ -26,7 +27,10 @@ pub(super) struct Expected {
     pub(super) issuer: Option<String>,
     /// Empty: any.
     pub(super) audiences: Vec<String>,
-    pub(super) published: Vec<String>,
+    /// `None`: the usual members.
+    pub(super) identity: Option<IdentityClaims>,
+    pub(super) published: Vec<Published>,
+    pub(super) headers: Vec<ClaimHeader>,
 }
 
 /// What an answer says of a token.
@@ -96,11 +100,11 @@ impl Expected {
         let expires = said.date("exp")?;
         let issued = said.date("iat")?;
         let issuer = said.text("iss")?;
-        let client = said.text("client_id")?;
-        let plan = said.text("plan")?;
         let id = said.text("jti")?;
-        let subject = said.text("sub")?.or(said.text("username")?);
-        let scopes = said.scopes()?;
+        for name in ["sub", "username", "client_id", "plan"] {
+            said.text(name)?;
+        }
+        said.scopes()?;
         let audiences = said.audiences()?;
         let kind = said.text("token_type")?;
         let used_as = said.text("token_use")?;
@@ -121,43 +125,53 @@ impl Expected {
         {
             // RFC 9449 §7.1, RFC 8705 §3.2: no bearer token.
             Some(Reason::Bound)
-        } else if subject.is_none() {
-            Some(Reason::MissingClaim)
-        } else if ![subject, client, plan].into_iter().flatten().all(is_printable)
-            || !scopes.iter().all(|scope| is_scope(scope))
-        {
-            Some(Reason::BadClaim)
         } else {
             None
         };
         if let Some(reason) = refused {
             return Ok(Err(reason));
         }
+        let caller = match self.caller(&said.0, issuer, id) {
+            Ok(caller) => caller,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        Ok(Ok(Checked {
+            headers: self.headers.iter().filter_map(|header| header.of(&said.0)).collect(),
+            expires,
+            issued,
+            token_id: id.map(str::to_owned),
+            ..Checked::from(caller)
+        }))
+    }
+
+    fn caller(
+        &self,
+        said: &Node,
+        issuer: Option<&str>,
+        id: Option<&str>,
+    ) -> Result<Caller, Reason> {
+        let usual = IdentityClaims::default();
+        let identity = self.identity.as_ref().unwrap_or(&usual);
+        let mut subject = printable(&identity.subject, said)?;
+        if self.identity.is_none() && subject.is_none() {
+            subject = printable(&[ClaimPath::name("username")], said)?;
+        }
         let plain = |id: &&str| {
             (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
         };
-        let mut claims = Map::new();
-        for name in &self.published {
-            let value = said.0.get(name).map(Node::to_json);
-            if let Some(value) = value.and_then(|json| serde_json::from_str(&json).ok()) {
-                claims.insert(name.clone(), value);
-            }
-        }
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let caller = Caller {
-            sub: subject.unwrap_or_default().to_owned(),
-            iss: owned(issuer),
-            client: owned(client),
-            scopes: scopes.into_iter().map(str::to_owned).collect(),
+        Ok(Caller {
+            sub: subject.ok_or(Reason::MissingClaim)?,
+            iss: issuer.map(str::to_owned),
+            client: printable(&identity.client, said)?,
+            scopes: scopes(&identity.scopes, said)?,
             provider: self.provider.clone(),
             credential: match id.filter(plain) {
                 Some(id) => format!("token:{id}"),
                 None => "token".to_owned(),
             },
-            plan: owned(plan),
-            claims,
-        };
-        Ok(Ok(Checked { expires, issued, token_id: owned(id), ..Checked::from(caller) }))
+            plan: printable(&identity.plan, said)?,
+            claims: publish(&self.published, said),
+        })
     }
 }
 
@@ -188,13 +202,10 @@ impl Said {
     }
 
     /// One text with blanks (RFC 7662), or a list.
-    fn scopes(&self) -> Result<Vec<&str>, Broken> {
+    fn scopes(&self) -> Result<(), Broken> {
         match self.get("scope") {
-            None => Ok(Vec::new()),
-            Some(Value::Text(text)) => {
-                Ok(text.split(' ').filter(|word| !word.is_empty()).collect())
-            }
-            Some(Value::List(items)) => texts(items).ok_or(Broken::Member("scope")),
+            None | Some(Value::Text(_)) => Ok(()),
+            Some(Value::List(items)) if texts(items).is_ok() => Ok(()),
             Some(_) => Err(Broken::Member("scope")),
         }
     }
@@ -203,18 +214,8 @@ impl Said {
         match self.get("aud") {
             None => Ok(Vec::new()),
             Some(Value::Text(one)) => Ok(vec![one]),
-            Some(Value::List(items)) => texts(items).ok_or(Broken::Member("aud")),
+            Some(Value::List(items)) => texts(items).map_err(|_| Broken::Member("aud")),
             Some(_) => Err(Broken::Member("aud")),
         }
     }
-}
-
-fn texts(items: &[Node]) -> Option<Vec<&str>> {
-    items
-        .iter()
-        .map(|item| match &item.value {
-            Value::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect()
 }

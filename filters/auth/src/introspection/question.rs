@@ -8,13 +8,14 @@ use postern_core::Ask;
 use postern_core::config::{At, Errors};
 use postern_core::filter::Environment;
 
-use super::config::{ClientConfig, Endpoint, IntrospectionConfig};
+use super::config::{ClientConfig, IntrospectionConfig};
+use crate::remote::Uri;
 use crate::secret::Variable;
 
 /// How to ask.
 pub(super) struct Question {
     pub(super) cluster: String,
-    endpoint: Endpoint,
+    endpoint: Uri,
     /// The value of `authorization`: a secret.
     authorization: String,
     hint: Option<String>,

@@ -192,7 +192,7 @@ impl Settings {
 }
 
 /// At the key, or at the nearest one above it that is there.
-fn complain(at: At<'_>, path: &[&str], message: &str, errors: &mut Errors) {
+pub(crate) fn complain(at: At<'_>, path: &[&str], message: &str, errors: &mut Errors) {
     match path.split_first().and_then(|(first, rest)| Some((first, rest, at.node().get(first)?))) {
         Some((first, rest, node)) => complain(at.key(first, node), rest, message, errors),
         None => at.error(errors, message),

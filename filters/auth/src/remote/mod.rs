@@ -21,6 +21,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::{RefreshConfig, RemoteConfig, Settings, Source, Uri};
+pub(crate) use config::{RefreshConfig, RemoteConfig, Settings, Source, Uri, complain};
 pub(crate) use document::{Lack, METRICS, Place, Remote};
 pub(crate) use form::{Form, Read};

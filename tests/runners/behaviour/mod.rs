@@ -4,6 +4,7 @@
 mod bodies;
 mod explain;
 mod follow;
+mod introspection;
 mod limits;
 mod policies;
 mod tls;
@@ -45,6 +46,12 @@ pub const ALL: &[(&str, Test)] = &[
     ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
     ("policies::the_filters_refuse_a_broken_file_themselves", policies::broken_file),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
+    ("introspection::a_token_costs_one_question_for_all_workers", introspection::one_question),
+    ("introspection::a_client_that_leaves_ends_no_question", introspection::client_leaves),
+    ("introspection::a_revoked_token_is_refused_after_the_ttl", introspection::revoked),
+    ("introspection::a_service_that_fails_refuses_nobody", introspection::failures),
+    ("introspection::an_old_answer_serves_where_the_policy_says_so", introspection::stale),
+    ("introspection::secrets_and_tokens_are_in_no_log", introspection::logs),
     ("traces::no_credential_is_in_any_log", traces::no_credential_in_logs),
     ("traces::metrics_count_each_filter", traces::metrics),
     ("traces::metrics_of_providers_are_labelled", traces::labels),

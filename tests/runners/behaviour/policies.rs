@@ -19,7 +19,7 @@ const TAKEN: Duration = Duration::from_secs(10);
 const PUBLIC: &str = "/v1/market/total-items.json";
 
 /// An edit of one policy, taken back when dropped.
-struct Edited<'s> {
+pub(super) struct Edited<'s> {
     stage: &'s Stage,
     file: PathBuf,
     original: String,
@@ -27,7 +27,12 @@ struct Edited<'s> {
 
 impl<'s> Edited<'s> {
     /// Replaces `from`, which has to be there, and does not apply it yet.
-    fn new(stage: &'s Stage, plugin: &str, from: &str, to: &str) -> Result<Self, String> {
+    pub(super) fn new(
+        stage: &'s Stage,
+        plugin: &str,
+        from: &str,
+        to: &str,
+    ) -> Result<Self, String> {
         let file = stage.gateway.policies.join(format!("{plugin}.yaml"));
         let original = fs::read_to_string(&file).map_err(|e| e.to_string())?;
         if original.matches(from).count() != 1 {
@@ -129,7 +134,12 @@ fn swapped(stage: &Stage, new: &str, bearer: &str, before: &[u64]) -> Result<(),
 }
 
 /// The status once all workers have the policy, or the last one seen.
-fn settled(stage: &Stage, path: &str, bearer: &str, expected: u16) -> Result<u16, String> {
+pub(super) fn settled(
+    stage: &Stage,
+    path: &str,
+    bearer: &str,
+    expected: u16,
+) -> Result<u16, String> {
     let mut seen = 0;
     let all_alike = || {
         let statuses: Vec<u16> =

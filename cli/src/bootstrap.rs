@@ -2,6 +2,8 @@
 //! file is one; this checks what Envoy would take and the gateway could not
 //! live with.
 
+mod tls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -21,17 +23,6 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 const MANAGER: &str = "HttpConnectionManager";
 const TLS: &str = "DownstreamTlsContext";
 const WASM: &str = "extensions.filters.http.wasm.v3.Wasm";
-
-/// Where a listener's TLS says which certificates of clients are good.
-const TRUST: [&[&str]; 2] = [
-    &["common_tls_context", "validation_context", "trust_chain_verification"],
-    &[
-        "common_tls_context",
-        "combined_validation_context",
-        "default_validation_context",
-        "trust_chain_verification",
-    ],
-];
 
 /// Headers that may hold a credential: keys stand in old paths, and a user with
 /// a password before a host. What logs them writes it into the log.
@@ -58,10 +49,15 @@ pub type Plugins = BTreeMap<String, Kind>;
 
 /// Checks a bootstrap and returns the names of the filters that it mounts.
 /// `plugins`: the policies that it may mount; `None` when they are not known.
+/// `certificates`: the provider that needs listeners to verify clients'.
 ///
 /// # Errors
 /// Every mistake at once.
-pub fn check(file: &Path, plugins: Option<&Plugins>) -> Result<BTreeSet<String>, Vec<Finding>> {
+pub fn check(
+    file: &Path,
+    plugins: Option<&Plugins>,
+    certificates: Option<&str>,
+) -> Result<BTreeSet<String>, Vec<Finding>> {
     let whole = |e: std::io::Error| vec![Finding::of_file(file, format!("cannot be read: {e}"))];
     let text = std::fs::read_to_string(file).map_err(whole)?;
     let node = yaml::parse(&text).map_err(|errors| Finding::all_of(file, &errors))?;
@@ -69,6 +65,7 @@ pub fn check(file: &Path, plugins: Option<&Plugins>) -> Result<BTreeSet<String>,
         plugins,
         errors: Errors::default(),
         managers: 0,
+        verifying: 0,
         mounted: BTreeSet::new(),
         walked: BTreeSet::new(),
     };
@@ -76,6 +73,15 @@ pub fn check(file: &Path, plugins: Option<&Plugins>) -> Result<BTreeSet<String>,
     if checker.managers == 0 {
         At::root(&node)
             .error(&mut checker.errors, format!("expected a listener with an `{MANAGER}`"));
+    }
+    if let Some(provider) = certificates
+        && checker.verifying == 0
+    {
+        let message = format!(
+            "{provider} knows callers by their certificate, but no listener verifies any: expected \
+             a `{TLS}` with a `trusted_ca` in its `validation_context`"
+        );
+        At::root(&node).error(&mut checker.errors, message);
     }
     if checker.errors.is_empty() {
         Ok(checker.mounted)
@@ -88,6 +94,8 @@ struct Checker<'p> {
     plugins: Option<&'p Plugins>,
     errors: Errors,
     managers: usize,
+    /// Listeners that verify clients' certificates.
+    verifying: usize,
     mounted: BTreeSet<String>,
     /// Where the mappings begin that were looked at: an alias shows one again,
     /// and its mistakes are reported once.
@@ -110,9 +118,7 @@ impl Checker<'_> {
                 } else if kind.ends_with("AccessLog") {
                     self.access_log(at);
                 } else if kind.ends_with(TLS) {
-                    for way in TRUST {
-                        self.client_certificates(at, way);
-                    }
+                    self.tls(at);
                 }
                 for (key, node) in entries {
                     self.walk(at.key(&key.text, node));
@@ -296,22 +302,6 @@ impl Checker<'_> {
         if let Some(node) = discovery.get("default_config") {
             let message = "a default would let requests pass a filter whose policy is not there";
             at.key("default_config", node).error(&mut self.errors, message);
-        }
-    }
-
-    /// Names in a client's certificate are worth something only if somebody who
-    /// is trusted put them there.
-    fn client_certificates(&mut self, at: At<'_>, way: &[&str]) {
-        let Some((key, rest)) = way.split_first() else {
-            if !matches!(&at.node().value, Value::Text(text) if text == "VERIFY_TRUST_CHAIN") {
-                let message = "expected `VERIFY_TRUST_CHAIN`: `ACCEPT_UNTRUSTED` takes a client's \
-                               certificate that anybody made, with whatever names stand in it";
-                at.error(&mut self.errors, message);
-            }
-            return;
-        };
-        if let Some(node) = at.node().get(key) {
-            self.client_certificates(at.key(key, node), rest);
         }
     }
 

@@ -56,9 +56,10 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
     }
     // A bootstrap alone is no reason to look for its policies.
     let known = (!plugins.is_empty()).then_some(&plugins);
+    let certificates = good.policies.iter().find_map(|c| c.policy.certificates());
     let mut mounted = BTreeSet::new();
     for file in bootstraps {
-        match bootstrap::check(&file, known) {
+        match bootstrap::check(&file, known, certificates.as_deref()) {
             Ok(mut names) => {
                 mounted.append(&mut names);
                 good.bootstraps.push(file);

@@ -105,6 +105,14 @@ pub struct Checked {
 }
 
 impl Policy {
+    /// Where its first provider stands that knows callers by their certificate.
+    pub(crate) fn certificates(&self) -> Option<String> {
+        let Value::Map(providers) = &self.node.get("providers")?.value else { return None };
+        let found = providers.iter().find(|(_, node)| node.get("certificate").is_some())?;
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy();
+        (self.kind == Kind::Auth).then(|| format!("`providers.{}` of `{file}`", found.0.text))
+    }
+
     /// Reads a policy file.
     ///
     /// # Errors

@@ -12,5 +12,5 @@ mod oauth;
 pub mod program;
 mod reply;
 mod server;
-mod tokens;
+pub mod tokens;
 pub mod upstream;

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::mint::SCOPES;
+
 /// Tokens remembered at most; the oldest are forgotten first.
 const KEPT: usize = 10_000;
 
@@ -35,7 +37,31 @@ struct Issued {
     order: VecDeque<String>,
 }
 
+/// Personal tokens that are there from the start, by owner: test data, as the
+/// API keys of `demo.json` are.
+pub const PERSONAL: [(&str, &str); 2] = [
+    ("northwind", "pt_demo_northwind_5b1f0c9e7d3a48269f"),
+    ("quillhaven", "pt_demo_quillhaven_c20e6a915d8b47f3"),
+];
+
 impl Tokens {
+    /// With the tokens of [`PERSONAL`], which have all scopes.
+    pub(crate) fn personal(now: i64, lifetime: i64) -> Self {
+        let tokens = Tokens::default();
+        for (owner, token) in PERSONAL {
+            let grant = Grant {
+                subject: owner.to_owned(),
+                client: None,
+                scopes: SCOPES.map(str::to_owned).to_vec(),
+                issued: now,
+                expires: now.saturating_add(lifetime),
+                claims: Map::new(),
+            };
+            tokens.issue(token.to_owned(), grant);
+        }
+        tokens
+    }
+
     pub(crate) fn issue(&self, token: String, grant: Grant) {
         let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while issued.order.len() >= KEPT {

@@ -10,7 +10,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use postern_cli::chain::{Account, Chain, Message, World};
 use postern_cli::edge::{self, Sent};
+use postern_core::Ask;
 use postern_stack::environment::variable;
+use postern_stack::idp;
 use postern_stack::keys::Keys;
 use postern_stack::upstream::{Recorder, router};
 use tokio::runtime::Runtime;
@@ -52,6 +54,7 @@ impl Offline {
             keys: Keys::embedded().map_err(|e| e.to_string())?,
             upstream: Upstream {
                 router: router(&recorder).map_err(|e| e.to_string())?,
+                idp: idp::router().map_err(|e| e.to_string())?,
                 recorder,
                 runtime,
             },
@@ -151,6 +154,8 @@ fn answer(message: Message, to_head: bool) -> Result<Answer, String> {
 /// The demo's upstream, asked without a socket.
 struct Upstream {
     router: Router,
+    /// The demo's identity provider, which filters ask.
+    idp: Router,
     recorder: Recorder,
     runtime: Runtime,
 }
@@ -166,10 +171,14 @@ impl Upstream {
     }
 
     fn ask(&self, message: &Message) -> Result<Message, String> {
+        self.ask_of(&self.router, message)
+    }
+
+    fn ask_of(&self, router: &Router, message: &Message) -> Result<Message, String> {
         let request = request(message)?;
         let head = request.method() == Method::HEAD;
         self.runtime.block_on(async {
-            let Ok(response) = self.router.clone().oneshot(request).await;
+            let Ok(response) = router.clone().oneshot(request).await;
             let (parts, body) = response.into_parts();
             let body = to_bytes(body, LARGEST).await.map_err(|e| e.to_string())?;
             let status = parts.status.as_str().as_bytes().to_vec();
@@ -199,6 +208,19 @@ impl World for Upstream {
             ];
             Message { headers, body: Some(why.into_bytes()) }
         })
+    }
+
+    fn answer(&mut self, ask: &Ask) -> postern_core::Answer {
+        let headers =
+            ask.headers.iter().map(|(n, v)| (n.clone().into_owned(), v.clone())).collect();
+        let message = Message { headers, body: Some(ask.body.clone()) };
+        let answer = (ask.cluster == "idp").then(|| self.ask_of(&self.idp, &message));
+        let Some(Ok(answer)) = answer else { return postern_core::Answer::Unavailable };
+        let status =
+            answer.header(":status").and_then(|s| std::str::from_utf8(s).ok()?.parse().ok());
+        let Some(status) = status else { return postern_core::Answer::Unavailable };
+        let body = answer.body.unwrap_or_default();
+        postern_core::Answer::Response { status, headers: answer.headers, body }
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! `{token}` is the minted token, `{key:OWNER}` the demo's API key of OWNER,
 //! `{basic:OWNER}` Basic credentials of OWNER with that key,
-//! `{basic:USER:OWNER}` of USER with the key of OWNER.
+//! `{basic:USER:OWNER}` of USER with the key of OWNER, `{personal:OWNER}` the
+//! demo's personal token of OWNER.
 
 use ct_codecs::{Base64, Encoder};
 use postern_stack::keys::Keys;
+use postern_stack::tokens::PERSONAL;
 
 use crate::case::Case;
 use crate::token;
@@ -102,6 +104,10 @@ impl Filler {
                 self.token.clone().ok_or("`{token}` without a token")?
             }
             ["key", owner] => self.key(owner)?,
+            ["personal", owner] => {
+                let found = PERSONAL.iter().find(|(name, _)| name == owner);
+                found.map(|(_, token)| (*token).to_owned()).ok_or("no such personal token")?
+            }
             ["basic", owner] => self.basic(owner, owner)?,
             ["basic", user, owner] => self.basic(user, owner)?,
             _ => return Ok(None),

@@ -66,7 +66,7 @@ pub fn router() -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
     let provider = Arc::new(Provider {
         keys: RwLock::new(Keys::embedded()?),
         data: Data::embedded()?,
-        personal: Tokens::default(),
+        personal: Tokens::personal(now(), PERSONAL_LIFETIME),
         refresh: Tokens::default(),
         api_keys: Shelf::new(r#"{"keys":[]}"#),
         revoked: Shelf::new("{}"),

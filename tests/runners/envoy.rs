@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod libraries;
+mod partners;
 mod probe;
 
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use libraries::Minted;
 use libtest_mimic::{Arguments, Failed, Trial};
+use partners::Partners;
 use postern_stack::keys::Keys;
 use postern_tests::case::Only;
 use postern_tests::corpus;
@@ -92,8 +94,17 @@ fn main() -> ExitCode {
             test(minted).map_err(Failed::from)
         }));
     }
+    let known: Arc<Mutex<OnceLock<Result<Partners, String>>>> = Arc::default();
+    for (name, test) in partners::ALL {
+        let known = Arc::clone(&known);
+        trials.push(Trial::test(format!("partners::{name}"), move || {
+            let known = known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let known = known.get_or_init(Partners::start).as_ref().map_err(Failed::from)?;
+            test(known).map_err(Failed::from)
+        }));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, probed, minted));
+    drop((shared, known, probed, minted));
     conclusion.exit_code()
 }

@@ -1,20 +1,23 @@
 //! API keys, kept as SHA-256 digests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ct_codecs::verify as equal_in_constant_time;
 use postern_core::challenge::Scope;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Name, Node, Value, decode_text};
 use postern_core::digest::sha256;
-use postern_core::identity::Caller;
+use postern_core::{Answer, Host, Metric, Work};
 
 use crate::carrier::{Carrier, Taken};
 use crate::checked::Checked;
 use crate::claims::is_printable;
 use crate::instant::Instant;
+use crate::key_list::{Builder, Entry, Found, KeyList};
+use crate::key_list_form::{KeyListForm, MAX_BYTES as MAX_LIST};
 use crate::reason::Reason;
-use crate::verdict::{Asked, Kind, Verdict};
+use crate::remote::{Lack, Place, Remote, RemoteConfig};
+use crate::verdict::{Asked, Kind, Unavailable, Verdict};
 
 /// The longest API key in bytes.
 const MAX_BYTES: usize = 512;
@@ -26,7 +29,15 @@ postern_core::config! {
         /// Where keys are found.
         from: Vec<Carrier> = vec![Carrier::api_key_header()],
         /// The keys. A client may have several that live at the same time.
-        keys: Vec<ApiKeyConfig>,
+        keys: Vec<ApiKeyConfig> = Vec::new(),
+        /// Further keys, in a list that is fetched: `{"keys": [{"id": …, "sha256":
+        /// …, "subject": …}]}` with keys as under `keys`, up to about 100,000. A
+        /// key that is not in order is left out, of two with one digest the second
+        /// too; a list without a good key counts as a failure. A request does not
+        /// cause a fetch: a new key works, and a removed one stops, with the next
+        /// refresh. A key that is not in the list is refused (401); if the list
+        /// could not be had since `refresh.max`, it is answered 503.
+        remote: Option<RemoteConfig>,
         /// Leave the key in the request for the upstream. It is removed
         /// otherwise.
         forward: bool = false,
@@ -56,15 +67,9 @@ postern_core::config! {
 /// A compiled set of API keys.
 #[derive(Debug)]
 pub(crate) struct ApiKeys {
-    by_digest: HashMap<[u8; 32], ApiKey>,
-}
-
-#[derive(Debug)]
-struct ApiKey {
-    digest: [u8; 32],
-    caller: Caller,
-    not_before: Option<i64>,
-    expires: Option<i64>,
+    provider: String,
+    own: KeyList,
+    list: Option<Box<Remote<KeyListForm>>>,
 }
 
 impl ApiKeys {
@@ -75,7 +80,8 @@ impl ApiKeys {
         at: At<'_>,
         errors: &mut Errors,
     ) -> Self {
-        let mut by_digest = HashMap::with_capacity(config.keys.len());
+        let mut own = Builder::default();
+        let mut digests = HashSet::with_capacity(config.keys.len());
         let mut ids = HashMap::with_capacity(config.keys.len());
         let list = at.node().get("keys");
         let at_list = list.map(|node| at.key("keys", node));
@@ -83,10 +89,12 @@ impl ApiKeys {
             Some(Value::List(nodes)) => nodes,
             _ => &[],
         };
-        if config.keys.is_empty()
-            && let Some(at) = at_list
-        {
-            at.error(errors, "expected at least one");
+        match at_list {
+            Some(at) if nodes.is_empty() => at.error(errors, "expected at least one"),
+            None if config.remote.is_none() => {
+                at.error(errors, "expected `keys`, `remote` or both")
+            }
+            _ => {}
         }
         for (i, (key, node)) in config.keys.iter().zip(nodes).enumerate() {
             let Some(at) = at_list.as_ref().map(|at| at.index(i, node)) else { continue };
@@ -98,63 +106,122 @@ impl ApiKeys {
             if let Some(first) = ids.insert(key.id.as_str(), i) {
                 complain("id", format!("the key at `keys[{first}]` has the same `id`"));
             }
-            let (not_before, expires) = (key.not_before.map(|t| t.0), key.expires.map(|t| t.0));
-            if not_before.zip(expires).is_some_and(|(from, to)| from >= to) {
+            if !key.lives() {
                 complain("expires", "expected a time after `not_before`".to_owned());
             }
-            let digest = key.sha256.0;
-            let compiled = ApiKey { digest, caller: key.caller(provider), not_before, expires };
-            if by_digest.insert(digest, compiled).is_some() {
+            if !digests.insert(key.sha256.0) {
                 complain("sha256", "another key of this provider has the same digest".to_owned());
             }
+            let scopes: Vec<&str> = key.scopes.iter().map(Scope::as_str).collect();
+            own.add(&key.entry(&scopes.join(" ")));
         }
-        ApiKeys { by_digest }
+        let remote = config.remote.as_ref().zip(at.node().get("remote"));
+        let list = remote.map(|(config, node)| {
+            let settings = config.settings(MAX_LIST, at.key("remote", node), errors);
+            let place = Place { slot: 0, first_metric: 0 };
+            let remote = Remote::new(WHAT, provider, config.source(), settings, place, KeyListForm);
+            Box::new(remote)
+        });
+        ApiKeys { provider: provider.to_owned(), own: own.finish().0, list }
     }
 
     /// Checks a key, and the user name beside it if there is one.
-    fn check(&self, taken: &Taken, now: i64) -> Result<Checked, Reason> {
+    fn check(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
         if taken.secret.len() > MAX_BYTES {
-            return Err(Reason::TooLong);
+            return Reason::TooLong.into();
         }
         let digest = sha256(&taken.secret);
-        let key = self
-            .by_digest
-            .get(&digest)
-            .filter(|key| equal_in_constant_time(&key.digest, &digest))
-            .ok_or(Reason::ApiKey)?;
+        if let Some(found) = self.own.find(&digest) {
+            return self.judge(&found, taken, asked).into();
+        }
+        let Some(list) = &self.list else { return Reason::ApiKey.into() };
+        if let Some(keys) = list.current(asked.now)
+            && let Some(found) = keys.find(&digest)
+        {
+            return self.judge(&found, taken, asked).into();
+        }
+        // Another worker may have published it since the last tick.
+        let Some(keys) = list.look(asked.host) else {
+            let unavailable = |retry_after| Unavailable { code: UNAVAILABLE, retry_after };
+            return match list.lacking(asked.now) {
+                Lack::Wait(after) => {
+                    Verdict::Wait { key: 0, at_most: list.settings().wait, or: unavailable(after) }
+                }
+                Lack::Unavailable(after) => Verdict::Unavailable(unavailable(after)),
+                Lack::Recent => Reason::ApiKey.into(),
+            };
+        };
+        match keys.find(&digest) {
+            Some(found) => self.judge(&found, taken, asked).into(),
+            None => match list.overdue(asked.now) {
+                Some(retry_after) => {
+                    Verdict::Unavailable(Unavailable { code: UNAVAILABLE, retry_after })
+                }
+                None => Reason::ApiKey.into(),
+            },
+        }
+    }
+
+    fn judge(
+        &self,
+        found: &Found<'_>,
+        taken: &Taken,
+        asked: &Asked<'_>,
+    ) -> Result<Checked, Reason> {
         if let Some(user) = &taken.user
-            && !equal_in_constant_time(&sha256(user), &sha256(key.caller.sub.as_bytes()))
+            && !equal_in_constant_time(&sha256(user), &sha256(found.subject().as_bytes()))
         {
             return Err(Reason::Owner);
         }
-        if key.not_before.is_some_and(|from| now < from) {
-            return Err(Reason::ApiKeyNotYetValid);
-        }
-        if key.expires.is_some_and(|to| now >= to) {
-            return Err(Reason::ApiKeyExpired);
-        }
-        Ok(Checked { expires: key.expires, ..Checked::from(key.caller.clone()) })
+        found.checked(&self.provider, asked.seconds())
     }
 }
 
+/// The kind of document, for metrics and the log.
+const WHAT: &str = "keys";
+
+/// The list that a key may stand in cannot be had.
+const UNAVAILABLE: &str = "keys_unavailable";
+
 impl Kind for ApiKeys {
     fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
-        self.check(taken, asked.seconds()).into()
+        self.check(taken, asked)
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let of_list = |_: &_| Remote::<KeyListForm>::metrics(WHAT);
+        self.list.as_ref().map(of_list).unwrap_or_default()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        self.list.as_ref().map(|list| list.tick(host, 0)).unwrap_or_default()
+    }
+
+    fn answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        let list = self.list.as_ref();
+        list.and_then(|list| list.answer(task, answer, host, 0)).unwrap_or_default()
     }
 }
 
 impl ApiKeyConfig {
-    fn caller(&self, provider: &str) -> Caller {
-        let text = |t: &Printable| t.0.clone();
-        Caller {
-            sub: self.subject.0.clone(),
-            iss: None,
-            client: self.client.as_ref().map(text),
-            scopes: self.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
-            provider: provider.to_owned(),
-            credential: format!("api_key:{}", self.id.as_str()),
-            plan: self.plan.as_ref().map(text),
-            claims: serde_json::Map::new(),
+    /// Is there a time at which it is valid?
+    pub(crate) fn lives(&self) -> bool {
+        let (from, to) = (self.not_before.map(|t| t.0), self.expires.map(|t| t.0));
+        from.zip(to).is_none_or(|(from, to)| from < to)
+    }
+
+    /// As it goes into a set; `scopes` are its scopes, separated by blanks.
+    pub(crate) fn entry<'a>(&'a self, scopes: &'a str) -> Entry<'a> {
+        let text = |text: &'a Option<Printable>| text.as_ref().map(|t| t.0.as_str());
+        Entry {
+            digest: self.sha256.0,
+            id: self.id.as_str(),
+            subject: &self.subject.0,
+            client: text(&self.client),
+            scopes,
+            plan: text(&self.plan),
+            not_before: self.not_before.map(|t| t.0),
+            expires: self.expires.map(|t| t.0),
         }
     }
 }

@@ -33,6 +33,8 @@ mod jwk;
 mod jws;
 mod jwt;
 mod key;
+mod key_list;
+mod key_list_form;
 mod key_set;
 mod key_source;
 mod mapping;

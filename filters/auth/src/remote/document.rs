@@ -228,6 +228,16 @@ impl<F: Form> Remote<F> {
         }
     }
 
+    /// It should have been confirmed since: in so many seconds it is tried again.
+    pub(crate) fn overdue(&self, now: Duration) -> Option<u64> {
+        let local = self.local.borrow();
+        let now = millis(now);
+        let confirmed_at = local.current.as_ref().map_or(0, |current| current.confirmed_at);
+        let after = local.state.next(now, &self.settings).saturating_sub(now);
+        let late = now.saturating_sub(confirmed_at) > millis(self.settings.max);
+        late.then(|| after.div_ceil(1000).max(1))
+    }
+
     /// Takes over what was published, fetches if it is this VM's turn, reads on
     /// in what came; wakes `key` when an attempt that was waited for has ended.
     pub(crate) fn tick(&self, host: &dyn Host, key: u64) -> Work {

@@ -1,0 +1,377 @@
+//! A list of API keys as its server sends it, read in slices: 100,000 keys take
+//! most of a second, and no slice may hold a worker for long.
+
+use postern_core::config::{At, Decode, Errors, parse_json};
+
+use crate::api_key::ApiKeyConfig;
+use crate::key_list::{Builder, KeyList};
+use crate::remote::{Form, Read};
+
+/// The largest list in bytes.
+pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// So many keys are read, and so many put into the table, in one slice.
+const KEYS_PER_SLICE: usize = 500;
+const INDEXED_PER_SLICE: usize = 20_000;
+/// The largest key, and all that stands beside the list, in bytes.
+const MAX_ENTRY: usize = 16 * 1024;
+/// So many of the keys that are left out are told of.
+const MAX_REMARKS: usize = 3;
+
+/// `{"keys": […]}` with keys as a policy writes them. A key that is not in order
+/// is left out; a list without a good one is of no use.
+#[derive(Debug)]
+pub(crate) struct KeyListForm;
+
+/// How far a list was read.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    at: usize,
+    stage: Stage,
+    builder: Builder,
+    read: usize,
+    left_out: usize,
+    remarks: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Beginning,
+    /// In the list; before its first key, or after one.
+    First,
+    Next,
+    Indexing,
+}
+
+impl Form for KeyListForm {
+    type Value = KeyList;
+    type Part = Part;
+
+    fn read(&self, body: &[u8], part: &mut Part) -> Result<Option<Read<KeyList>>, String> {
+        let mut text = Scanner { text: body, at: part.at };
+        match part.stage {
+            Stage::Beginning => {
+                text.open()?;
+                part.stage = Stage::First;
+                // Less than half of what a key takes in JSON.
+                part.builder.reserve(body.len() / 2);
+            }
+            Stage::First | Stage::Next => {
+                for _ in 0..KEYS_PER_SLICE {
+                    if !text.next(part.stage == Stage::First)? {
+                        text.close()?;
+                        part.stage = Stage::Indexing;
+                        break;
+                    }
+                    part.stage = Stage::Next;
+                    let entry = text.value()?;
+                    part.take(entry)?;
+                }
+            }
+            Stage::Indexing => {
+                if part.builder.index(INDEXED_PER_SLICE) {
+                    return std::mem::take(part).finish().map(Some);
+                }
+            }
+        }
+        part.at = text.at;
+        Ok(None)
+    }
+
+    fn restore(&self, published: Vec<u8>) -> Result<KeyList, String> {
+        KeyList::restore(published).ok_or_else(|| "what was published is no set".to_owned())
+    }
+
+    fn size(&self, list: &KeyList) -> u64 {
+        list.len() as u64
+    }
+}
+
+impl Part {
+    fn take(&mut self, entry: &[u8]) -> Result<(), String> {
+        let number = self.read;
+        self.read = number.saturating_add(1);
+        match decode(entry) {
+            Ok(key) => {
+                let scopes: Vec<&str> = key.scopes.iter().map(|s| s.as_str()).collect();
+                if !self.builder.add(&key.entry(&scopes.join(" "))) {
+                    return Err("it has too many keys".to_owned());
+                }
+            }
+            Err(why) => {
+                self.left_out = self.left_out.saturating_add(1);
+                if self.remarks.len() < MAX_REMARKS {
+                    self.remarks.push(format!("left out keys[{number}]: {why}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Read<KeyList>, String> {
+        let (list, twice) = self.builder.finish();
+        if list.len() == 0 {
+            let first = self.remarks.into_iter().next().unwrap_or_default();
+            return Err(format!("it holds no key that is in order. {first}").trim_end().to_owned());
+        }
+        let mut remarks = self.remarks;
+        if self.left_out > remarks.len() {
+            remarks.push(format!("left out {} of {} keys in all", self.left_out, self.read));
+        }
+        if twice > 0 {
+            remarks.push(format!("left out {twice} keys with the digest of one before"));
+        }
+        Ok(Read { publish: Some(list.to_bytes()), value: list, remarks })
+    }
+}
+
+/// Reads a key. The message names nothing that it holds but its members.
+fn decode(entry: &[u8]) -> Result<ApiKeyConfig, String> {
+    let node = parse_json(entry).map_err(|_| "it is not JSON".to_owned())?;
+    let mut errors = Errors::default();
+    let key = ApiKeyConfig::decode(At::root(&node), &mut errors);
+    match key.filter(|_| errors.is_empty()) {
+        Some(key) if key.lives() => Ok(key),
+        Some(_) => Err("expires: expected a time after `not_before`".to_owned()),
+        None => Err(errors.problems().first().map(ToString::to_string).unwrap_or_default()),
+    }
+}
+
+/// Finds the parts of a JSON text without reading them.
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+const EXPECTED: &str = "expected `{\"keys\": […]}`";
+
+impl<'a> Scanner<'a> {
+    fn peek(&mut self) -> Option<u8> {
+        let rest = self.text.get(self.at..)?;
+        let blanks = rest.iter().take_while(|b| b" \t\r\n".contains(b)).count();
+        self.at = self.at.saturating_add(blanks);
+        self.text.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> Result<(), String> {
+        if self.peek() == Some(byte) {
+            self.at = self.at.saturating_add(1);
+            Ok(())
+        } else {
+            Err(EXPECTED.to_owned())
+        }
+    }
+
+    /// Up to the list of keys; other members are passed over.
+    fn open(&mut self) -> Result<(), String> {
+        self.take(b'{')?;
+        loop {
+            let name = self.value()?;
+            self.take(b':')?;
+            if name == b"\"keys\"" {
+                return self.take(b'[');
+            }
+            self.value()?;
+            self.take(b',')?;
+            if self.at > MAX_ENTRY {
+                return Err(format!("{EXPECTED} within the first {MAX_ENTRY} bytes"));
+            }
+        }
+    }
+
+    /// Is there one more item?
+    fn next(&mut self, first: bool) -> Result<bool, String> {
+        match self.peek() {
+            Some(b']') => {
+                self.at = self.at.saturating_add(1);
+                Ok(false)
+            }
+            Some(_) if first => Ok(true),
+            _ => self.take(b',').map(|()| true),
+        }
+    }
+
+    /// From behind the list to the end; a second list would be another meaning.
+    fn close(&mut self) -> Result<(), String> {
+        while self.peek() == Some(b',') {
+            self.take(b',')?;
+            let name = self.value()?;
+            self.take(b':')?;
+            self.value()?;
+            if name == b"\"keys\"" {
+                return Err("it has two lists `keys`".to_owned());
+            }
+        }
+        self.take(b'}')?;
+        if self.peek().is_some() { Err(EXPECTED.to_owned()) } else { Ok(()) }
+    }
+
+    /// The text of a value.
+    fn value(&mut self) -> Result<&'a [u8], String> {
+        self.peek();
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let whole = rest.len() <= MAX_ENTRY;
+        let window = rest.get(..MAX_ENTRY).unwrap_or(rest);
+        match length(window, whole) {
+            Some(length) if length > 0 => {
+                self.at = self.at.saturating_add(length);
+                Ok(window.get(..length).unwrap_or_default())
+            }
+            Some(_) => Err(EXPECTED.to_owned()),
+            None if whole => Err("the text ends too early".to_owned()),
+            None => Err(format!("a part of it has more than {MAX_ENTRY} bytes")),
+        }
+    }
+}
+
+/// How long the value is with which a text begins; `None`: it does not end.
+/// `whole`: nothing comes after the text.
+fn length(text: &[u8], whole: bool) -> Option<usize> {
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        let after = at.saturating_add(1);
+        if quoted {
+            quoted = escaped || *byte != b'"';
+            escaped = !escaped && *byte == b'\\';
+            if !quoted && depth == 0 {
+                return Some(after);
+            }
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            // The end of what it stands in.
+            b'}' | b']' if depth == 0 => return Some(at),
+            b'}' | b']' if depth == 1 => return Some(after),
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return Some(at),
+            _ => {}
+        }
+    }
+    (whole && depth == 0 && !quoted).then_some(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice)]
+
+    use postern_core::digest::{hex, sha256};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(body: &[u8]) -> Result<Read<KeyList>, String> {
+        let mut part = Part::default();
+        loop {
+            if let Some(read) = KeyListForm.read(body, &mut part)? {
+                return Ok(read);
+            }
+        }
+    }
+
+    fn key(n: usize) -> Value {
+        json!({"id": format!("k-{n}"), "sha256": hex(&digest(n)), "subject": "northwind"})
+    }
+
+    fn digest(n: usize) -> [u8; 32] {
+        sha256(format!("key {n}").as_bytes())
+    }
+
+    #[test]
+    fn broken_keys_are_left_out_and_counted() {
+        let keys = json!([
+            key(0),
+            {"id": "a", "sha256": "00", "subject": "x"},
+            key(1),
+            7,
+            {"id": "b", "sha256": hex(&digest(9)), "subject": "x", "expire": "2027-01-31T12:00:00Z"},
+            {"id": "again", "sha256": hex(&digest(0)), "subject": "another"},
+            {"id": "c", "sha256": hex(&digest(8)), "subject": "x",
+             "not_before": "2027-01-31T12:00:00Z", "expires": "2026-01-31T12:00:00Z"},
+            key(2),
+        ]);
+        let body = json!({"version": [1, {"a": "]}\\\""}], "keys": keys, "more": "x"}).to_string();
+        let read = read(body.as_bytes()).unwrap();
+        assert_eq!(read.value.len(), 3);
+        for n in 0..3 {
+            let found = read.value.find(&digest(n)).unwrap().checked("keys", 0).unwrap();
+            assert_eq!(found.caller.sub, "northwind", "the first of two counts");
+        }
+        assert_eq!(
+            read.remarks,
+            [
+                "left out keys[1]: sha256: expected a SHA-256 digest as 64 hexadecimal digits",
+                "left out keys[3]: expected a mapping, but found a whole number",
+                "left out keys[4]: unknown key `expire`, did you mean `expires`?",
+                "left out 4 of 8 keys in all",
+                "left out 1 keys with the digest of one before",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_list_is_of_no_use() {
+        let twice = format!("{{\"keys\":[{}],\"keys\":[]}}", key(0));
+        let large = format!("{{\"keys\":[\"{}\"]}}", "x".repeat(20_000));
+        let cut = json!({"keys": [key(0), key(1)]}).to_string();
+        for (body, expected) in [
+            ("", EXPECTED),
+            ("[]", EXPECTED),
+            ("{}", EXPECTED),
+            ("{\"keys\":{}}", EXPECTED),
+            ("{\"keys\":[1 2]}", EXPECTED),
+            ("{\"keys\":[,]}", EXPECTED),
+            ("{\"keys\":[]} x", EXPECTED),
+            ("{\"keys\":[]}", "it holds no key that is in order."),
+            (
+                "{\"keys\":[{}]}",
+                "it holds no key that is in order. left out keys[0]: missing key `id`",
+            ),
+            ("<html></html>", EXPECTED),
+            (twice.as_str(), "it has two lists `keys`"),
+            (large.as_str(), "a part of it has more than 16384 bytes"),
+            (&cut[..cut.len() - 2], EXPECTED),
+            (&cut[..cut.len() - 9], "the text ends too early"),
+        ] {
+            assert_eq!(read(body.as_bytes()).map(|_| ()).unwrap_err(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_slice_is_of_bounded_work() {
+        let keys: Vec<Value> = (0..1_201).map(key).collect();
+        let body = json!({ "keys": keys }).to_string();
+        let mut part = Part::default();
+        let mut slices = 0;
+        let read = loop {
+            let before = part.read;
+            slices += 1;
+            if let Some(read) = KeyListForm.read(body.as_bytes(), &mut part).unwrap() {
+                break read;
+            }
+            assert!(part.read - before <= KEYS_PER_SLICE);
+        };
+        assert_eq!((slices, read.value.len()), (5, 1_201));
+        let restored = KeyListForm.restore(read.publish.unwrap()).unwrap();
+        assert!((0..1_201).all(|n| restored.find(&digest(n)).is_some()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[\\[\\]{}\",:\\\\ a-z0-9]{0,80}") {
+            let _ = read(text.as_bytes());
+            let _ = read(format!("{{\"keys\":[{text}]}}").as_bytes());
+        }
+
+        /// It finds the end of a value where a JSON reader does.
+        #[test]
+        fn values_end_where_they_end(items in prop::collection::vec(any::<(String, i32)>(), 0..5)) {
+            let value = json!(items.iter().map(|(s, n)| json!({s.as_str(): [n, s]})).collect::<Vec<_>>());
+            let text = value.to_string();
+            let behind = format!("{text} , more");
+            prop_assert_eq!(length(behind.as_bytes(), true), Some(text.len()));
+        }
+    }
+}

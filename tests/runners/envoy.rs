@@ -2,6 +2,7 @@
 //! running gateway can show.
 
 mod behaviour;
+mod keys;
 mod libraries;
 mod partners;
 mod probe;
@@ -75,6 +76,9 @@ fn main() -> ExitCode {
             let shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             test(shared.stage()?).map_err(Failed::from)
         }));
+    }
+    for (name, test) in keys::ALL {
+        trials.push(Trial::test(format!("keys::{name}"), move || test().map_err(Failed::from)));
     }
     let probed: Arc<Mutex<OnceLock<Result<Probed, String>>>> = Arc::default();
     for (name, test) in probe::ALL {

@@ -1,0 +1,207 @@
+//! A gateway of a test's own: Envoy with two workers and `auth` alone, before an
+//! identity provider that can be killed.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::corpus::workspace;
+use postern_tests::demo::Demo;
+use postern_tests::envoy::{Envoy, free_ports};
+use postern_tests::gateway::wait_for;
+use postern_tests::observe::Answer;
+use postern_tests::server;
+use serde_json::{Value, json};
+
+/// An Envoy with `auth` and its identity provider; both are killed when dropped.
+pub struct Site {
+    pub envoy: Envoy,
+    to: SocketAddr,
+    idp: Option<Child>,
+    listen: String,
+}
+
+/// An identity provider that runs, and the ports of the rest.
+pub struct Prepared {
+    name: &'static str,
+    idp: Option<Child>,
+    demo: Demo,
+    ports: [u16; 3],
+}
+
+impl Prepared {
+    /// Picks ports; nothing runs yet.
+    pub fn new(name: &'static str) -> Result<Self, String> {
+        let ports @ [_, gateway, idp] = free_ports()?;
+        let demo = Demo::at(gateway, 0, idp, PathBuf::new());
+        Ok(Prepared { name, idp: None, demo, ports })
+    }
+
+    /// Starts the identity provider first.
+    pub fn with_idp(mut self) -> Result<(Self, Demo), String> {
+        self.idp = Some(start_idp(self.ports[2])?);
+        let demo = self.demo.clone();
+        Ok((self, demo))
+    }
+
+    /// Starts Envoy with a provider of this name and kind.
+    pub fn start(mut self, provider: &str, kind: &Value) -> Result<Site, String> {
+        let [admin, gateway, idp] = self.ports;
+        let upstream = server::start().map_err(|e| e.to_string())?;
+        let policy = json!({"providers": {provider: kind}});
+        let folder = workspace().join("target/test-runs/keys").join(self.name);
+        fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+        let text = bootstrap(admin, gateway, upstream.port(), idp, &policy.to_string());
+        let envoy = Envoy::start(&folder, &text.to_string(), admin)?;
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, gateway));
+        let listen = format!("127.0.0.1:{idp}");
+        Ok(Site { envoy, to, idp: self.idp.take(), listen })
+    }
+}
+
+fn start_idp(port: u16) -> Result<Child, String> {
+    let folder = std::env::var_os("POSTERN_BIN_DIR").map_or_else(
+        || {
+            let target = std::env::var_os("CARGO_TARGET_DIR");
+            target.map_or_else(|| workspace().join("target"), PathBuf::from).join("tool")
+        },
+        PathBuf::from,
+    );
+    let program = folder.join("postern-idp");
+    let idp = Command::new(&program)
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("{}: {e}; `cargo xtask build` makes it", program.display()))?;
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let wire = Wire::get("idp", "/__health", &[]);
+    let healthy = || send(at, &wire, Duration::from_secs(1)).ok().filter(|a| a.status == 200);
+    wait_for(PATIENCE, healthy).ok_or("the identity provider does not start")?;
+    Ok(idp)
+}
+
+impl Site {
+    /// Sends a request with these lines.
+    pub fn send(&self, lines: &[&str]) -> Result<Answer, String> {
+        send(self.to, &Wire::get("api.example.com", "/length", lines), PATIENCE)
+    }
+
+    /// Status and code of the answer to a request with this token.
+    pub fn bearer(&self, token: &str) -> Result<(u16, String), String> {
+        self.send(&[&format!("Authorization: Bearer {token}")]).map(|answer| told(&answer))
+    }
+
+    /// Where the gateway listens.
+    pub fn address(&self) -> SocketAddr {
+        self.to
+    }
+
+    pub fn kill_idp(&mut self) {
+        if let Some(mut idp) = self.idp.take() {
+            let _ = idp.kill();
+            let _ = idp.wait();
+        }
+    }
+
+    pub fn revive_idp(&mut self) -> Result<(), String> {
+        let port = self.listen.rsplit(':').next().and_then(|port| port.parse().ok());
+        self.idp = Some(start_idp(port.ok_or("no port")?)?);
+        Ok(())
+    }
+
+    /// A metric of the provider.
+    pub fn metric(&self, name: &str) -> Result<u64, String> {
+        let ends = format!(".{name}");
+        let all = self.envoy.stats("postern.auth.provider.")?;
+        Ok(all.iter().find(|(n, _)| n.ends_with(&ends)).map_or(0, |(_, value)| *value))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.kill_idp();
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if let Some(mut idp) = self.idp.take() {
+            let _ = idp.kill();
+            let _ = idp.wait();
+        }
+    }
+}
+
+/// The status and, of a refusal, its code.
+pub fn told(answer: &Answer) -> (u16, String) {
+    let code = answer.json().and_then(|v| v["code"].as_str().map(str::to_owned));
+    (answer.status, code.unwrap_or_default())
+}
+
+fn bootstrap(admin: u16, gateway: u16, upstream: u16, idp: u16, policy: &str) -> Value {
+    let modules = std::env::var_os("POSTERN_MODULES")
+        .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
+    let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+    let cluster = |name: &str, port: u16| {
+        json!({
+            "name": name,
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "per_connection_buffer_limit_bytes": 1_048_576,
+            "load_assignment": {
+                "cluster_name": name,
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(port)}}]}],
+            },
+        })
+    };
+    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
+    json!({
+        "admin": {"address": at(admin)},
+        "static_resources": {
+            "listeners": [{
+                "name": "http",
+                "address": at(gateway),
+                "filter_chains": [{"filters": [{
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "typed_config": {
+                        "@type": kind("network.http_connection_manager.v3.HttpConnectionManager"),
+                        "stat_prefix": "http",
+                        "stream_idle_timeout": "10s",
+                        "route_config": {"virtual_hosts": [{
+                            "name": "all",
+                            "domains": ["*"],
+                            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+                        }]},
+                        "http_filters": [
+                            {"name": "auth", "typed_config": {
+                                "@type": kind("http.wasm.v3.Wasm"),
+                                "config": {
+                                    "name": "auth",
+                                    "failure_policy": "FAIL_RELOAD",
+                                    "reload_config": {"backoff": {"base_interval": "0.005s"}},
+                                    "configuration": {
+                                        "@type": "type.googleapis.com/google.protobuf.StringValue",
+                                        "value": policy,
+                                    },
+                                    "vm_config": {
+                                        "vm_id": "auth",
+                                        "runtime": "envoy.wasm.runtime.v8",
+                                        "code": {"local": {"filename": modules.join("auth.wasm")}},
+                                    },
+                                },
+                            }},
+                            {"name": "router", "typed_config": {
+                                "@type": kind("http.router.v3.Router"),
+                            }},
+                        ],
+                    },
+                }]}],
+            }],
+            "clusters": [cluster("upstream", upstream), cluster("idp", idp)],
+        },
+    })
+}

@@ -67,7 +67,7 @@ postern_core::config! {
         /// filters: `[tenant, {from: account.id, to: account}]`.
         claims: Vec<Published> = Vec::new(),
         /// Headers for the upstream that are made from members of the answer:
-        /// `[{name: x-postern-tenant, from: tenant}]`.
+        /// `[{name: x-postern-tenant, claim: tenant}]`.
         headers: Vec<ClaimHeader> = Vec::new(),
         /// How long answers count: `{ttl: 30s, negative_ttl: 5s}`.
         cache: CacheConfig = CacheConfig::usual(),

@@ -17,6 +17,7 @@ mod slot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -25,14 +26,13 @@ use std::time::Duration;
 use postern_core::config::{At, Errors, Text};
 use postern_core::digest::sha256;
 use postern_core::filter::Environment;
-use postern_core::work::{Metric, Task};
-use postern_core::{Answer, Host, Work};
+use postern_core::{Answer, Host, Metric, Work};
 
 pub(crate) use config::IntrospectionConfig;
-use meaning::{Broken, Expected, Meaning};
+use meaning::{Broken, Expected};
 use question::Question;
 use shared::{Claim, Fingerprint, Shared};
-use slot::{Entry, MAX_TEXT, Seen};
+use slot::{Entry, Seen};
 use state::{Good, Stage, State, UNAVAILABLE};
 
 use crate::carrier::Taken;
@@ -49,16 +49,6 @@ const RESTING: Duration = Duration::from_secs(1);
 
 /// After this many milliseconds more than `timeout` a claim lapses.
 const LAPSE: u64 = 250;
-
-/// A question that nobody answered this long after its deadline, in
-/// milliseconds, is lost.
-const LOST: u64 = 5_000;
-
-/// For so many milliseconds a token is not asked about again after a failure.
-const PAUSE: u64 = 1_000;
-
-/// A line in the log for failures at most once in so many milliseconds.
-const QUIET: u64 = 30_000;
 
 /// Indices into [`METRICS`].
 mod counter {
@@ -198,125 +188,6 @@ impl Introspection {
         let key = state.flights.get(token).map_or(0, |flight| u64::from(flight.key));
         let longest = self.timeout.saturating_add(LAPSE.saturating_mul(2));
         Verdict::Wait { key, at_most: Duration::from_millis(longest), or: UNAVAILABLE }
-    }
-
-    /// Those who follow another worker's question look whether it is answered.
-    fn follow(&self, host: &dyn Host, state: &mut State, now: u64, work: &mut Work) {
-        let followed: Vec<Fingerprint> = state
-            .flights
-            .iter()
-            .filter(|(_, flight)| flight.stage == Stage::Followed)
-            .map(|(token, _)| *token)
-            .collect();
-        for token in followed {
-            let seen = self.shared.look(host, &token, now);
-            if seen.answers(now) {
-                take_over(&token, &seen, state);
-                work.wake.extend(state.close(&token));
-                continue;
-            }
-            if seen.claimed.is_some() {
-                continue;
-            }
-            // Whoever asked is gone.
-            let lapses = now.saturating_add(self.timeout).saturating_add(LAPSE);
-            if matches!(self.shared.claim(host, &token, now, lapses), Claim::Mine | Claim::Alone)
-                && let Some(flight) = state.flights.get_mut(&token)
-            {
-                flight.stage = Stage::Planned;
-            }
-        }
-    }
-
-    /// Sends what is planned, and gives up what is lost.
-    fn ask(&self, state: &mut State, now: u64, work: &mut Work) -> Vec<Fingerprint> {
-        let mut lost = Vec::new();
-        for (token, flight) in &mut state.flights {
-            match flight.stage {
-                Stage::Planned => {
-                    let text = std::mem::take(&mut flight.token);
-                    let id = u64::from(flight.key);
-                    work.ask.push(Task { id, ask: self.question.about(&text) });
-                    flight.stage = Stage::Asked(now);
-                    work.count.push(counter::ASKED);
-                }
-                Stage::Asked(at) => {
-                    let end = at.saturating_add(self.timeout).saturating_add(LOST);
-                    if now >= end {
-                        lost.push(*token);
-                    }
-                }
-                Stage::Followed => {}
-            }
-        }
-        lost
-    }
-
-    /// Notes an answer for everybody who waits, in all workers.
-    fn settle(
-        &self,
-        host: &dyn Host,
-        state: &mut State,
-        token: &Fingerprint,
-        asked: u64,
-        said: Result<Meaning, Broken>,
-    ) -> Work {
-        let now = millis(host.now());
-        let mut work = Work::default();
-        match said {
-            Ok(Meaning::Active(checked)) => {
-                work.count.push(counter::ACTIVE);
-                let end = checked
-                    .expires
-                    .map_or(u64::MAX, |at| u64::try_from(at).unwrap_or(0).saturating_mul(1_000));
-                let fresh = asked.saturating_add(self.ttl).min(end);
-                let keep = fresh.saturating_add(self.stale).min(end);
-                match essentials::write(&checked).filter(|text| text.len() <= MAX_TEXT) {
-                    Some(essentials) => {
-                        let entry = Entry::Good { fresh, keep, essentials };
-                        self.shared.put(host, token, now, &entry);
-                    }
-                    None => self.shared.release(host, token, now),
-                }
-                let known = Rc::new(Known::new(*checked));
-                state.put_good(*token, Good { known, fresh, keep });
-            }
-            Ok(Meaning::Refused(reason)) => {
-                work.count.push(counter::REFUSED);
-                let until = asked.saturating_add(self.negative_ttl);
-                self.shared.put(host, token, now, &Entry::Bad { until, reason });
-                state.put_bad(*token, until, reason);
-            }
-            Err(broken) => {
-                work.count.push(counter::FAILED);
-                let until = now.saturating_add(PAUSE);
-                self.shared.put(host, token, now, &Entry::Failed { until });
-                state.put_failed(*token, until);
-                if self.stale > 0 {
-                    // Another worker may have an old answer.
-                    let seen = self.shared.look(host, token, now);
-                    take_over(token, &seen, state);
-                }
-                state.circuit.failed(now);
-                if now >= state.quiet_until {
-                    state.quiet_until = now.saturating_add(QUIET);
-                    work.log.push(self.line(&format!("does not answer: {broken}")));
-                }
-            }
-        }
-        if !work.count.contains(&counter::FAILED) {
-            state.circuit.answered();
-            if std::mem::take(&mut state.quiet_until) > 0 {
-                work.log.push(self.line("answers again"));
-            }
-        }
-        work.wake.extend(state.close(token));
-        work
-    }
-
-    fn line(&self, what: &str) -> String {
-        let Introspection { question, expected, .. } = self;
-        format!("provider `{}`: introspection at `{}` {what}", expected.provider, question.cluster)
     }
 }
 

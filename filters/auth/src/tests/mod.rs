@@ -14,6 +14,7 @@ mod basic;
 mod bytes;
 mod certificates;
 mod config;
+mod introspection;
 mod keys;
 mod mint;
 mod options;

@@ -97,6 +97,33 @@ fn an_active_token_names_its_caller() {
 }
 
 #[test]
+fn a_policy_may_say_which_members_make_up_the_identity() {
+    let changes = json!({
+        "identity": {"subject": ["user.login"], "plan": ["user.tier"]},
+        "claims": [{"from": "user.id", "to": "account"}, "tenant"],
+        "headers": [{"name": "x-postern-tenant", "claim": "tenant"}],
+    });
+    let body = json!({
+        "active": true, "sub": "s", "user": {"login": "zoe", "tier": "big", "id": 7},
+        "tenant": "t1", "plan": "small", "azp": "shop",
+    });
+    let (verdict, _) = after(&provider(&changes), &response(200, &body.to_string()));
+    let Verdict::Known(known) = verdict else { panic!() };
+    let checked = &known.checked;
+    let caller = &checked.caller;
+    assert_eq!((caller.sub.as_str(), caller.plan.as_deref()), ("zoe", Some("big")));
+    assert_eq!(caller.client.as_deref(), Some("shop"));
+    assert_eq!(Value::Object(caller.claims.clone()), json!({"account": 7, "tenant": "t1"}));
+    assert_eq!(checked.headers, [("x-postern-tenant".to_owned(), b"t1".to_vec())]);
+    let written = crate::introspection::essentials::write(checked).unwrap();
+    assert_eq!(crate::introspection::essentials::read(&written).as_ref(), Some(checked));
+    // `username` stands in for a subject only where the policy says nothing.
+    let body = r#"{"active":true,"username":"zoe"}"#;
+    check(&changes, body, "401 missing_claim");
+    check(&changes, r#"{"active":true,"user":{"login":5}}"#, "401 bad_claim");
+}
+
+#[test]
 fn what_may_be_left_out_is_left_out() {
     check(&json!({}), r#"{"active":true,"username":"zoe"}"#, "zoe");
     check(&json!({}), r#"{"active":true,"sub":null,"username":"zoe","exp":null}"#, "zoe");

@@ -34,3 +34,12 @@ fn the_gateway_has_one_way_of_showing_who_it_is() {
         check(&json!({"client": null, "bearer_env": name}), &format!("bearer_env: {what}"));
     }
 }
+
+#[test]
+fn a_mapping_is_checked_as_that_of_a_jwt_is() {
+    check(&json!({"identity": {"subject": []}}), "identity.subject: expected at least one");
+    check(
+        &json!({"claims": ["a", {"from": "b", "to": "a"}]}),
+        "claims[1]: another claim has the same name in the identity",
+    );
+}

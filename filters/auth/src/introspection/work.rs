@@ -1,0 +1,144 @@
+//! The work beside the requests: following, asking, and telling everybody.
+
+use std::rc::Rc;
+
+use postern_core::work::Task;
+use postern_core::{Host, Work};
+
+use super::meaning::{Broken, Meaning};
+use super::shared::{Claim, Fingerprint};
+use super::slot::{Entry, MAX_TEXT};
+use super::state::{Good, Stage, State};
+use super::{Introspection, LAPSE, counter, essentials, millis, take_over};
+use crate::verdict::Known;
+
+/// A question that nobody answered this long after its deadline, in
+/// milliseconds, is lost.
+const LOST: u64 = 5_000;
+
+/// For so many milliseconds a token is not asked about again after a failure.
+const PAUSE: u64 = 1_000;
+
+/// A line in the log for failures at most once in so many milliseconds.
+const QUIET: u64 = 30_000;
+
+impl Introspection {
+    /// Those who follow another worker's question look whether it is answered.
+    pub(super) fn follow(&self, host: &dyn Host, state: &mut State, now: u64, work: &mut Work) {
+        let followed: Vec<Fingerprint> = state
+            .flights
+            .iter()
+            .filter(|(_, flight)| flight.stage == Stage::Followed)
+            .map(|(token, _)| *token)
+            .collect();
+        for token in followed {
+            let seen = self.shared.look(host, &token, now);
+            if seen.answers(now) {
+                take_over(&token, &seen, state);
+                work.wake.extend(state.close(&token));
+                continue;
+            }
+            if seen.claimed.is_some() {
+                continue;
+            }
+            // Whoever asked is gone.
+            let lapses = now.saturating_add(self.timeout).saturating_add(LAPSE);
+            if matches!(self.shared.claim(host, &token, now, lapses), Claim::Mine | Claim::Alone)
+                && let Some(flight) = state.flights.get_mut(&token)
+            {
+                flight.stage = Stage::Planned;
+            }
+        }
+    }
+
+    /// Sends what is planned, and gives up what is lost.
+    pub(super) fn ask(&self, state: &mut State, now: u64, work: &mut Work) -> Vec<Fingerprint> {
+        let mut lost = Vec::new();
+        for (token, flight) in &mut state.flights {
+            match flight.stage {
+                Stage::Planned => {
+                    let text = std::mem::take(&mut flight.token);
+                    let id = u64::from(flight.key);
+                    work.ask.push(Task { id, ask: self.question.about(&text) });
+                    flight.stage = Stage::Asked(now);
+                    work.count.push(counter::ASKED);
+                }
+                Stage::Asked(at) => {
+                    let end = at.saturating_add(self.timeout).saturating_add(LOST);
+                    if now >= end {
+                        lost.push(*token);
+                    }
+                }
+                Stage::Followed => {}
+            }
+        }
+        lost
+    }
+
+    /// Notes an answer for everybody who waits, in all workers.
+    pub(super) fn settle(
+        &self,
+        host: &dyn Host,
+        state: &mut State,
+        token: &Fingerprint,
+        asked: u64,
+        said: Result<Meaning, Broken>,
+    ) -> Work {
+        let now = millis(host.now());
+        let mut work = Work::default();
+        match said {
+            Ok(Meaning::Active(checked)) => {
+                work.count.push(counter::ACTIVE);
+                let end = checked
+                    .expires
+                    .map_or(u64::MAX, |at| u64::try_from(at).unwrap_or(0).saturating_mul(1_000));
+                let fresh = asked.saturating_add(self.ttl).min(end);
+                let keep = fresh.saturating_add(self.stale).min(end);
+                match essentials::write(&checked).filter(|text| text.len() <= MAX_TEXT) {
+                    Some(essentials) => {
+                        let entry = Entry::Good { fresh, keep, essentials };
+                        self.shared.put(host, token, now, &entry);
+                    }
+                    None => self.shared.release(host, token, now),
+                }
+                let known = Rc::new(Known::new(*checked));
+                state.put_good(*token, Good { known, fresh, keep });
+            }
+            Ok(Meaning::Refused(reason)) => {
+                work.count.push(counter::REFUSED);
+                let until = asked.saturating_add(self.negative_ttl);
+                self.shared.put(host, token, now, &Entry::Bad { until, reason });
+                state.put_bad(*token, until, reason);
+            }
+            Err(broken) => {
+                work.count.push(counter::FAILED);
+                let until = now.saturating_add(PAUSE);
+                self.shared.put(host, token, now, &Entry::Failed { until });
+                state.put_failed(*token, until);
+                if self.stale > 0 {
+                    // Another worker may have an old answer.
+                    let seen = self.shared.look(host, token, now);
+                    take_over(token, &seen, state);
+                }
+                state.circuit.failed(now);
+                if now >= state.quiet_until {
+                    state.quiet_until = now.saturating_add(QUIET);
+                    work.log.push(self.line(&format!("does not answer: {broken}")));
+                }
+            }
+        }
+        if !work.count.contains(&counter::FAILED) {
+            state.circuit.answered();
+            if std::mem::take(&mut state.quiet_until) > 0 {
+                work.log.push(self.line("answers again"));
+            }
+        }
+        work.wake.extend(state.close(token));
+        work
+    }
+
+    fn line(&self, what: &str) -> String {
+        let Introspection { question, expected, .. } = self;
+        format!("provider `{}`: introspection at `{}` {what}", expected.provider, question.cluster)
+    }
+}

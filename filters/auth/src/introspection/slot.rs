@@ -170,3 +170,82 @@ fn decode_one(bytes: &[u8]) -> Option<(Fingerprint, Option<Entry>, &[u8])> {
     };
     Some((*token, entry, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn good(fresh: u64) -> Entry {
+        Entry::Good { fresh, keep: fresh, essentials: b"{}".to_vec() }
+    }
+
+    #[test]
+    fn good_answers_make_room_for_good_ones_only() {
+        let mut slot = Slot::default();
+        for n in 0..8 {
+            slot.put([n; 32], good(100 + u64::from(n)));
+        }
+        let full = slot.clone();
+        for entry in [
+            Entry::Bad { until: 900, reason: Reason::Inactive },
+            Entry::Claim { until: 900 },
+            Entry::Failed { until: 900 },
+        ] {
+            slot.put([9; 32], entry);
+            assert_eq!(slot, full);
+        }
+        slot.put([9; 32], good(900));
+        assert_eq!(slot.seen(&[0; 32]), Seen::default(), "the first to end");
+        assert_eq!(slot.seen(&[9; 32]).said, Some(good(900)));
+        // A bad answer takes the place of this token's own good one.
+        slot.put([9; 32], Entry::Bad { until: 900, reason: Reason::Inactive });
+        slot.put([10; 32], Entry::Claim { until: 900 });
+        assert_eq!(slot.seen(&[9; 32]), Seen::default());
+        assert_eq!(slot.seen(&[10; 32]).claimed, Some(900));
+    }
+
+    #[test]
+    fn a_claim_and_a_failure_leave_the_good_answer() {
+        let token = [1; 32];
+        let mut slot = Slot::default();
+        slot.put(token, good(100));
+        slot.put(token, Entry::Claim { until: 50 });
+        slot.put(token, Entry::Failed { until: 60 });
+        let seen = Seen { said: Some(good(100)), failed: Some(60), claimed: None };
+        assert_eq!(slot.seen(&token), seen);
+        slot.put(token, Entry::Claim { until: 50 });
+        slot.forget(&token);
+        assert_eq!(slot.seen(&token), Seen { said: Some(good(100)), ..Seen::default() });
+        assert_eq!(Slot::decode(&slot.encode(), 99), slot);
+        assert_eq!(Slot::decode(&slot.encode(), 100), Slot::default(), "over");
+    }
+
+    fn entry() -> impl Strategy<Value = Entry> {
+        prop_oneof![
+            (1u64.., 1u64.., prop::collection::vec(any::<u8>(), 0..50))
+                .prop_map(|(fresh, keep, essentials)| Entry::Good { fresh, keep, essentials }),
+            (1u64..).prop_map(|until| Entry::Bad { until, reason: Reason::Inactive }),
+            (1u64..).prop_map(|until| Entry::Bad { until, reason: Reason::Audience }),
+            (1u64..).prop_map(|until| Entry::Failed { until }),
+            (1u64..).prop_map(|until| Entry::Claim { until }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_nothing_else_panics(
+            entries in prop::collection::vec((any::<[u8; 32]>(), entry()), 0..8),
+            noise in prop::collection::vec(any::<u8>(), 0..300),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let slot = Slot(entries);
+            let bytes = slot.encode();
+            prop_assert_eq!(&Slot::decode(&bytes, 0), &slot);
+            let part = bytes.get(..cut.index(bytes.len() + 1)).unwrap_or_default();
+            prop_assert!(slot.0.starts_with(&Slot::decode(part, 0).0));
+            Slot::decode(&noise, 0);
+        }
+    }
+}

@@ -109,6 +109,9 @@ impl<T> Default for Half<T> {
     }
 }
 
+/// A key, its value, and what it takes in bytes.
+type Taken<T> = (Box<[u8]>, (T, usize));
+
 impl<T> Half<T> {
     fn put(&mut self, key: Box<[u8]>, value: T, size: usize) {
         self.bytes = self.bytes.saturating_add(size);
@@ -117,7 +120,7 @@ impl<T> Half<T> {
         }
     }
 
-    fn take(&mut self, key: &[u8]) -> Option<(Box<[u8]>, (T, usize))> {
+    fn take(&mut self, key: &[u8]) -> Option<Taken<T>> {
         let (key, value) = self.entries.remove_entry(key)?;
         self.bytes = self.bytes.saturating_sub(value.1);
         Some((key, value))

@@ -35,18 +35,18 @@ postern_core::config! {
 
     /// One partner, or several of one kind.
     pub struct PartnerConfig {
-        /// Its name in logs and headers (`certificate:<id>`); unique.
+        /// Its name in logs and headers (`certificate:<id>`); unique: `bluefin`.
         id: Name,
-        /// Which certificates it is.
+        /// Which certificates it is: `{dns_san: bluefin.partners.example.com}`.
         r#match: CertificateMatch,
         /// Who they belong to; the name that matched, if this is not said. With
-        /// `sha256` it has to be.
+        /// `sha256` it has to be: `bluefin`.
         subject: Option<Printable>,
-        /// The client that calls with them.
+        /// The client that calls with them: `bluefin-app`.
         client: Option<Printable>,
         /// What they are good for: `[orders:read]`.
         scopes: Vec<Scope> = Vec::new(),
-        /// The owner's plan.
+        /// The owner's plan: `gold`.
         plan: Option<Printable>,
     }
 

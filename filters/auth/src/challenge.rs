@@ -6,7 +6,7 @@ use postern_core::challenge::{Realm, Scope};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, decode_text};
 
-use crate::carrier::Carrier;
+use crate::provider::Place;
 use crate::reason::Reason;
 use crate::requirement::ChallengeConfig;
 use crate::verdict::Unavailable;
@@ -22,21 +22,25 @@ pub(crate) struct Challenge {
 
 impl Challenge {
     /// One challenge, for the kind that most clients can follow: `Bearer`,
-    /// else `Basic`, else `ApiKey` (a name of no standard). What a rule says of
-    /// its `own` goes over what the policy says.
+    /// else `Basic`, else `ApiKey`, `Signature` or `Certificate` (names of no
+    /// standard). What a rule says of its `own` goes over what the policy says.
     pub(crate) fn new<'c>(
         realm: &Realm,
         resource_metadata: Option<&MetadataUrl>,
         own: Option<&ChallengeConfig>,
-        carriers: impl Iterator<Item = &'c Carrier> + Clone,
+        places: impl Iterator<Item = &'c Place> + Clone,
     ) -> Self {
-        let carriers = || carriers.clone();
+        let carriers = || places.clone().flat_map(Place::carriers);
         let scheme = if carriers().any(|c| c.scheme().is_some_and(|s| s != "basic")) {
             "Bearer"
         } else if carriers().any(|c| c.scheme() == Some("basic")) {
             "Basic"
-        } else {
+        } else if carriers().next().is_some() {
             "ApiKey"
+        } else if places.clone().any(|place| matches!(place, Place::Signature)) {
+            "Signature"
+        } else {
+            "Certificate"
         };
         let realm = own.and_then(|own| own.realm.as_ref()).unwrap_or(realm);
         let scopes = own.map(|own| own.scopes.as_slice()).unwrap_or_default();

@@ -112,9 +112,8 @@ impl Policy {
             return Err(in_order(errors));
         }
         let challenge = |own: Option<&ChallengeConfig>, accepted: &[usize]| {
-            let carriers = accepted.iter().filter_map(|i| providers.get(*i));
-            let carriers = carriers.flat_map(|p| p.place.carriers());
-            Challenge::new(&config.realm, config.resource_metadata.as_ref(), own, carriers)
+            let places = accepted.iter().filter_map(|i| providers.get(*i)).map(|p| &p.place);
+            Challenge::new(&config.realm, config.resource_metadata.as_ref(), own, places)
         };
         let rules = rules.into_iter().map(|(rule, need, accepted)| {
             let challenge = challenge(rule.challenge.as_ref(), &accepted);

@@ -44,7 +44,9 @@ postern_core::config! {
     /// A body is not read: where `content-digest` (RFC 9530) is covered, the
     /// header is what is signed, and the upstream has to hold the body to it.
     pub struct SignatureConfig {
-        /// The keys. A client may have several that live at the same time.
+        /// The keys. A client may have several that live at the same time:
+        /// `[{id: bluefin-1, keyid: bluefin-2026, subject: bluefin, key:
+        /// {secret_env: BLUEFIN_SECRET}}]`.
         keys: Vec<SignerConfig>,
         /// What a signature has to cover: derived components, and headers by
         /// name, which then have to be there: `["@method", "@target-uri",
@@ -59,10 +61,10 @@ postern_core::config! {
         /// The application that signatures are made for (`tag`): `shop-api`.
         /// They have to say so; without it, none may have a tag.
         tag: Option<Text>,
-        /// How long after `created` a signature is good: from `1s` to `1h`.
+        /// How long after `created` a signature is good, from `1s` to `1h`: `2m`.
         max_age: Period = Period::from_secs(300),
         /// By how much a client's clock may differ, for `created` and
-        /// `expires`: from `0s` to `5m`.
+        /// `expires`, from `0s` to `5m`: `10s`.
         leeway: Leeway = Leeway(30),
         /// Each signature needs a `nonce`, and a nonce of a key counts once,
         /// on all workers, while its signature would be good. So many are kept

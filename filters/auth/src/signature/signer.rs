@@ -31,15 +31,15 @@ postern_core::config! {
         id: Name,
         /// What signatures call it (`keyid`): `bluefin-2026`; unique.
         keyid: KeyId,
-        /// The key.
+        /// The key: `{secret_env: BLUEFIN_SECRET}`.
         key: SignerKey,
-        /// Its owner.
+        /// Its owner: `bluefin`.
         subject: Printable,
-        /// The client that signs with it.
+        /// The client that signs with it: `bluefin-app`.
         client: Option<Printable>,
         /// What it is good for: `[orders:read]`.
         scopes: Vec<Scope> = Vec::new(),
-        /// The owner's plan.
+        /// The owner's plan: `gold`.
         plan: Option<Printable>,
         /// From when on it is valid: `2026-01-31T12:00:00Z`.
         not_before: Option<Instant>,
@@ -52,7 +52,8 @@ postern_core::config! {
         /// `hmac-sha256`: the variable of the proxy's environment that holds the
         /// shared secret as base64url, 32 bytes or more: `BLUEFIN_SECRET`.
         secret_env: Secret(Variable),
-        /// `ed25519`: the public key, 32 bytes as base64url.
+        /// `ed25519`: the public key, 32 bytes as base64url:
+        /// `JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs`.
         ed25519: Ed25519(RawKey),
         /// `ed25519`: the public key in PEM, as `openssl pkey -pubout` prints
         /// it.

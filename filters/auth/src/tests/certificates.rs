@@ -26,6 +26,8 @@ fn policy() -> Value {
             {"name": "public", "match": {"paths": ["/public/**"]},
              "require": {"optional": ["partners", "keys"]}},
             {"name": "keys", "match": {"paths": ["/keys/**"]}, "require": {"any_of": ["keys"]}},
+            {"name": "partners", "match": {"paths": ["/partners/**"]},
+             "require": {"any_of": ["partners"]}},
             {"name": "both", "match": {"paths": ["/both/**"]},
              "require": {"all_of": ["partners", "keys"]}},
         ],
@@ -117,6 +119,9 @@ fn a_certificate_that_nobody_knows_is_refused_even_where_none_is_needed() {
 
 #[test]
 fn without_a_certificate_there_is_no_credential() {
+    let challenge = |path| refusal(&over(path, &[], &[])).headers[0].1.clone();
+    assert_eq!(challenge("/partners/a"), br#"Certificate realm="market""#);
+    assert_eq!(challenge("/keys/a"), br#"ApiKey realm="market""#);
     for attributes in [&[][..], &[("mtls", "\0")], &[BY_URI], &[("mtls", "true"), BY_URI]] {
         let outcome = over("/private", attributes, &[]);
         assert_eq!(refusal(&outcome).code, "missing_credential", "{attributes:?}");

@@ -61,6 +61,8 @@ fn try_auth(changes: Value) -> Result<Auth, postern_core::config::Errors> {
         "rules": [
             {"name": "public", "match": {"paths": ["/public/**"]},
              "require": {"optional": ["signed"]}},
+            {"name": "signed", "match": {"paths": ["/signed/**"]},
+             "require": {"any_of": ["signed"]}},
             {"name": "both", "match": {"paths": ["/both/**"]},
              "require": {"all_of": ["keys", "signed"]}},
         ],
@@ -351,6 +353,10 @@ fn one_signature_counts() {
 
 #[test]
 fn a_signature_is_a_credential_beside_others() {
+    let mut none = example();
+    line(&mut none, ":path", "/signed/a");
+    let outcome = ask(&auth(json!({})), &host(), &none);
+    assert_eq!(refusal(&outcome).headers[0].1, br#"Signature realm="market""#);
     let mut lines = signed("n");
     line(&mut lines, "x-api-key", "key");
     let outcome = ask(&auth(json!({})), &host(), &lines);

@@ -67,3 +67,34 @@ fn a_full_table_is_503_and_lets_no_replay_through() {
     sign(&mut lines, &BASE, &later);
     assert_eq!(subject(&ask(&auth, &host, &lines)), "bluefin");
 }
+
+#[test]
+fn a_request_that_waits_is_no_replay_of_itself() {
+    let policy = json!({
+        "realm": "market",
+        "providers": {
+            "signed": {"signature": {"keys": keys()}},
+            "idp": {"jwt": {
+                "issuer": "https://id.example.com", "audiences": ["api"], "algorithms": ["EdDSA"],
+                "keys": [{"remote": {"cluster": "idp", "uri": "https://id.example.com/jwks"}}],
+            }},
+        },
+        "rules": [{"name": "both", "match": {"paths": ["/**"]},
+                   "require": {"all_of": ["signed", "idp"]}}],
+    });
+    let node = parse_json(policy.to_string().as_bytes()).unwrap();
+    let auth = Auth::configure(&node, &secrets).unwrap();
+    let host = FakeHost::at(Duration::from_secs(NOW as u64));
+    let mut lines = example();
+    sign(&mut lines, &BASE, &with("n").replace(&CREATED.to_string(), &NOW.to_string()));
+    line(&mut lines, "authorization", &format!("Bearer {}", mint::with_claims(json!({}))));
+    for _ in 0..2 {
+        assert!(matches!(ask(&auth, &host, &lines).step, Step::Wait(_)));
+    }
+    let task = auth.tick(&host).ask.pop().unwrap();
+    let body = json!({"keys": [mint::ed25519_jwk()]}).to_string().into_bytes();
+    let answer = postern_core::Answer::Response { status: 200, headers: Vec::new(), body };
+    auth.task_answer(task.id, &answer, &host);
+    assert_eq!(subject(&ask(&auth, &host, &lines)), "bluefin");
+    refused(&ask(&auth, &host, &lines), "replayed");
+}

@@ -36,23 +36,27 @@ impl Record {
     /// Compact JSON; `version` is the configuration's digest.
     #[must_use]
     pub fn to_json(&self, version: &str) -> Vec<u8> {
-        let mut out = Vec::with_capacity(128);
-        let member = |out: &mut Vec<u8>, name: &str, value: &str| {
-            out.push(if out.is_empty() { b'{' } else { b',' });
-            push_json_text(out, name);
-            out.push(b':');
-            push_json_text(out, value);
+        let mut out = Vec::with_capacity(256);
+        // Names, codes and versions are of letters, digits and `_`: only what
+        // comes from a policy or a request is looked through.
+        let plain = |out: &mut Vec<u8>, before: &str, text: &str| {
+            out.extend_from_slice(before.as_bytes());
+            out.extend_from_slice(text.as_bytes());
         };
-        member(&mut out, "decision", self.decision.as_str());
-        member(&mut out, "rule", &self.rule);
-        member(&mut out, "code", self.code);
-        member(&mut out, "version", version);
-        member(&mut out, "mode", self.mode.as_str());
+        plain(&mut out, "{\"decision\":\"", self.decision.as_str());
+        plain(&mut out, "\",\"rule\":", "");
+        push_json_text(&mut out, &self.rule);
+        plain(&mut out, ",\"code\":\"", self.code);
+        plain(&mut out, "\",\"version\":\"", version);
+        plain(&mut out, "\",\"mode\":\"", self.mode.as_str());
+        out.push(b'"');
         for (name, value) in &self.details {
-            out.push(b',');
-            push_json_text(&mut out, name);
-            out.push(b':');
-            out.extend_from_slice(value.to_string().as_bytes());
+            plain(&mut out, ",\"", name);
+            out.extend_from_slice(b"\":");
+            match value {
+                Value::String(text) => push_json_text(&mut out, text),
+                other => out.extend_from_slice(other.to_string().as_bytes()),
+            }
         }
         out.push(b'}');
         out

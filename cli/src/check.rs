@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use postern_core::filter::Environment;
 
 use crate::bootstrap::{self, Plugins};
+use crate::clusters;
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
 use crate::yaml;
@@ -61,6 +62,10 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
     for file in bootstraps {
         match bootstrap::check(&file, known, certificates.as_deref()) {
             Ok(mut names) => {
+                if let Some(clusters) = clusters_of(&file) {
+                    let asking = good.policies.iter().filter(|c| names.contains(&c.policy.plugin));
+                    findings.extend(asking.flat_map(|c| clusters::unknown(&c.policy, &clusters)));
+                }
                 mounted.append(&mut names);
                 good.bootstraps.push(file);
             }
@@ -88,6 +93,12 @@ fn expand(path: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// The names of a bootstrap's clusters, where all of them are known.
+fn clusters_of(file: &Path) -> Option<BTreeSet<String>> {
+    let text = std::fs::read_to_string(file).ok()?;
+    clusters::of_bootstrap(&yaml::parse(&text).ok()?)
 }
 
 /// A file that is no YAML at all is left to those who say why.

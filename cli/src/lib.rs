@@ -5,6 +5,7 @@ pub mod apply;
 pub mod bootstrap;
 pub mod chain;
 pub mod check;
+pub mod clusters;
 pub mod edge;
 pub mod explain;
 pub mod finding;

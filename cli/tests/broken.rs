@@ -130,3 +130,36 @@ fn a_plugin_is_not_named_as_a_state() {
     });
     finds(&named, &["`identity` cannot name a plugin: filters share a state of that name"]);
 }
+
+#[test]
+fn a_cluster_that_is_asked_has_to_be_there() {
+    let provider = "providers:\n  far:\n    jwt:\n      issuer: https://far.example.com\n      \
+                    audiences: [a]\n      algorithms: [RS256]\n      keys:\n        - discovery: \
+                    {cluster: nowhere, jwks_cluster: nowhere-too}\n";
+    let nowhere = demo("nowhere", |folder| {
+        edit(&folder.join("filters/auth.yaml"), "providers:\n", provider);
+    });
+    let at = "providers.far.jwt.keys[0].discovery";
+    finds(
+        &nowhere,
+        &[
+            &format!(
+                "{at}.cluster: the bootstrap has no cluster `nowhere`, expected one of `idp`, `upstream`"
+            ),
+            &format!(
+                "{at}.jwks_cluster: the bootstrap has no cluster `nowhere-too`, expected one of `idp`, `upstream`"
+            ),
+        ],
+    );
+    // Where more come later, nobody can tell.
+    let later = demo("later", |folder| {
+        edit(&folder.join("filters/auth.yaml"), "providers:\n", provider);
+        edit(
+            &folder.join("envoy.yaml"),
+            "static_resources:\n",
+            "dynamic_resources: {cds_config: {path_config_source: {path: /etc/clusters.yaml}}}\n\
+             static_resources:\n",
+        );
+    });
+    finds(&later, &[]);
+}

@@ -138,6 +138,13 @@ impl Explanation {
                 member("rule"),
                 member("code"),
             ));
+            if member("code") == "keys_unavailable" {
+                out.push_str(&format!(
+                    "{:width$}    offline nothing is fetched: give the key that is missing by `jwks` \
+                     or `pem`, beside the fetched ones\n",
+                    ""
+                ));
+            }
             for edit in &filter.request_edits {
                 out.push_str(&format!("{:width$}    request   {}\n", "", edit_text(edit)));
             }

@@ -24,6 +24,8 @@ pub(crate) fn without(value: &[u8], name: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -43,5 +45,24 @@ mod tests {
         let expected: [(&[u8], &[u8]); 4] =
             [(b"a", b"b"), (b"c", b"d"), (b"", b"f"), (b"g", b"h=i")];
         assert_eq!(all, expected);
+    }
+
+    proptest! {
+        /// Whatever the bytes: the cookie is gone, the others are all there.
+        #[test]
+        fn no_bytes_hide_a_cookie(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    Just(b"session=a".to_vec()), Just(b" session = b".to_vec()), Just(b"c=d".to_vec()),
+                    prop::collection::vec(any::<u8>(), 0..8),
+                ],
+                0..6,
+            ),
+        ) {
+            let value = parts.join(&b';');
+            let left = without(&value, "session").unwrap_or_default();
+            let kept: Vec<_> = pairs(&value).filter(|(n, _)| *n != b"session").collect();
+            prop_assert_eq!(pairs(&left).collect::<Vec<_>>(), kept);
+        }
     }
 }

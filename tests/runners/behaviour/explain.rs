@@ -17,13 +17,17 @@ use crate::Stage;
 /// A filter's decision: plugin, decision, rule, reason.
 type Decision = (String, String, String, String);
 
-/// Every case of the corpus that no proxy is needed for.
+/// Every case of the corpus that needs neither a proxy nor an answer of the
+/// identity provider: what a personal token means, nobody knows offline.
 pub(super) fn agrees(stage: &Stage) -> Result<(), String> {
     let keys = Keys::embedded().map_err(|e| e.to_string())?;
     let mut compared = 0;
     let mut differ = Vec::new();
     for case in corpus::load()?.iter().filter(|case| case.only.is_none()) {
         let Some(seen) = stage.run.seen(case) else { continue };
+        if case.name.as_str().starts_with("personal-token") {
+            continue;
+        }
         let live = seen.decisions.iter().map(|(plugin, record)| decision(plugin, record));
         let live: Vec<Decision> = live.collect();
         let offline = explained(stage, case, &keys)?;

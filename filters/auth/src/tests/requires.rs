@@ -1,6 +1,8 @@
 //! Where credentials stand, and what routes require of them.
 
-use postern_core::Answer;
+use postern_core::target::query_pairs;
+use postern_core::{Answer, Target};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -319,4 +321,46 @@ fn a_fetched_list_revokes_and_its_absence_admits_nobody() {
     host.set_now(wait.until + Duration::from_secs(10));
     answer(r#"{"credentials": ["api_key:nw-1"]}"#);
     assert_eq!(ask(&mut Default::default()).record.unwrap().code, "revoked");
+}
+
+proptest! {
+    /// Whatever stands beside it, a credential in the query is taken out whole,
+    /// and what is left is a path that reads as before.
+    #[test]
+    fn no_query_keeps_the_credential(
+        parts in prop::collection::vec(
+            prop_oneof![
+                Just("x=1".to_owned()), Just("api_keys=2".to_owned()), Just(String::new()),
+                "[a-z%=+?/.]{0,6}", "%[0-9A-Fa-f]{2}",
+            ],
+            0..5,
+        ),
+        at in 0usize..5,
+    ) {
+        thread_local!(static AUTH: Auth = any());
+        let mut parts = parts;
+        parts.insert(at.min(parts.len()), "api%5Fkey=in-query".to_owned());
+        let path = format!("/a?{}", parts.join("&"));
+        let outcome = AUTH.with(|auth| send_to(auth, &path, &[]));
+        if let Step::Continue = outcome.step {
+            let left = edit(&outcome, ":path").unwrap();
+            let target = Target::parse(Some(left.as_bytes())).unwrap();
+            prop_assert_eq!(target.query_values("api_key").count(), 0);
+            prop_assert!(!left.contains("in-query"));
+            let kept = parts.iter().filter(|part| !part.contains("in-query")).map(String::as_str);
+            let kept = kept.collect::<Vec<_>>().join("&");
+            let pairs = |query: &str| {
+                let pairs = query_pairs(query.as_bytes()).map(|(n, v)| (n.to_vec(), v.to_vec()));
+                pairs.collect::<Vec<_>>()
+            };
+            let rest = left.strip_prefix("/a").unwrap();
+            prop_assert_eq!(pairs(rest.strip_prefix('?').unwrap_or(rest)), pairs(&kept));
+        }
+    }
+
+    #[test]
+    fn whatever_list_comes_is_read_or_refused(bytes in prop::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
+        use crate::remote::Form;
+        let _ = crate::revoked::Lists.restore(bytes);
+    }
 }

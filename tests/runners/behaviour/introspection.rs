@@ -22,9 +22,9 @@ const SECRET: &str = "POSTERN_DEMO_INTROSPECTION_SECRET";
 /// A route that no rule of the demo's policy names takes every provider.
 const PATH: &str = "/whoami";
 
-/// One that remembers for 5 s, and one that serves old answers.
+/// One that remembers for 5 s, and one that serves old answers. The demo's own
+/// takes none of these tokens.
 const PROVIDERS: &str = "
-providers:
   asked:
     introspection:
       cluster: idp
@@ -43,6 +43,9 @@ providers:
       from: [{header: {name: x-lasting}}]
       cache: {ttl: 1500ms, negative_ttl: 1500ms}
       stale_if_unavailable: 10m
+  personal:
+    introspection:
+      max_bytes: 16
 ";
 
 /// The demo with these providers; drills and policy are taken back when dropped.
@@ -53,7 +56,7 @@ struct Asking<'s> {
 
 impl<'s> Asking<'s> {
     fn begin(stage: &'s Stage, test: &str) -> Result<Self, String> {
-        let edited = Edited::new(stage, "auth", "\nproviders:\n", PROVIDERS)?;
+        let edited = Edited::new(stage, "auth", "\n  personal:\n    introspection:\n", PROVIDERS)?;
         let asking = Asking { stage, _edited: edited };
         stage.gateway.apply()?;
         let bearer = bearer(&asking.token(&format!("introspection-probe-{test}"))?);

@@ -59,8 +59,7 @@ fn demo(name: &str, edit: impl FnOnce(&Path)) -> Vec<String> {
     }
     edit(&to);
     let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ";
-    let environment =
-        |name: &str| name.starts_with("POSTERN_DEMO_").then(|| secret.to_owned());
+    let environment = |name: &str| name.starts_with("POSTERN_DEMO_").then(|| secret.to_owned());
     let findings = check(std::slice::from_ref(&to), &environment).err().unwrap_or_default();
     let prefix = format!("{}/", to.display());
     findings.iter().map(|f| f.to_string().replace(&prefix, "")).collect()

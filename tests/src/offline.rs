@@ -220,7 +220,7 @@ impl World for Upstream {
             answer.header(":status").and_then(|s| std::str::from_utf8(s).ok()?.parse().ok());
         let Some(status) = status else { return postern_core::Answer::Unavailable };
         let body = answer.body.unwrap_or_default();
-        postern_core::Answer::Response { status, headers: answer.headers, body }
+        postern_core::Answer::Response { status, headers: answer.headers, body: body.into() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a filter answers to an event.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::record::Record;
@@ -176,8 +177,8 @@ pub enum Answer {
         status: u16,
         /// The headers, pseudo-headers included.
         headers: Vec<(String, Vec<u8>)>,
-        /// The body.
-        body: Vec<u8>,
+        /// The body, which may be large: it is shared rather than copied.
+        body: Rc<Vec<u8>>,
     },
     /// No answer: not sent, cut, or late.
     Unavailable,

@@ -108,7 +108,7 @@ pub(crate) fn answer(headers: usize, body: usize) -> Answer {
             .flatten()
             .unwrap_or_default()
     };
-    Answer::Response { status, headers, body }
+    Answer::Response { status, headers, body: body.into() }
 }
 
 /// The collected body.

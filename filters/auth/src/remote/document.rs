@@ -20,6 +20,9 @@ const RESTING: Duration = Duration::from_secs(1);
 const WATCHING: Duration = Duration::from_millis(10);
 const READING: Duration = Duration::from_millis(1);
 
+/// By so many milliseconds a VM that never fetched lets the others go first.
+const LATER: u64 = 1_500;
+
 /// How often a record is written again that another worker changed meanwhile.
 const TRIES: usize = 64;
 
@@ -97,7 +100,7 @@ struct Flight<P> {
 /// A document that came and is not read to its end yet.
 #[derive(Debug)]
 struct Reading<P> {
-    body: Vec<u8>,
+    body: Rc<Vec<u8>>,
     part: P,
     etag: Vec<u8>,
     max_age: Option<u64>,
@@ -367,7 +370,10 @@ impl<F: Form> Remote<F> {
         if local.state.next_demand(now, settings) > now {
             local.demanded = false;
         }
-        let due = local.state.next(now, settings) <= now || local.demanded;
+        // Reading a large document takes memory that a VM does not give back: as
+        // long as it can, the one that did it does it again.
+        let turn = if local.state.version > 0 && local.flights == 0 { LATER } else { 0 };
+        let due = local.state.next(now, settings).saturating_add(turn) <= now || local.demanded;
         if !due || local.state.is_held(now, settings) {
             return;
         }
@@ -443,7 +449,8 @@ impl<F: Form> Remote<F> {
             return;
         };
         let version = local.state.version.saturating_add(1);
-        let mut published = read.publish.unwrap_or(reading.body);
+        let body = || Rc::try_unwrap(reading.body).unwrap_or_else(|body| body.to_vec());
+        let mut published = read.publish.unwrap_or_else(body);
         published.extend_from_slice(&version.to_le_bytes());
         // Where nothing is shared, the other VMs fetch for themselves.
         let _ = host.put(&self.body_key, &published);

@@ -90,13 +90,15 @@ impl State {
         self.holder != 0 && now < self.held_until && self.held_until - now <= longest
     }
 
-    /// When it is to be fetched, whether or not a request asks for that.
+    /// When it is to be fetched, whether or not a request asks for that; 0: long
+    /// ago.
     pub(crate) fn next(&self, now: u64, settings: &Settings) -> u64 {
         if self.failures > 0 {
             return self.retry_at(now, settings);
         }
+        // A clock that was set back.
         if self.fetched_at > now {
-            return now;
+            return 0;
         }
         let age = self.max_age.map_or(settings.default, Duration::from_millis);
         let age = age.clamp(settings.min, settings.max.max(settings.min));
@@ -106,7 +108,7 @@ impl State {
     /// When it is tried again after failures.
     fn retry_at(&self, now: u64, settings: &Settings) -> u64 {
         if self.failed_at > now {
-            return now;
+            return 0;
         }
         let doublings = self.failures.saturating_sub(1).min(20);
         let pause = FIRST_RETRY.saturating_mul(1 << doublings).min(settings.cooldown);

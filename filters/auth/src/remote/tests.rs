@@ -72,7 +72,7 @@ fn remote() -> Remote<Number> {
 
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
     let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
-    Answer::Response { status, headers, body: body.as_bytes().to_vec() }
+    Answer::Response { status, headers, body: body.as_bytes().to_vec().into() }
 }
 
 /// The task of a piece of work, which has one.

@@ -66,8 +66,11 @@ impl World {
     /// The one question that is open, answered.
     fn answer(&mut self, body: &str) -> Vec<u64> {
         let [task] = self.auth.tick(&self.host).ask.try_into().expect("one question");
-        let answer =
-            Answer::Response { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() };
+        let answer = Answer::Response {
+            status: 200,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec().into(),
+        };
         self.auth.task_answer(task.id, &answer, &self.host).wake
     }
 }

@@ -66,7 +66,7 @@ impl Site {
         let asked = task.ask.headers.iter().find(|(name, _)| name == ":path").unwrap();
         assert_eq!(asked.1, path.as_bytes());
         let answer =
-            Answer::Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
+            Answer::Response { status, headers: Vec::new(), body: body.as_bytes().to_vec().into() };
         let work = self.auth.task_answer(task.id, &answer, &self.host);
         assert!(work.ask.is_empty());
         self.woken.set(self.woken.get() || !work.wake.is_empty());
@@ -303,7 +303,7 @@ fn discovery_leads_to_the_keys() {
             Answer::Unavailable
         } else {
             let body = told("https://id.example.com", "https://id.example.com/jwks/2");
-            Answer::Response { status: 200, headers: Vec::new(), body: body.into_bytes() }
+            Answer::Response { status: 200, headers: Vec::new(), body: body.into_bytes().into() }
         };
         site.auth.task_answer(task.id, &answer, &site.host);
     }
@@ -344,7 +344,7 @@ fn metrics_tell_of_the_keys() {
     let work = site.auth.tick(&site.host);
     assert_eq!(metrics[work.count[0]].name, "provider.idp.keys_fetches");
     let body = json!({"keys": [mint::ed25519_jwk()]}).to_string().into_bytes();
-    let answer = Answer::Response { status: 200, headers: Vec::new(), body };
+    let answer = Answer::Response { status: 200, headers: Vec::new(), body: body.into() };
     let work = site.auth.task_answer(work.ask[0].id, &answer, &site.host);
     let known = work.gauges.iter().find(|(i, _)| metrics[*i].name.ends_with("keys_known"));
     assert_eq!(known.map(|(_, n)| *n), Some(1));

@@ -301,7 +301,7 @@ fn a_fetched_list_revokes_and_its_absence_admits_nobody() {
         let [task] = &auth.tick(&host).ask[..] else { panic!("one question") };
         assert_eq!(task.ask.cluster, "idp");
         let body = body.as_bytes().to_vec();
-        let answer = Answer::Response { status: 200, headers: Vec::new(), body };
+        let answer = Answer::Response { status: 200, headers: Vec::new(), body: body.into() };
         auth.task_answer(task.id, &answer, &host)
     };
     let Step::Wait(wait) = ask(&mut stream).step else { panic!("no list yet") };

@@ -77,7 +77,7 @@ fn answer(provider: &Introspection, task: u64, answer: &Answer, host: &FakeHost)
 }
 
 fn response(status: u16, body: &str) -> Answer {
-    Answer::Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
+    Answer::Response { status, headers: Vec::new(), body: body.as_bytes().to_vec().into() }
 }
 
 fn active(subject: &str) -> Answer {

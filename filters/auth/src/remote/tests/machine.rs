@@ -250,6 +250,22 @@ fn a_worker_that_died_is_replaced() {
 }
 
 #[test]
+fn who_fetched_before_does_it_again() {
+    let host = FakeHost::at(START);
+    let (a, b) = (remote(), remote());
+    fetched(&a, &host, &[], "5");
+    quiet(&b, &host);
+    let due = (480..=600).find(|s| {
+        host.set_now(at(*s));
+        quiet(&b, &host);
+        !a.tick(&host, KEY).ask.is_empty()
+    });
+    // Unless that one does not: its question was never answered.
+    host.set_now(at(due.unwrap() + 7));
+    task(&b.tick(&host, KEY));
+}
+
+#[test]
 fn answers_to_nothing_are_nothing() {
     let host = FakeHost::at(START);
     let remote = remote();

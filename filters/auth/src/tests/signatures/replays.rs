@@ -93,7 +93,8 @@ fn a_request_that_waits_is_no_replay_of_itself() {
     }
     let task = auth.tick(&host).ask.pop().unwrap();
     let body = json!({"keys": [mint::ed25519_jwk()]}).to_string().into_bytes();
-    let answer = postern_core::Answer::Response { status: 200, headers: Vec::new(), body };
+    let answer =
+        postern_core::Answer::Response { status: 200, headers: Vec::new(), body: body.into() };
     auth.task_answer(task.id, &answer, &host);
     assert_eq!(subject(&ask(&auth, &host, &lines)), "bluefin");
     refused(&ask(&auth, &host, &lines), "replayed");

@@ -1,7 +1,5 @@
 //! What a provider says of a credential, and what it is asked with.
 
-#![allow(dead_code)] // Until the kinds that need it are here.
-
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;

@@ -12,8 +12,6 @@
 //! comes from: a policy that changes finds what the former one fetched, and
 //! never what another place served.
 
-#![allow(dead_code, unused_imports)] // Until the kinds that need it are here.
-
 mod config;
 mod document;
 mod form;

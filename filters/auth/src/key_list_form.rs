@@ -46,6 +46,7 @@ enum Stage {
 impl Form for KeyListForm {
     type Value = KeyList;
     type Part = Part;
+    const LARGE: bool = true;
 
     fn read(&self, body: &[u8], part: &mut Part) -> Result<Option<Read<KeyList>>, String> {
         let mut text = Scanner { text: body, at: part.at };

@@ -26,7 +26,7 @@ postern_core::config! {
         timeout: Period = Period::from_secs(5),
         /// The largest document in bytes: `max_bytes: 65536`. By default 256 KiB,
         /// and 32 MiB (more than that Envoy does not collect) for lists of API
-        /// keys.
+        /// keys: the worker that fetches those sets as much memory aside.
         max_bytes: Option<Count<64, 33554432>>,
         /// How often it is fetched: `refresh: {default: 5m, max: 1h}`.
         refresh: RefreshConfig = RefreshConfig::usual(),

@@ -23,6 +23,9 @@ const READING: Duration = Duration::from_millis(1);
 /// By so many milliseconds a VM that never fetched lets the others go first.
 const LATER: u64 = 1_500;
 
+/// So many bytes of memory are set aside in one slice.
+const WARMED: usize = 2 * 1024 * 1024;
+
 /// How often a record is written again that another worker changed meanwhile.
 const TRIES: usize = 64;
 
@@ -94,6 +97,8 @@ struct Flight<P> {
     holder: u64,
     /// It knows a former version: 304 is an answer.
     conditional: bool,
+    /// Before it is asked for: memory, as far as it is set aside.
+    warming: Option<Vec<u8>>,
     reading: Option<Reading<P>>,
 }
 
@@ -249,6 +254,8 @@ impl<F: Form> Remote<F> {
         let seen = self.load(&mut local, host);
         if local.flight.as_ref().is_some_and(|flight| flight.reading.is_some()) {
             self.read_on(&mut local, host, &mut work);
+        } else if local.flight.as_ref().is_some_and(|flight| flight.warming.is_some()) {
+            self.warm_up(&mut local, &mut work);
         } else {
             self.adopt(&mut local, host);
             Self::wake(&mut local, key, &mut work);
@@ -272,7 +279,8 @@ impl<F: Form> Remote<F> {
         let mut work = Work::default();
         let mut local = self.local.borrow_mut();
         self.load(&mut local, host);
-        let current = local.flight.as_ref().filter(|f| f.task == task && f.reading.is_none());
+        let open = |f: &&Flight<F::Part>| f.reading.is_none() && f.warming.is_none();
+        let current = local.flight.as_ref().filter(|f| f.task == task).filter(open);
         let Some(conditional) = current.map(|flight| flight.conditional) else {
             return Some(work);
         };
@@ -386,15 +394,40 @@ impl<F: Form> Remote<F> {
         if host.store(&self.record_key, &state.encode(), seen) == Err(StoreError::Conflict) {
             return;
         }
+        let warming = (F::LARGE && local.flights == 0).then(Vec::new);
         local.flights = local.flights.wrapping_add(1);
         let task = local.flights.wrapping_mul(SLOTS) & u64::from(u32::MAX) | self.place.slot;
         // What no VM holds has to come whole.
         let conditional = !state.etag.is_empty()
             && local.current.as_ref().is_some_and(|c| c.version == state.version);
-        local.flight = Some(Flight { task, holder: state.holder, conditional, reading: None });
-        work.ask.push(Task { id: task, ask: self.question(&state.etag, conditional) });
-        work.count.push(self.metric(FETCHES));
+        local.flight =
+            Some(Flight { task, holder: state.holder, conditional, warming, reading: None });
         local.state = state;
+        self.warm_up(local, work);
+    }
+
+    /// Asks, once there is memory for a large answer. The proxy writes it in one
+    /// go, and a page of memory that was never used costs more than its copy.
+    fn warm_up(&self, local: &mut Local<F>, work: &mut Work) {
+        let Local { flight: Some(flight), state, .. } = local else { return };
+        if state.holder != flight.holder {
+            local.flight = None;
+            return;
+        }
+        if let Some(memory) = &mut flight.warming
+            && memory.len() < self.settings.max_bytes
+        {
+            if memory.is_empty() {
+                memory.reserve_exact(self.settings.max_bytes);
+            }
+            let more = memory.len().saturating_add(WARMED).min(self.settings.max_bytes);
+            memory.resize(more, 1);
+            return;
+        }
+        flight.warming = None;
+        let (id, conditional) = (flight.task, flight.conditional);
+        work.ask.push(Task { id, ask: self.question(&state.etag, conditional) });
+        work.count.push(self.metric(FETCHES));
     }
 
     fn question(&self, etag: &[u8], conditional: bool) -> Ask {
@@ -532,7 +565,7 @@ impl<F: Form> Remote<F> {
         let until_next =
             if held { RESTING } else { Duration::from_millis(next).clamp(READING, RESTING) };
         work.again = Some(match (&local.flight, local.waiting) {
-            (Some(Flight { reading: Some(_), .. }), _) => READING,
+            (Some(Flight { reading: Some(_), .. } | Flight { warming: Some(_), .. }), _) => READING,
             (_, Some(_)) => WATCHING,
             _ => until_next,
         });

@@ -6,6 +6,10 @@ use std::fmt::Debug;
 pub(crate) trait Form: Debug {
     /// What a document says.
     type Value: Debug;
+    /// May it be so large that the first one would come into memory that is not
+    /// there yet? Whoever fetches then sets it aside before, piece by piece.
+    const LARGE: bool = false;
+
     /// How far a document was read.
     type Part: Debug + Default;
 

@@ -302,6 +302,45 @@ fn a_large_document_is_read_in_slices_while_the_old_one_serves() {
 }
 
 #[test]
+fn memory_for_a_large_document_is_set_aside_before_it_is_asked_for() {
+    #[derive(Debug)]
+    struct Large;
+    impl Form for Large {
+        type Value = usize;
+        type Part = ();
+        const LARGE: bool = true;
+        fn read(&self, body: &[u8], (): &mut ()) -> Result<Option<Read<usize>>, String> {
+            Ok(Some(body.len().into()))
+        }
+        fn restore(&self, published: Vec<u8>) -> Result<usize, String> {
+            Ok(published.len())
+        }
+        fn size(&self, _: &usize) -> u64 {
+            1
+        }
+    }
+    let host = FakeHost::at(START);
+    let uri = Uri::parse("https://id.example.com/keys").unwrap();
+    let source = Source { cluster: "idp".to_owned(), uri };
+    let place = Place { slot: 0, first_metric: 0 };
+    let settings = Settings { max_bytes: 5 * 1024 * 1024, ..settings() };
+    let of = || Remote::new("keys", "idp", source.clone(), settings.clone(), place, Large);
+    let (a, b) = (of(), of());
+    for _ in 0..3 {
+        let work = a.tick(&host, KEY);
+        assert_eq!((work.ask.len(), work.again), (0, Some(Duration::from_millis(1))));
+        assert!(b.tick(&host, KEY).ask.is_empty(), "one at a time");
+    }
+    let asked = a.tick(&host, KEY);
+    assert_eq!(asked.count, [0]);
+    a.answer(task(&asked), &answer(200, &[], "five!"), &host, KEY).unwrap();
+    assert_eq!(a.current(START), Some(Rc::new(5)));
+    // It is there from now on.
+    host.set_now(at(700));
+    task(&a.tick(&host, KEY));
+}
+
+#[test]
 fn a_reader_that_was_overtaken_gives_up() {
     let host = FakeHost::at(START);
     let (a, b) = (remote_with(settings(), 3), remote());

@@ -24,6 +24,9 @@ pub fn text(settings: &Settings) -> String {
   mint() {{ curl -s http://{idp}/mint -H 'content-type: application/json' -d "$1" | sed 's/.*"access_token":"\([^"]*\)".*/\1/'; }}
   curl -i http://{gateway}/whoami -H "authorization: Bearer $(mint '{{"sub":"northwind"}}')"
 
+  # a personal token: opaque, the gateway asks the identity provider about it
+  curl -i http://{gateway}/whoami -H 'authorization: Bearer pt_demo_northwind_5b1f0c9e7d3a48269f'
+
   # no credentials, then a scope too few
   curl -i http://{gateway}/v3/market/author/sales
   curl -i http://{gateway}/v3/market/author/sales -H "authorization: Bearer $(mint '{{"sub":"northwind","scopes":["user:email"]}}')"
@@ -37,9 +40,13 @@ pub fn text(settings: &Settings) -> String {
   # what the upstream saw of it
   curl -s http://{upstream}/__requests
 
-  # over TLS, with HTTP/2; then as a client with a certificate
+  # over TLS, with HTTP/2; then as a partner, known by a client certificate
   curl -i --cacert {ca} https://{https}/v1/market/user:northwind.json
-  curl -i --cacert {ca} --cert {client} --key {key} https://{https}/v1/market/user:northwind.json
+  curl -i --cacert {ca} --cert {client} --key {key} https://{https}/whoami
+
+  # the issuer signs with a new key, which works at once
+  curl -s -X POST http://{idp}/__rotate -H 'content-type: application/json' -d '{{"alg":"ES256"}}'
+  curl -i http://{gateway}/whoami -H "authorization: Bearer $(mint '{{"sub":"northwind","alg":"ES256"}}')"
 
   # the counters of each filter
   curl -s 'http://{admin}/stats/prometheus?filter=postern'

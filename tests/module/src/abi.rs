@@ -165,7 +165,10 @@ impl Guest<'_> {
                 let known = self.text(0)? == "declare_property";
                 Ok(if known { OK } else { NOT_FOUND })
             }
-            "proxy_set_effective_context" | "proxy_continue_stream" | "proxy_done" => Ok(OK),
+            "proxy_set_effective_context"
+            | "proxy_set_tick_period_milliseconds"
+            | "proxy_continue_stream"
+            | "proxy_done" => Ok(OK),
             "environ_sizes_get" => {
                 let list = self.environment();
                 self.put_word(0, u32::try_from(list.len()).unwrap_or(0))?;

@@ -1,6 +1,6 @@
 //! Base64url without padding (RFC 4648 §5, RFC 7515 §2), by a table: a token is
 //! public to whoever holds it, so nothing is hidden by decoding in constant
-//! time, which costs some twenty times as much. Secrets of the policy are
+//! time, which costs some fifteen times as much. Secrets of the policy are
 //! decoded elsewhere.
 
 /// Stands for what is no digit; digits are below 64.

@@ -9,6 +9,7 @@ use crate::bootstrap::{self, Plugins};
 use crate::clusters;
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
+use crate::routes;
 use crate::yaml;
 
 /// What was found to be good.
@@ -55,6 +56,7 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
             Err(mut found) => findings.append(&mut found),
         }
     }
+    findings.extend(routes::beside_rewrites(good.policies.iter().map(|c| &c.policy)));
     // A bootstrap alone is no reason to look for its policies.
     let known = (!plugins.is_empty()).then_some(&plugins);
     let certificates = good.policies.iter().find_map(|c| c.policy.certificates());

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod reference;
 pub mod render;
 pub mod report;
+mod routes;
 pub mod schema;
 pub mod wait;
 pub mod yaml;

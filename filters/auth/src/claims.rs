@@ -94,6 +94,11 @@ impl Claims {
         if self.0.get("at_hash").is_some() || self.0.get("c_hash").is_some() {
             return Err(Reason::WrongType);
         }
+        // Bound to a key or a certificate that nobody looks at here (RFC 7800): a
+        // thief could send it as well.
+        if self.0.get("cnf").is_some() {
+            return Err(Reason::Bound);
+        }
         self.check_audience(&expected.audiences)?;
         if expected.required.iter().any(|path| path.find(&self.0).is_none()) {
             return Err(Reason::MissingClaim);

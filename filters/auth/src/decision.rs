@@ -100,7 +100,9 @@ impl Denied<'_> {
         let record = Record { mode: Mode::Shadow, ..self.record(rule) };
         let mut outcome = Admitted::anonymous(self.code).outcome(rule, headers, target);
         outcome.record = Some(record);
-        outcome.count = vec![counter::REPORTED];
+        // Which provider refused, and why, counts as ever.
+        let further = self.count.get(1..).unwrap_or_default();
+        outcome.count = [&[counter::REPORTED], further].concat();
         outcome
     }
 

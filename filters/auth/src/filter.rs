@@ -121,13 +121,21 @@ impl Filter for Auth {
     fn response_headers(
         &self,
         waited: &mut Waited,
-        _response: &Response<'_>,
+        response: &Response<'_>,
         _host: &dyn Host,
     ) -> Outcome {
-        if !waited.in_query {
+        let said = || response.headers().all("cache-control").flat_map(|v| v.split(|b| *b == b','));
+        let strict = |directive: &[u8]| {
+            let name = directive.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+            name.eq_ignore_ascii_case(b"no-store")
+        };
+        // What is stricter stays.
+        if !waited.in_query || said().any(strict) {
             return Outcome::pass();
         }
-        Outcome::edit(vec![HeaderEdit::set("cache-control", "private")])
+        let error = response.status().is_none_or(|status| status >= 400);
+        let value = if error { "no-store" } else { "private" };
+        Outcome::edit(vec![HeaderEdit::set("cache-control", value)])
     }
 }
 

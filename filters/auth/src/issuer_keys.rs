@@ -91,23 +91,25 @@ impl IssuerKeys {
         }
     }
 
-    /// Checks a credential with the sets that serve. If it was signed with a key
-    /// that is not in them, that may be one the issuer published since.
+    /// Checks a credential with the sets that serve. If it may be signed with a
+    /// key that is not in them, the issuer may have published that since.
     pub(crate) fn check(
         &self,
         host: &dyn Host,
         now: Duration,
+        may_be_new: impl Fn(Reason) -> bool,
         attempt: impl Fn(&[&KeySet]) -> Result<Checked, Failure>,
     ) -> Verdict {
         let with = |set: Option<&KeySet>| attempt(&[&self.secrets, set.unwrap_or(&self.pinned)]);
-        let unknown = Err(Failure::Bad(Reason::UnknownKey));
+        let unknown = |checked: &Result<Checked, Failure>| match checked {
+            Err(Failure::Bad(reason)) => Some(*reason).filter(|reason| may_be_new(*reason)),
+            _ => None,
+        };
         let Some(published) = &self.published else { return with(None).into() };
         let known = published.current(now);
         self.note(known.as_ref());
         let checked = with(known.as_deref());
-        if checked != unknown {
-            return checked.into();
-        }
+        let Some(mut reason) = unknown(&checked) else { return checked.into() };
         let looked = published.look(host, now);
         let is_new = match (&known, &looked) {
             (Some(known), Some(looked)) => !Rc::ptr_eq(known, looked),
@@ -116,8 +118,9 @@ impl IssuerKeys {
         if is_new {
             self.note(looked.as_ref());
             let checked = with(looked.as_deref());
-            if checked != unknown {
-                return checked.into();
+            match unknown(&checked) {
+                Some(still) => reason = still,
+                None => return checked.into(),
             }
         }
         let unavailable = |retry_after| Unavailable { code: UNAVAILABLE, retry_after };
@@ -127,7 +130,7 @@ impl IssuerKeys {
                 at_most: published.patience(),
                 or: unavailable(retry_after),
             },
-            Lack::Recent => Reason::UnknownKey.into(),
+            Lack::Recent => reason.into(),
             Lack::Unavailable(retry_after) => Verdict::Unavailable(unavailable(retry_after)),
         }
     }

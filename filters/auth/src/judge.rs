@@ -197,7 +197,8 @@ impl<'a> Case<'a> {
         match (unsure, bad) {
             (Some((provider, Verdict::Wait { key, at_most, or })), _) => {
                 let until = waited.since.get_or_insert(now).saturating_add(at_most);
-                if now < until {
+                // What is only reported holds nobody up.
+                if now < until && !self.rule.report_only {
                     return Ok(Answer::Wait(Wait { key, until }));
                 }
                 Err(self.unavailable(provider, or))

@@ -109,7 +109,12 @@ impl Kind for Jwt {
     }
 
     fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
-        self.keys.check(asked.host, asked.now, |sets| {
+        // Without an id it may be signed with a key that came since.
+        let may_be_new = |reason| {
+            let has_no_kid = || Jws::parse(&taken.secret).is_ok_and(|jws| jws.header.kid.is_none());
+            reason == Reason::UnknownKey || reason == Reason::Signature && has_no_kid()
+        };
+        self.keys.check(asked.host, asked.now, may_be_new, |sets| {
             self.check(asked.provider, &taken.secret, sets, asked.host, asked.budget)
         })
     }

@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::challenge::{Challenge, MetadataUrl};
 use crate::presented::Places;
 use crate::provider::{Provider, ProviderConfig};
-use crate::requirement::{ChallengeConfig, Need, RuleConfig};
+use crate::requirement::{ChallengeConfig, Need, RequireConfig, RuleConfig};
 use crate::revocations::Revocations;
 use crate::revoked::RevokedConfig;
 
@@ -107,7 +107,7 @@ impl Policy {
         let index = providers.len();
         let revoked = Revocations::compile(&config.revoked, at_revoked, index, first, &mut errors);
         metrics.extend(revoked.metrics());
-        let rules = compile_rules(&config, &names, at, &mut errors);
+        let rules = compile_rules(&config, &names, &providers, at, &mut errors);
         if !errors.is_empty() || providers.len() != names.len() {
             return Err(in_order(errors));
         }
@@ -171,6 +171,7 @@ type Compiled<'c> = (&'c RuleConfig, Need, Vec<usize>);
 fn compile_rules<'c>(
     config: &'c PolicyConfig,
     providers: &[&str],
+    compiled: &[Provider],
     at: At<'_>,
     errors: &mut Errors,
 ) -> Vec<Compiled<'c>> {
@@ -191,6 +192,7 @@ fn compile_rules<'c>(
         let Some(require) = node.get("require") else { continue };
         let at_require = at.key("require", require);
         let (need, accepted) = rule.require.compile(providers, at_require, errors);
+        check_places(rule, compiled, at_require, errors);
         if need == Need::Nothing
             && rule.report_only
             && let Some(node) = node.get("report_only")
@@ -200,4 +202,29 @@ fn compile_rules<'c>(
         rules.push((rule, need, accepted));
     }
     rules
+}
+
+/// Providers of one `all_of` have to look in different places: a request cannot
+/// carry two credentials in one.
+fn check_places(rule: &RuleConfig, providers: &[Provider], at: At<'_>, errors: &mut Errors) {
+    let RequireConfig::AllOf(names) = &rule.require else { return };
+    let Some(list @ Node { value: Value::List(nodes), .. }) = at.node().get("all_of") else {
+        return;
+    };
+    let at = at.key("all_of", list);
+    let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (i, (name, node)) in names.iter().zip(nodes).enumerate() {
+        let name = name.as_str();
+        let Some(provider) = providers.iter().find(|p| p.name == name) else { continue };
+        let places = provider.place.names();
+        let same = |(other, taken): &&(&str, Vec<&str>)| {
+            *other != name && places.iter().any(|place| taken.contains(place))
+        };
+        if let Some((other, _)) = seen.iter().find(same) {
+            let message =
+                format!("`{other}` looks in the same place: a request cannot carry both there");
+            at.index(i, node).error(errors, message);
+        }
+        seen.push((name, places));
+    }
 }

@@ -69,6 +69,23 @@ impl Place {
             Place::Connection | Place::Signature => &[],
         }
     }
+
+    /// Names of its places: two providers with one in common cannot both find a
+    /// credential there.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let name = |carrier: &'_ Carrier| match carrier.scheme() {
+            Some(_) => Some("authorization"),
+            None => None,
+        };
+        match self {
+            Place::Connection => vec!["connection"],
+            Place::Signature => vec!["signature"],
+            Place::Carriers(carriers) => carriers
+                .iter()
+                .filter_map(|c| name(c).or(c.header()).or(c.query()).or(c.cookie()))
+                .collect(),
+        }
+    }
 }
 
 impl Provider {

@@ -24,8 +24,11 @@ crate::config! {
         /// Path templates; one has to match the canonical path.
         paths: AtLeastOne<Template> = AtLeastOne::default(),
         /// Names of the proxy's routes (`name` of a route in its configuration);
-        /// the one that it chose for the request has to be among them. A name
-        /// costs a question to the proxy per request, so paths are cheaper.
+        /// the one that it chose for the request has to be among them. It is the
+        /// route of the request as it came: what filters before this one changed
+        /// is not in it, so this is refused beside `legacy-compat`, and routes
+        /// must not differ by what `auth` edits. A name costs a question to the
+        /// proxy per request, so paths are cheaper.
         routes: AtLeastOne<Text> = AtLeastOne::default(),
         /// Conditions on headers that all have to hold.
         headers: AtLeastOne<HeaderMatch> = AtLeastOne::default(),

@@ -93,6 +93,12 @@ impl<F: Filter> Inner<F> {
         }
     }
 
+    /// Does it wait for an answer? Then nothing of it may go on, whatever the
+    /// proxy is told to do at headers.
+    fn is_undecided(&self) -> bool {
+        self.pausing || self.waiting.is_some()
+    }
+
     fn judge(&mut self, compiled: &Compiled<F>) -> Action {
         let source = Map(MapType::HttpRequestHeaders);
         let request = Request::lazy(&source, self.end_of_stream);
@@ -329,6 +335,9 @@ impl<F: Filter> HttpContext for Stream<F> {
         if stream.side == Side::Response {
             return Action::Continue;
         }
+        if stream.is_undecided() {
+            return Action::Pause;
+        }
         stream.body(size, end_of_stream)
     }
 
@@ -336,6 +345,9 @@ impl<F: Filter> HttpContext for Stream<F> {
         let mut stream = self.0.borrow_mut();
         if stream.side == Side::Response {
             return Action::Continue;
+        }
+        if stream.is_undecided() {
+            return Action::Pause;
         }
         stream.trailers()
     }

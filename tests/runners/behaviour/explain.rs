@@ -21,24 +21,26 @@ type Decision = (String, String, String, String);
 /// identity provider: what a personal token means, nobody knows offline.
 pub(super) fn agrees(stage: &Stage) -> Result<(), String> {
     let keys = Keys::embedded().map_err(|e| e.to_string())?;
-    let mut compared = 0;
+    let (mut compared, mut unknown) = (0, 0);
     let mut differ = Vec::new();
     for case in corpus::load()?.iter().filter(|case| case.only.is_none()) {
         let Some(seen) = stage.run.seen(case) else { continue };
-        if case.name.as_str().starts_with("personal-token") {
-            continue;
-        }
         let live = seen.decisions.iter().map(|(plugin, record)| decision(plugin, record));
         let live: Vec<Decision> = live.collect();
         let offline = explained(stage, case, &keys)?;
+        // It asks nobody, and says so where that decides.
+        if offline.iter().any(|(_, _, _, code)| code.ends_with("_unavailable")) {
+            unknown += 1;
+            continue;
+        }
         if live != offline {
             let name = case.name.as_str();
             differ.push(format!("{name}:\n  gateway {live:?}\n  explain {offline:?}"));
         }
         compared += 1;
     }
-    if compared < 150 {
-        return Err(format!("only {compared} cases were compared"));
+    if compared < 150 || unknown > 20 {
+        return Err(format!("only {compared} cases were compared, {unknown} need an answer"));
     }
     if differ.is_empty() { Ok(()) } else { Err(differ.join("\n")) }
 }

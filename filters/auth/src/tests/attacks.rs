@@ -446,3 +446,11 @@ fn odd_targets_are_refused_before_anything_else() {
         refused(&[(":path", "/open/a"), (":authority", host)], 400, "bad_request");
     }
 }
+
+#[test]
+fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    for cnf in [json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), json!({}), json!(1)]
+    {
+        refused(&bearer(&mint::with_claims(json!({"cnf": cnf}))), "bound_token");
+    }
+}

@@ -67,17 +67,22 @@ fn a_query_parameter_is_taken_out_of_the_path() {
 
 #[test]
 fn what_came_of_a_credential_in_the_query_is_private() {
-    let answer = |path: &str| {
+    let answer = |path: &str, status: &str, said: &str| {
         let host = FakeHost::at(Duration::from_secs(NOW as u64));
         let (auth, mut stream) = (any(), crate::filter::Waited::default());
         let headers = [(":path", path), (":authority", "a"), ("x-api-key", "in-header")];
         let headers = headers.into_iter().filter(|(n, _)| *n != "x-api-key" || path == "/a");
         auth.request_headers(&mut stream, &Request::new(Headers::new(headers), true), &host);
-        let response = Response::new(Headers::new([(":status", "200")]), true);
+        let headers = Headers::new([(":status", status), ("cache-control", said)]);
+        let response = Response::new(headers, true);
         auth.response_headers(&mut stream, &response, &host).headers
     };
-    assert_eq!(answer("/a?api_key=in-query"), [HeaderEdit::set("cache-control", "private")]);
-    assert_eq!(answer("/a"), []);
+    let set = |value: &str| [HeaderEdit::set("cache-control", value)];
+    let path = "/a?api_key=in-query";
+    assert_eq!(answer(path, "200", "public, max-age=60"), set("private"));
+    assert_eq!(answer(path, "200", "max-age=0, No-Store"), []);
+    assert_eq!(answer(path, "403", "public"), set("no-store"));
+    assert_eq!(answer("/a", "200", "public"), []);
 }
 
 #[test]
@@ -158,7 +163,7 @@ fn report_only_lets_pass_and_says_what_it_would_have_done() {
         assert_eq!(outcome.record.as_ref().unwrap().code, code);
         assert!(record(&outcome).contains(r#""decision":"deny","#));
         assert!(record(&outcome).contains(r#""mode":"shadow""#));
-        assert_eq!(outcome.count, [6]);
+        assert_eq!(outcome.count.first(), Some(&6));
     }
     let outcome = send_to(&auth, "/a", &[spoofed, ("x-api-key", b"in-header")]);
     assert_eq!(subject(&outcome), "in-header");
@@ -363,4 +368,18 @@ proptest! {
         use crate::remote::Form;
         let _ = crate::revoked::Lists.restore(bytes);
     }
+}
+
+#[test]
+fn all_of_in_one_place_can_never_be_met() {
+    let mut policy = policy();
+    policy["rules"] = json!([
+        {"name": "r", "match": {"paths": ["/**"]}, "require": {"all_of": ["idp", "other"]}},
+    ]);
+    let node = parse_json(policy.to_string().as_bytes()).unwrap();
+    let errors = Auth::configure(&node, &environment).unwrap_err().to_string();
+    assert_eq!(
+        errors,
+        "rules[0].require.all_of[1]: `idp` looks in the same place: a request cannot carry both there"
+    );
 }

@@ -56,6 +56,14 @@ pub(super) enum Broken {
     Member(&'static str),
 }
 
+impl Broken {
+    /// Would it have failed whatever the token is? What else is wrong with an
+    /// answer may be the doing of whoever sent the token.
+    pub(super) fn is_of_the_service(self) -> bool {
+        matches!(self, Broken::NoAnswer | Broken::Status(401 | 403 | 429 | 500..))
+    }
+}
+
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -120,7 +120,10 @@ impl Introspection {
                     let seen = self.shared.look(host, token, now);
                     take_over(token, &seen, state);
                 }
-                state.circuit.failed(now);
+                // What it says of one odd token is no failure for the others.
+                if broken.is_of_the_service() {
+                    state.circuit.failed(now);
+                }
                 if now >= state.quiet_until {
                     state.quiet_until = now.saturating_add(QUIET);
                     work.log.push(self.line(&format!("does not answer: {broken}")));

@@ -125,6 +125,31 @@ fn a_service_that_fails_is_left_alone_but_what_is_known_serves() {
     assert_eq!(judge(&vm, "newer", &host), "wait 8");
 }
 
+/// Or a stranger with tokens of an odd shape could end the service for everybody.
+#[test]
+fn an_answer_about_one_token_is_no_failure_of_the_service() {
+    for (status, others) in [
+        (400, "wait 6"),
+        (404, "wait 6"),
+        (422, "wait 6"),
+        (401, "503"),
+        (403, "503"),
+        (429, "503"),
+        (500, "503"),
+        (503, "503"),
+    ] {
+        let (vm, host) = (provider(&json!({})), host());
+        for n in 0..5 {
+            let token = format!("t{n}");
+            judge(&vm, &token, &host);
+            let id = tick(&vm, &host).ask[0].id;
+            answer(&vm, id, &response(status, ""), &host);
+            assert_eq!(judge(&vm, &token, &host), "503", "{status}: that token");
+        }
+        assert_eq!(judge(&vm, "new", &host), others, "{status}: the others");
+    }
+}
+
 #[test]
 fn questions_and_waiting_requests_are_bounded() {
     let (vm, host) = (provider(&json!({"max_questions": 2, "max_waiting": 3})), host());

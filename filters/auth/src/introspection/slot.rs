@@ -86,7 +86,8 @@ impl Slot {
     pub(super) fn put(&mut self, token: Fingerprint, entry: Entry) {
         let passing = matches!(entry, Entry::Claim { .. } | Entry::Failed { .. });
         self.0.retain(|(t, e)| *t != token || passing && matches!(e, Entry::Good { .. }));
-        if self.0.len() >= WAYS && !self.make_room(matches!(entry, Entry::Good { .. })) {
+        let any = matches!(entry, Entry::Good { .. } | Entry::Claim { .. });
+        if self.0.len() >= WAYS && !self.make_room(&token, any) {
             return;
         }
         self.0.push((token, entry));
@@ -97,18 +98,21 @@ impl Slot {
         self.0.retain(|(t, e)| t != token || matches!(e, Entry::Good { .. }));
     }
 
-    /// Bad answers and claims make room first; for anything but a good answer
-    /// no good one does. So a flood of bad tokens pushes out its own kind.
-    fn make_room(&mut self, for_good: bool) -> bool {
+    /// Bad answers and claims make room first; a good one of another token does
+    /// for a good one or a claim only. So a flood of bad tokens pushes out its own
+    /// kind, and of a slot's good answers one: the next claim finds the place of
+    /// the last. Without a claim every worker would ask.
+    fn make_room(&mut self, token: &Fingerprint, any: bool) -> bool {
         let rank = |entry: &Entry| match entry {
             Entry::Failed { .. } => 0,
             Entry::Bad { .. } => 1,
             Entry::Claim { .. } => 2,
             Entry::Good { .. } => 3,
         };
-        let places = self.0.iter().enumerate().map(|(i, (_, e))| (rank(e), e.end(), i));
+        let others = self.0.iter().enumerate().filter(|(_, (t, _))| t != token);
+        let places = others.map(|(i, (_, e))| (rank(e), e.end(), i));
         match places.min() {
-            Some((rank, _, place)) if rank < 3 || for_good => {
+            Some((rank, _, place)) if rank < 3 || any => {
                 self.0.remove(place);
                 true
             }
@@ -182,28 +186,42 @@ mod tests {
     }
 
     #[test]
-    fn good_answers_make_room_for_good_ones_only() {
+    fn good_answers_make_room_for_good_ones_and_for_one_claim() {
         let mut slot = Slot::default();
         for n in 0..8 {
             slot.put([n; 32], good(100 + u64::from(n)));
         }
         let full = slot.clone();
-        for entry in [
-            Entry::Bad { until: 900, reason: Reason::Inactive },
-            Entry::Claim { until: 900 },
-            Entry::Failed { until: 900 },
-        ] {
+        for entry in
+            [Entry::Bad { until: 900, reason: Reason::Inactive }, Entry::Failed { until: 900 }]
+        {
             slot.put([9; 32], entry);
             assert_eq!(slot, full);
         }
         slot.put([9; 32], good(900));
         assert_eq!(slot.seen(&[0; 32]), Seen::default(), "the first to end");
         assert_eq!(slot.seen(&[9; 32]).said, Some(good(900)));
+        // A token's own old answer stays beside its claim.
+        slot.put([1; 32], Entry::Claim { until: 900 });
+        let seen = Seen { said: Some(good(101)), claimed: Some(900), failed: None };
+        assert_eq!(slot.seen(&[1; 32]), seen);
+        assert_eq!(slot.seen(&[2; 32]), Seen::default(), "the next to end");
+        // A flood of other tokens takes that one place again and again.
+        for n in 10..30 {
+            slot.put([n; 32], Entry::Claim { until: 900 });
+            assert_eq!(slot.seen(&[n; 32]).claimed, Some(900));
+            slot.put([n; 32], Entry::Bad { until: 900, reason: Reason::Inactive });
+            assert_eq!(slot.0.len(), WAYS);
+        }
+        for n in [1, 3, 4, 5, 6, 7, 9] {
+            assert!(slot.seen(&[n; 32]).said.is_some(), "{n}");
+        }
         // A bad answer takes the place of this token's own good one.
         slot.put([9; 32], Entry::Bad { until: 900, reason: Reason::Inactive });
-        slot.put([10; 32], Entry::Claim { until: 900 });
+        slot.put([40; 32], Entry::Claim { until: 900 });
+        slot.put([41; 32], Entry::Claim { until: 900 });
         assert_eq!(slot.seen(&[9; 32]), Seen::default());
-        assert_eq!(slot.seen(&[10; 32]).claimed, Some(900));
+        assert_eq!(slot.seen(&[41; 32]).claimed, Some(900));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use meaning::{Broken, Expected};
 use question::Question;
 use shared::{Claim, Fingerprint, Shared};
 use slot::{Entry, Seen};
-use state::{Good, Stage, State, UNAVAILABLE};
+use state::{Bad, Good, Stage, State, UNAVAILABLE};
 
 use crate::carrier::Taken;
 use crate::jws::Jws;
@@ -243,13 +243,15 @@ fn adopt(token: &Fingerprint, seen: &Seen, state: &mut State, now: u64) -> Optio
 /// Remembers what another worker was told.
 fn take_over(token: &Fingerprint, seen: &Seen, state: &mut State) {
     match &seen.said {
-        Some(Entry::Good { fresh, keep, essentials }) => {
+        Some(Entry::Good { asked, fresh, keep, essentials }) => {
             if let Some(checked) = essentials::read(essentials) {
                 let known = Rc::new(Known::new(checked));
-                state.put_good(*token, Good { known, fresh: *fresh, keep: *keep });
+                state.put_good(*token, Good { known, asked: *asked, fresh: *fresh, keep: *keep });
             }
         }
-        Some(Entry::Bad { until, reason }) => state.put_bad(*token, *until, *reason),
+        Some(Entry::Bad { asked, until, reason, .. }) => {
+            state.put_bad(*token, Bad { reason: *reason, asked: *asked, until: *until })
+        }
         _ => {}
     }
     if let Some(until) = seen.failed {

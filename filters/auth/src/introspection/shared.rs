@@ -15,7 +15,7 @@ use super::slot::{Entry, Seen, Slot};
 pub(super) type Fingerprint = [u8; 32];
 
 /// The first part of every key. Changes with the format.
-const PREFIX: &str = "auth-introspection-1";
+const PREFIX: &str = "auth-introspection-2";
 
 /// Each holds up to [`WAYS`](super::slot::WAYS) entries.
 const SLOTS: u64 = 2_048;

@@ -23,7 +23,7 @@ pub(super) const UNAVAILABLE: Unavailable =
 #[derive(Debug)]
 pub(super) struct State {
     good: Cache<Good>,
-    bad: Cache<(u64, Reason)>,
+    bad: Cache<Bad>,
     failed: Cache<u64>,
     pub(super) flights: HashMap<Fingerprint, Flight>,
     /// Requests that wait for them.
@@ -40,10 +40,22 @@ pub(super) struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Good {
     pub(super) known: Rc<Known>,
+    /// When that was asked.
+    pub(super) asked: u64,
     /// It answers until then,
     pub(super) fresh: u64,
     /// and until then while the service does not.
     pub(super) keep: u64,
+}
+
+/// A bad answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bad {
+    pub(super) reason: Reason,
+    /// When that was asked.
+    pub(super) asked: u64,
+    /// It answers until then.
+    pub(super) until: u64,
 }
 
 /// A question about a token.
@@ -91,8 +103,8 @@ impl State {
         if let Some(good) = good.as_ref().filter(|good| now < good.fresh) {
             return Some(Verdict::Known(good.known.clone()));
         }
-        if let Some((_, reason)) = self.bad.get(token).filter(|(until, _)| now < *until) {
-            return Some(Verdict::Bad(*reason));
+        if let Some(bad) = self.bad.get(token).filter(|bad| now < bad.until) {
+            return Some(Verdict::Bad(bad.reason));
         }
         self.failed.get(token).filter(|until| now < **until)?;
         Some(self.unavailable(token, now))
@@ -110,17 +122,20 @@ impl State {
         }
     }
 
-    /// The newer of two good answers stays.
+    /// The newer of two answers stays.
     pub(super) fn put_good(&mut self, token: Fingerprint, good: Good) {
+        if self.bad.get(&token).is_some_and(|bad| bad.asked > good.asked) {
+            return;
+        }
         self.bad.remove(&token);
         if self.good.get(&token).is_none_or(|former| former.fresh < good.fresh) {
             self.good.put(token, good);
         }
     }
 
-    pub(super) fn put_bad(&mut self, token: Fingerprint, until: u64, reason: Reason) {
+    pub(super) fn put_bad(&mut self, token: Fingerprint, bad: Bad) {
         self.good.remove(&token);
-        self.bad.put(token, (until, reason));
+        self.bad.put(token, bad);
     }
 
     pub(super) fn put_failed(&mut self, token: Fingerprint, until: u64) {

@@ -8,7 +8,7 @@ use postern_core::{Host, Work};
 use super::meaning::{Broken, Meaning};
 use super::shared::{Claim, Fingerprint};
 use super::slot::{Entry, MAX_TEXT};
-use super::state::{Good, Stage, State};
+use super::state::{Bad, Good, Stage, State};
 use super::{Introspection, LAPSE, counter, essentials, millis, take_over};
 use crate::verdict::Known;
 
@@ -96,19 +96,23 @@ impl Introspection {
                 let keep = fresh.saturating_add(self.stale).min(end);
                 match essentials::write(&checked).filter(|text| text.len() <= MAX_TEXT) {
                     Some(essentials) => {
-                        let entry = Entry::Good { fresh, keep, essentials };
+                        let entry = Entry::Good { asked, fresh, keep, essentials };
                         self.shared.put(host, token, now, &entry);
                     }
                     None => self.shared.release(host, token, now),
                 }
                 let known = Rc::new(Known::new(*checked));
-                state.put_good(*token, Good { known, fresh, keep });
+                state.put_good(*token, Good { known, asked, fresh, keep });
             }
             Ok(Meaning::Refused(reason)) => {
                 work.count.push(counter::REFUSED);
                 let until = asked.saturating_add(self.negative_ttl);
-                self.shared.put(host, token, now, &Entry::Bad { until, reason });
-                state.put_bad(*token, until, reason);
+                // As long as a worker may have a good answer from before.
+                let old = if self.stale > 0 { self.ttl.saturating_add(self.stale) } else { 0 };
+                let keep = until.max(asked.saturating_add(old));
+                let entry = Entry::Bad { asked, until, keep, reason };
+                self.shared.put(host, token, now, &entry);
+                state.put_bad(*token, Bad { reason, asked, until });
             }
             Err(broken) => {
                 work.count.push(counter::FAILED);

@@ -200,6 +200,8 @@ impl World {
                 prop_assert!(asked.is_some(), "never found good");
                 let age = now - asked.unwrap_or_default();
                 prop_assert!(age < TTL + self.stale, "too old");
+                let revoked = found(false) > asked;
+                prop_assert!(age < TTL || !revoked, "an old answer after a bad one");
                 let out = self.in_a_row[vm] >= 5;
                 prop_assert!(age < TTL || failed || out, "the service answers");
             }

@@ -211,6 +211,32 @@ fn an_old_answer_serves_while_the_service_does_not() {
     assert_eq!(fails(&vm, "c"), ("503".to_owned(), false), "the old answer is gone");
 }
 
+/// What one worker was told holds for another that has an old answer.
+#[test]
+fn no_old_answer_serves_after_a_bad_one() {
+    let stale = json!({"stale_if_unavailable": "5m", "cache": {"ttl": "60s"}});
+    let (told, other, host) = (provider(&stale), provider(&stale), host());
+    judge(&told, "a", &host);
+    tick(&told, &host);
+    answer(&told, 1, &active("zoe"), &host);
+    assert_eq!(judge(&other, "a", &host), "zoe");
+    at(&host, 60_000);
+    assert_eq!(judge(&told, "a", &host), "wait 2");
+    tick(&told, &host);
+    answer(&told, 2, &inactive(), &host);
+    at(&host, 359_999);
+    assert!(judge(&other, "a", &host).starts_with("wait"), "it is asked again");
+    let id = tick(&other, &host).ask[0].id;
+    answer(&other, id, &Answer::Unavailable, &host);
+    assert_eq!(judge(&other, "a", &host), "503");
+    at(&host, 400_000);
+    judge(&other, "a", &host);
+    let id = tick(&other, &host).ask[0].id;
+    answer(&other, id, &active("zoe"), &host);
+    assert_eq!(judge(&other, "a", &host), "zoe", "good again");
+    assert_eq!(judge(&provider(&stale), "a", &host), "zoe", "for all");
+}
+
 /// The token, and a plain digest of it, stay out of what workers share.
 #[test]
 fn shared_data_hold_no_token() {

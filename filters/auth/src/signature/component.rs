@@ -1,12 +1,14 @@
 //! What a signature covers (RFC 9421 §2), and its value in a request.
 
+use std::collections::HashMap;
+
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, decode_text};
 use postern_core::grammar;
 use postern_core::host_name::host_of;
-use postern_core::target::{decode_form, query_pairs};
+use postern_core::target::{decode_form, percent_decode, query_pairs};
 
-use super::fields::{Bare, Item, dictionary, write_bytes};
+use super::fields::{Bare, Item, Member, dictionary, write_bytes};
 use crate::reason::Reason;
 use crate::verdict::Asked;
 
@@ -17,8 +19,8 @@ const MAX_PARSED: usize = 8192;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Component {
     Derived(Derived),
-    /// A query parameter, its name as the RFC encodes it.
-    QueryParam(String),
+    /// A query parameter, its name decoded.
+    QueryParam(Vec<u8>),
     Field(String, How),
 }
 
@@ -76,7 +78,12 @@ impl Component {
             return match (Derived::parse(name), parameters.as_slice()) {
                 (Some(derived), []) => Ok(Component::Derived(derived)),
                 (None, [("name", Bare::Text(own))]) if name == "@query-param" => {
-                    Ok(Component::QueryParam(own.clone()))
+                    // In any other encoding than the RFC's it names nothing.
+                    let decoded = percent_decode(own.as_bytes()).into_owned();
+                    let canonical = encode_form(&decoded) == own.as_bytes();
+                    canonical
+                        .then_some(Component::QueryParam(decoded))
+                        .ok_or(Reason::MessageComponent)
                 }
                 _ => Err(Reason::MessageComponent),
             };
@@ -95,11 +102,16 @@ impl Component {
     }
 
     /// Its value in a request; that it is not there is an error.
-    pub(super) fn value(&self, asked: &Asked<'_>, outside: &Outside) -> Result<Vec<u8>, Reason> {
+    pub(super) fn value<'c>(
+        &'c self,
+        asked: &Asked<'_>,
+        outside: &Outside,
+        read: &mut Dictionaries<'c>,
+    ) -> Result<Vec<u8>, Reason> {
         let found = match self {
             Component::Derived(derived) => derived.value(asked, outside),
             Component::QueryParam(name) => query_param(asked, name),
-            Component::Field(name, how) => field(asked, name, how),
+            Component::Field(name, how) => field(asked, name, how, read),
         };
         // A line break would make two lines of one.
         found.filter(|value| !value.contains(&b'\n')).ok_or(Reason::MessageComponent)
@@ -142,10 +154,10 @@ fn authority(asked: &Asked<'_>, outside: &Outside) -> Option<Vec<u8>> {
 
 /// Both are compared and signed in one encoding (RFC 9421 §2.2.8); a name that
 /// stands twice has no one value.
-fn query_param(asked: &Asked<'_>, name: &str) -> Option<Vec<u8>> {
+fn query_param(asked: &Asked<'_>, name: &[u8]) -> Option<Vec<u8>> {
     let query = asked.target.query().filter(|query| query.len() <= MAX_PARSED)?;
     let mut found = query_pairs(query)
-        .filter(|(own, _)| encode_form(&decode_form(own)) == name.as_bytes())
+        .filter(|(own, _)| *decode_form(own) == *name)
         .map(|(_, value)| encode_form(&decode_form(value)));
     let value = found.next()?;
     found.next().is_none().then_some(value)
@@ -159,13 +171,37 @@ fn encode_form(text: &[u8]) -> Vec<u8> {
         if b.is_ascii_alphanumeric() || b"*-._".contains(b) {
             out.push(*b);
         } else {
-            out.extend_from_slice(format!("%{b:02X}").as_bytes());
+            out.extend_from_slice(&[b'%', hex_digit(b >> 4), hex_digit(b & 15)]);
         }
     }
     out
 }
 
-fn field(asked: &Asked<'_>, name: &str, how: &How) -> Option<Vec<u8>> {
+fn hex_digit(nibble: u8) -> u8 {
+    b"0123456789ABCDEF".get(usize::from(nibble)).copied().unwrap_or_default()
+}
+
+/// Fields that were read as dictionaries, `None` where they are none: a field
+/// is read once, however many of its members are covered.
+#[derive(Debug, Default)]
+pub(super) struct Dictionaries<'c>(HashMap<&'c str, Option<Vec<(String, Member)>>>);
+
+impl<'c> Dictionaries<'c> {
+    fn member(&mut self, field: &'c str, key: &str, values: &[&[u8]]) -> Option<&Member> {
+        let members = self.0.entry(field).or_insert_with(|| {
+            let joined = values.join(&b", "[..]);
+            (joined.len() <= MAX_PARSED).then(|| dictionary(&joined))?
+        });
+        members.as_ref()?.iter().find(|(own, _)| own == key).map(|(_, member)| member)
+    }
+}
+
+fn field<'c>(
+    asked: &Asked<'_>,
+    name: &'c str,
+    how: &How,
+    read: &mut Dictionaries<'c>,
+) -> Option<Vec<u8>> {
     // The proxy took a port off it: `@authority` says what it can say.
     if name == "host" {
         return None;
@@ -187,11 +223,8 @@ fn field(asked: &Asked<'_>, name: &str, how: &How) -> Option<Vec<u8>> {
             Some(out)
         }
         How::Member(key) => {
-            let joined = values.join(&b", "[..]);
-            let members = (joined.len() <= MAX_PARSED).then(|| dictionary(&joined))??;
-            let (_, member) = members.into_iter().find(|(own, _)| own == key)?;
             let mut out = Vec::new();
-            member.write(&mut out);
+            read.member(name, key, &values)?.write(&mut out);
             Some(out)
         }
     }

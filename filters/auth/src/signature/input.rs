@@ -3,7 +3,7 @@
 
 use postern_core::Headers;
 
-use super::component::{Component, Outside};
+use super::component::{Component, Dictionaries, Outside};
 use super::fields::{Bare, InnerList, Item, Member, dictionary};
 use crate::reason::Reason;
 use crate::verdict::Asked;
@@ -12,6 +12,8 @@ use crate::verdict::Asked;
 const MAX_BYTES: usize = 8192;
 /// The most components that a signature covers.
 const MAX_COMPONENTS: usize = 32;
+/// The most query parameters among them: each goes through the whole query.
+const MAX_QUERY_PARAMS: usize = 8;
 /// The longest text among the parameters, in bytes.
 const MAX_TEXT: usize = 256;
 
@@ -65,6 +67,10 @@ impl Input {
         if components.iter().enumerate().any(twice) {
             return Err(Reason::MessageMalformed);
         }
+        let of_query = |component: &&Component| matches!(component, Component::QueryParam(_));
+        if components.iter().filter(of_query).count() > MAX_QUERY_PARAMS {
+            return Err(Reason::MessageMalformed);
+        }
         let parameters = Parameters::of(&list.parameters)?;
         Ok(Input { list, components, parameters, signature })
     }
@@ -72,10 +78,11 @@ impl Input {
     /// The bytes that were signed (RFC 9421 §2.5).
     pub(super) fn base(&self, asked: &Asked<'_>, outside: &Outside) -> Result<Vec<u8>, Reason> {
         let mut out = Vec::with_capacity(512);
+        let mut read = Dictionaries::default();
         for (item, component) in self.list.items.iter().zip(&self.components) {
             item.write(&mut out);
             out.extend_from_slice(b": ");
-            out.extend_from_slice(&component.value(asked, outside)?);
+            out.extend_from_slice(&component.value(asked, outside, &mut read)?);
             out.push(b'\n');
         }
         out.extend_from_slice(b"\"@signature-params\": ");

@@ -14,7 +14,7 @@ use postern_core::filter::Environment;
 
 use self::component::{Outside, Required};
 use self::input::Input;
-use self::replay::{Once, WAYS};
+use self::replay::{Once, room};
 use self::signer::{Signer, SignerConfig};
 use crate::carrier::Taken;
 use crate::checked::{Checked, Failure};
@@ -24,8 +24,12 @@ use crate::verdict::{Asked, Kind, Known, Verdict};
 
 pub(crate) use self::input::{INPUT, SIGNATURE};
 
-/// The longest time for which a signature may be good: nonces are kept as long.
+/// The longest time for which a signature may be good, in seconds.
 const LONGEST: u64 = 3600;
+/// How long after `created` a nonce is kept, in seconds: as long as any policy
+/// may take its signature (the largest `max_age` and `leeway`). The one in force
+/// may be followed by one that takes older signatures.
+const KEPT: i64 = LONGEST as i64 + 300;
 
 postern_core::config! {
     /// Callers by signatures of their requests (RFC 9421), `hmac-sha256` or
@@ -40,6 +44,7 @@ postern_core::config! {
     /// this one changes (`x-forwarded-for`, `x-request-id`, `connection`)
     /// cannot be covered. Of fields, `bs` and `key` are understood, `sf`, `tr`
     /// and `req` refused; of `key`, members that are decimals or dates too.
+    /// A signature may cover 32 components, 8 of them `@query-param`.
     ///
     /// A body is not read: where `content-digest` (RFC 9530) is covered, the
     /// header is what is signed, and the upstream has to hold the body to it.
@@ -66,11 +71,14 @@ postern_core::config! {
         /// By how much a client's clock may differ, for `created` and
         /// `expires`, from `0s` to `5m`: `10s`.
         leeway: Leeway = Leeway(30),
-        /// Each signature needs a `nonce`, and a nonce of a key counts once,
-        /// on all workers, while its signature would be good. So many are kept
-        /// per key, in 20 bytes each; twice as many as a client signs in
-        /// `max_age` are enough. What finds no room is answered 503. Another
-        /// number begins with an empty table. `0` keeps none.
+        /// Each signature needs a `nonce`, and a nonce of a key counts once per
+        /// Envoy process, on all its workers: another process, or a restarted
+        /// one, does not know it. A nonce is kept for 65 minutes after
+        /// `created`, whatever `max_age` is, since another policy may take
+        /// older signatures. So many are kept per key, 8192 at the least, in 20
+        /// bytes each; twice as many as a client signs in 65 minutes are
+        /// enough. What finds no room is answered 503. Another number forgets
+        /// nothing, another name of the provider all. `0` keeps none.
         max_nonces: Count<0, 1_048_576> = Count::new(16_384),
         /// With `max_nonces: 0` only: requests need no nonce, and whoever
         /// overhears one can send it again until it is too old.
@@ -105,8 +113,8 @@ pub(crate) struct Signatures {
     tag: Option<String>,
     max_age: i64,
     leeway: i64,
-    /// Slots of a key's nonces; `None`: they are not asked for.
-    slots: Option<u64>,
+    /// Nonces in each slot of a key's table; `None`: they are not asked for.
+    room: Option<usize>,
     outside: Outside,
 }
 
@@ -148,7 +156,7 @@ impl Signatures {
             tag: config.tag.as_ref().map(text),
             max_age: i64::try_from(config.max_age.get().as_secs()).unwrap_or(i64::MAX),
             leeway: config.leeway.0,
-            slots: (nonces > 0).then(|| nonces.div_ceil(WAYS as u64)),
+            room: (nonces > 0).then(|| room(nonces)),
             outside: Outside {
                 scheme: config.public_scheme.as_ref().map(|scheme| match scheme {
                     SchemeConfig::Http => "http",
@@ -180,9 +188,10 @@ impl Signatures {
         if now > until || said.expires.is_some_and(|at| now >= at.saturating_add(self.leeway)) {
             return Err(Reason::MessageStale.into());
         }
-        let once = match (self.slots, &said.nonce) {
-            (Some(slots), Some(nonce)) => {
-                Some(Once::new(asked.provider, keyid, nonce, slots, until))
+        let once = match (self.room, &said.nonce) {
+            (Some(room), Some(nonce)) => {
+                let kept = created.saturating_add(KEPT);
+                Some(Once::new(asked.provider, keyid, nonce, room, kept))
             }
             (Some(_), None) => return Err(Reason::MessageParameter.into()),
             (None, _) => None,

@@ -61,6 +61,8 @@ fn each_component_has_the_value_that_the_rfc_gives_it() {
         "\"@query-param\"",
         "\"@query-param\";name=\"none\"",
         "\"@query-param\";name=\"~\"",
+        "\"@query-param\";name=\"%7e\"",
+        "\"@query-param\";name=\"%71\"",
         "\"@method\";req",
         "\"@path\";x=1",
         "\"x-none\"",
@@ -82,6 +84,43 @@ fn each_component_has_the_value_that_the_rfc_gives_it() {
         let mut lines = lines.clone();
         sign(&mut lines, &[("\"@method\"", "POST"), (bad, "1")], &with("n"));
         refused(&ask(&auth, &host(), &lines), "malformed_message_signature");
+    }
+}
+
+#[test]
+fn up_to_eight_query_parameters_are_covered() {
+    let auth = lax(json!(["@method"]));
+    let mut lines = example();
+    line(&mut lines, ":path", "/foo?p0=0&p1=1&p2=2&p3=3&p4=4&p5=5&p6=6&p7=7&p8=8");
+    let parameters: Vec<(String, String)> =
+        (0..9).map(|n| (format!("\"@query-param\";name=\"p{n}\""), n.to_string())).collect();
+    let mut base = vec![("\"@method\"", "POST")];
+    base.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    sign(&mut lines, &base[..9], &with("n"));
+    assert_eq!(subject(&ask(&auth, &host(), &lines)), "bluefin");
+    sign(&mut lines, &base, &with("n"));
+    refused(&ask(&auth, &host(), &lines), "malformed_message_signature");
+}
+
+#[test]
+fn members_of_one_and_of_several_fields_are_told_apart() {
+    let auth = lax(json!(["@method"]));
+    let mut lines = example();
+    line(&mut lines, "x-one", "a=1, b=2");
+    line(&mut lines, "x-two", "a=3, b=4");
+    line(&mut lines, "x-bad", "a=1 b=2");
+    let base = [
+        ("\"@method\"", "POST"),
+        ("\"x-one\";key=\"b\"", "2"),
+        ("\"x-two\";key=\"a\"", "3"),
+        ("\"x-one\";key=\"a\"", "1"),
+        ("\"x-two\";key=\"b\"", "4"),
+    ];
+    sign(&mut lines, &base, &with("n"));
+    assert_eq!(subject(&ask(&auth, &host(), &lines)), "bluefin");
+    for bad in ["\"x-bad\";key=\"a\"", "\"x-one\";key=\"c\""] {
+        sign(&mut lines, &[base[0], base[1], (bad, "1")], &with("n"));
+        refused(&ask(&auth, &host(), &lines), "bad_component");
     }
 }
 

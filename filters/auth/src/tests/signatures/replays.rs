@@ -1,6 +1,7 @@
 //! Nonces count once.
 
 use super::*;
+use crate::signature::replay::Once;
 
 #[test]
 fn a_nonce_counts_once_on_all_workers() {
@@ -45,24 +46,58 @@ fn only_what_goes_on_uses_a_nonce_up() {
 }
 
 #[test]
+fn a_policy_that_takes_older_signatures_lets_no_replay_through() {
+    let host = host();
+    let short = || auth(json!({"max_age": "1s", "leeway": "0s"}));
+    assert_eq!(subject(&ask(&short(), &host, &signed("n"))), "bluefin");
+    // Another signature, in its turn, clears what does not count any more.
+    for (later, passed) in [60, 3600].into_iter().enumerate() {
+        let now = CREATED + passed;
+        host.set_now(Duration::from_secs(now as u64));
+        let nonce = one_slot().filter(|nonce| nonce != "n").nth(later).unwrap();
+        let mut lines = example();
+        let created = with(&nonce).replace(&CREATED.to_string(), &now.to_string());
+        sign(&mut lines, &BASE, &created);
+        assert_eq!(subject(&ask(&short(), &host, &lines)), "bluefin");
+        refused(&ask(&short(), &host, &signed("n")), "stale_message_signature");
+        for changes in [
+            json!({"max_age": "1h"}),
+            json!({"max_age": "1h", "leeway": "5m", "max_nonces": 100_000}),
+            json!({"max_age": "1h", "max_nonces": 1}),
+        ] {
+            refused(&ask(&auth(changes), &host, &signed("n")), "replayed");
+        }
+    }
+}
+
+/// Nonces of the HMAC key that share the slot of `n`.
+fn one_slot() -> impl Iterator<Item = String> {
+    let slot = |nonce: &str| Once::new("signed", "test-shared-secret", nonce, 1, 0).slot;
+    let own = slot("n");
+    (0..).map(|n: u32| n.to_string()).filter(move |nonce| slot(nonce) == own)
+}
+
+#[test]
 fn a_full_table_is_503_and_lets_no_replay_through() {
     let (auth, host) = (auth(json!({"max_nonces": 32})), host());
-    for n in 0..32 {
-        assert_eq!(subject(&ask(&auth, &host, &signed(&n.to_string()))), "bluefin");
+    let nonces: Vec<String> = one_slot().take(33).collect();
+    let (last, first) = nonces.split_last().unwrap();
+    for nonce in first {
+        assert_eq!(subject(&ask(&auth, &host, &signed(nonce))), "bluefin");
     }
-    let outcome = ask(&auth, &host, &signed("one more"));
+    let outcome = ask(&auth, &host, &signed(last));
     let refusal = refusal(&outcome);
     assert_eq!((refusal.status, refusal.code), (503, "replay_guard_full"));
-    assert_eq!(refusal.headers, [("retry-after".into(), b"301".to_vec())]);
-    refused(&ask(&auth, &host, &signed("0")), "replayed");
+    assert_eq!(refusal.headers, [("retry-after".into(), b"3901".to_vec())]);
+    refused(&ask(&auth, &host, &signed(&first[0])), "replayed");
     // Another key's table is another.
     let mut lines = example();
     let parameters = format!(";created={CREATED};keyid=\"test-key-ed25519\";nonce=\"0\"");
     sign(&mut lines, &BASE, &parameters);
     assert_eq!(subject(&ask(&auth, &host, &lines)), "ember");
     assert_eq!(host.shared_len(), 2);
-    host.set_now(Duration::from_secs(CREATED as u64 + 301));
-    let later = with("one more").replace(&CREATED.to_string(), &(CREATED + 301).to_string());
+    host.set_now(Duration::from_secs(CREATED as u64 + 3901));
+    let later = with(last).replace(&CREATED.to_string(), &(CREATED + 3901).to_string());
     let mut lines = example();
     sign(&mut lines, &BASE, &later);
     assert_eq!(subject(&ask(&auth, &host, &lines)), "bluefin");

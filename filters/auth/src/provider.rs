@@ -73,10 +73,7 @@ impl Place {
     /// Names of its places: two providers with one in common cannot both find a
     /// credential there.
     pub(crate) fn names(&self) -> Vec<&str> {
-        let name = |carrier: &'_ Carrier| match carrier.scheme() {
-            Some(_) => Some("authorization"),
-            None => None,
-        };
+        let name = |carrier: &Carrier| carrier.scheme().map(|_| "authorization");
         match self {
             Place::Connection => vec!["connection"],
             Place::Signature => vec!["signature"],

@@ -106,7 +106,11 @@ impl World {
                 self.vms[vm].lacking(Duration::from_millis(self.now));
                 self.wanted = true;
             }
-            Event::Answer(kind) => self.answer(kind),
+            // No answer comes in the millisecond of its question.
+            Event::Answer(kind) => {
+                self.pass(1);
+                self.answer(kind);
+            }
             Event::Pass(time) => self.pass(time),
             Event::Die(vm) => {
                 self.vms[vm] = remote_with(settings(), self.slices);

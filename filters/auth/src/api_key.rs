@@ -119,7 +119,8 @@ impl ApiKeys {
         let list = remote.map(|(config, node)| {
             let settings = config.settings(MAX_LIST, at.key("remote", node), errors);
             let place = Place { slot: 0, first_metric: 0 };
-            let remote = Remote::new(WHAT, provider, config.source(), settings, place, KeyListForm);
+            let remote =
+                Remote::new("API keys", provider, config.source(), settings, place, KeyListForm);
             Box::new(remote)
         });
         ApiKeys { provider: provider.to_owned(), own: own.finish().0, list }
@@ -177,7 +178,8 @@ impl ApiKeys {
     }
 }
 
-/// The kind of document, for metrics and the log.
+/// The kind of document, for metrics. In the shared data and the log it is told
+/// apart from an issuer's keys, which may come from the same place.
 const WHAT: &str = "keys";
 
 /// The list that a key may stand in cannot be had.

@@ -138,7 +138,12 @@ impl Discovery {
             let settings = self.settings().clone();
             let form = self.form.clone();
             let remote = Remote::new(WHAT, &self.owner, source, settings, place, form);
-            let before = keys.now.replace(Rc::new(remote));
+            let before = keys.now.take();
+            let remote = match &before {
+                Some(former) => remote.after(former),
+                None => remote,
+            };
+            keys.now = Some(Rc::new(remote));
             keys.former = before.or(keys.former.take());
         }
         keys.now.clone()

@@ -11,6 +11,8 @@ use crate::remote::{Form, Read};
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// So many keys are read, and so many put into the table, in one slice.
 const KEYS_PER_SLICE: usize = 500;
+/// A slice ends with the key that reaches so many bytes: keys may be long.
+const BYTES_PER_SLICE: usize = 128 * 1024;
 const INDEXED_PER_SLICE: usize = 20_000;
 /// The largest key, and all that stands beside the list, in bytes.
 const MAX_ENTRY: usize = 16 * 1024;
@@ -58,7 +60,11 @@ impl Form for KeyListForm {
                 part.builder.reserve(body.len() / 2);
             }
             Stage::First | Stage::Next => {
+                let end = text.at.saturating_add(BYTES_PER_SLICE);
                 for _ in 0..KEYS_PER_SLICE {
+                    if text.at >= end {
+                        break;
+                    }
                     if !text.next(part.stage == Stage::First)? {
                         text.close()?;
                         part.stage = Stage::Indexing;
@@ -357,6 +363,27 @@ mod tests {
         assert_eq!((slices, read.value.len()), (5, 1_201));
         let restored = KeyListForm.restore(read.publish.unwrap()).unwrap();
         assert!((0..1_201).all(|n| restored.find(&digest(n)).is_some()));
+    }
+
+    #[test]
+    fn a_slice_of_long_keys_is_bounded_too() {
+        let scope = "s".repeat(100);
+        let long = |n: usize| {
+            let mut key = key(n);
+            key["subject"] = json!("x".repeat(10_000));
+            key["scopes"] = json!([scope]);
+            key
+        };
+        let keys: Vec<Value> = (0..100).map(long).collect();
+        let body = json!({ "keys": keys }).to_string();
+        let mut part = Part::default();
+        let mut last = 0;
+        while part.stage != Stage::Indexing {
+            assert!(KeyListForm.read(body.as_bytes(), &mut part).unwrap().is_none());
+            assert!(part.at - last <= BYTES_PER_SLICE + MAX_ENTRY, "{last}");
+            last = part.at;
+        }
+        assert_eq!(part.read, 100);
     }
 
     proptest! {

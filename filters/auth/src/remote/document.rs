@@ -76,6 +76,11 @@ struct Local<F: Form> {
     current: Option<Current<F::Value>>,
     flight: Option<Flight<F::Part>>,
     flights: u64,
+    /// The number of the last task.
+    tasks: u64,
+    /// What was published is of no use here: it is asked for at once. That
+    /// happens once, or two policies could go on replacing each other's.
+    unusable: Option<bool>,
     /// A request wants a fetch.
     demanded: bool,
     /// Requests wait, since the record said this.
@@ -161,11 +166,20 @@ impl<F: Form> Remote<F> {
                 current: None,
                 flight: None,
                 flights: 0,
+                tasks: 0,
+                unusable: None,
                 demanded: false,
                 waiting: None,
                 remarks: Vec::new(),
             }),
         }
+    }
+
+    /// Counts its tasks on from a former document's in the same slot, whose
+    /// answers may still come.
+    pub(crate) fn after(self, former: &Self) -> Self {
+        self.local.borrow_mut().tasks = former.local.borrow().tasks;
+        self
     }
 
     /// The metrics of a document: `<what>_fetches` and so on.
@@ -226,7 +240,7 @@ impl<F: Form> Remote<F> {
         let after = next.saturating_sub(now);
         let retry_after = after.div_ceil(1000).max(1);
         let patience = if known { 0 } else { millis(settings.wait) };
-        if held || after <= patience {
+        if held || after <= patience || local.unusable == Some(true) {
             local.demanded |= known && !held;
             if local.waiting.is_none() {
                 local.waiting = Some(mark(&local.state));
@@ -355,7 +369,10 @@ impl<F: Form> Remote<F> {
             local.seen = version;
             match self.form.restore(bytes) {
                 Ok(value) => Self::replace(local, value, version),
-                Err(why) => local.remarks.push(why),
+                Err(why) => {
+                    local.unusable.get_or_insert(true);
+                    local.remarks.push(why);
+                }
             }
         }
         Self::confirm(local);

@@ -25,7 +25,9 @@ impl<F: Form> Remote<F> {
         // Reading a large document takes memory that a VM does not give back: as
         // long as it can, the one that did it does it again.
         let turn = if local.state.version > 0 && local.flights == 0 { LATER } else { 0 };
-        let due = local.state.next(now, settings).saturating_add(turn) <= now || local.demanded;
+        let due = local.state.next(now, settings).saturating_add(turn) <= now
+            || local.demanded
+            || local.unusable == Some(true);
         if !due || local.state.is_held(now, settings) {
             return;
         }
@@ -38,9 +40,11 @@ impl<F: Form> Remote<F> {
         if host.store(&self.record_key, &state.encode(), seen) == Err(StoreError::Conflict) {
             return;
         }
+        local.unusable = local.unusable.map(|_| false);
         let warming = (F::LARGE && local.flights == 0).then(Vec::new);
         local.flights = local.flights.wrapping_add(1);
-        let task = local.flights.wrapping_mul(SLOTS) & u64::from(u32::MAX) | self.place.slot;
+        local.tasks = local.tasks.wrapping_add(1);
+        let task = local.tasks.wrapping_mul(SLOTS) & u64::from(u32::MAX) | self.place.slot;
         // What no VM holds has to come whole.
         let conditional = !state.etag.is_empty()
             && local.current.as_ref().is_some_and(|c| c.version == state.version);

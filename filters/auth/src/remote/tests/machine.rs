@@ -370,14 +370,37 @@ fn what_another_policy_cannot_use_is_said_once() {
         }
     }
     let host = FakeHost::at(START);
-    fetched(&remote(), &host, &[], "5");
+    fetched(&remote(), &host, &[("etag", "\"a\"")], "5");
     let uri = Uri::parse("https://id.example.com/keys?secret=x").unwrap();
     let source = Source { cluster: "idp".to_owned(), uri };
     let place = Place { slot: 0, first_metric: 0 };
     let picky = Remote::new("keys", "idp", source, settings(), place, Picky);
     let line = "keys of `idp` from id.example.com/keys by cluster `idp`: of no use";
-    assert_eq!(picky.tick(&host, KEY).log, [line]);
+    let asked = picky.tick(&host, KEY);
+    assert_eq!(asked.log, [line]);
+    // It is asked for at once, whole, and once.
+    let id = task(&asked);
+    assert!(asked.ask[0].ask.headers.iter().all(|(name, _)| name != "if-none-match"));
+    picky.answer(id, &answer(200, &[], "5"), &host, KEY).unwrap();
+    assert_eq!(picky.tick(&host, KEY).ask, []);
     assert_eq!(picky.tick(&host, KEY).log, Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_to_a_former_address_is_not_the_new_ones() {
+    let host = FakeHost::at(START);
+    let former = remote();
+    let old = task(&former.tick(&host, KEY));
+    let uri = Uri::parse("https://id.example.com/other").unwrap();
+    let source = Source { cluster: "idp".to_owned(), uri };
+    let place = Place { slot: 1, first_metric: 0 };
+    let next = Remote::new("keys", "idp", source, settings(), place, Number { slices: 1 });
+    let next = next.after(&former);
+    let new = task(&next.tick(&host, KEY));
+    next.answer(old, &answer(200, &[], "5"), &host, KEY).unwrap();
+    assert_eq!(value(&next, &host), None);
+    next.answer(new, &answer(200, &[], "6"), &host, KEY).unwrap();
+    assert_eq!(value(&next, &host), Some(6));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn keys_of_the_identity_provider() {
     let committed: Value = serde_json::from_str(include_str!("../../keys/jwks.json")).unwrap();
     let listed = |key: &&Value| algorithms.contains(&key["alg"]);
     let expected = by("kid", committed["keys"].as_array().unwrap().iter().filter(listed));
-    assert_eq!(expected.len(), 4);
+    assert_eq!(expected.len(), 5);
     assert_eq!(by("kid", inline["keys"].as_array().unwrap().iter()), expected);
 }
 
@@ -43,6 +43,14 @@ fn digests_of_the_api_keys() {
         .iter()
         .zip(&digests)
         .map(|(it, digest)| (it.subject.as_str(), digest.as_str()))
+        .collect();
+    assert_eq!(found, expected);
+
+    // Old clients send the same as a secret.
+    let users = policy["providers"]["old-clients"]["basic"]["users"].as_array().unwrap();
+    let found: BTreeMap<&str, &str> = by("user", users.iter())
+        .into_iter()
+        .map(|(user, entry)| (user, entry["sha256"].as_str().unwrap()))
         .collect();
     assert_eq!(found, expected);
 }

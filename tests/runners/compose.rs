@@ -96,7 +96,9 @@ fn speaks_tls(containers: &Containers) -> Result<(), String> {
 fn takes_a_policy(containers: &Containers) -> Result<(), String> {
     let file = PathBuf::from(variable("POSTERN_POLICIES")?).join("authz.yaml");
     let good = fs::read_to_string(&file).map_err(|e| e.to_string())?;
-    let closed = good.replacen("subject: anyone", "subject: identified", 1);
+    let (before, public) = good.split_once("name: public-catalogue").ok_or("no such rule")?;
+    let closed = public.replacen("subject: anyone", "subject: identified", 1);
+    let closed = format!("{before}name: public-catalogue{closed}");
     let save = |text: &str| fs::write(&file, text).map_err(|e| e.to_string());
 
     same("before", 200, containers.status(PUBLIC)?)?;

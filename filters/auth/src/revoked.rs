@@ -30,7 +30,8 @@ postern_core::config! {
         /// the same members, `{"token_ids": ["…"], "issued_before": [{"subject":
         /// "…", "at": "2026-01-31T12:00:00Z"}]}`, of at most 1 MiB unless
         /// `max_bytes` says otherwise. It takes effect within `refresh.max` and a
-        /// second. Without any list that is not older than `stale_for`, good
+        /// second while its server answers; the last one counts otherwise, for
+        /// `stale_for` at most. Without any list that is not older than `stale_for`, good
         /// credentials are answered 503: nobody knows whether they still count.
         remote: Option<RemoteConfig>,
     }

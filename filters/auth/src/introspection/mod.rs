@@ -38,6 +38,7 @@ use state::{Bad, Good, Stage, State, UNAVAILABLE};
 use crate::carrier::Taken;
 use crate::jws::Jws;
 use crate::reason::Reason;
+use crate::remote::millis;
 use crate::verdict::{Asked, Kind, Known, Verdict};
 
 /// How often the shared table is looked at while somebody waits for another
@@ -262,8 +263,4 @@ fn take_over(token: &Fingerprint, seen: &Seen, state: &mut State) {
 /// Signed or encrypted, whatever else is wrong with it.
 fn looks_like_jwt(token: &[u8]) -> bool {
     !matches!(Jws::parse(token), Err(Reason::NotAToken | Reason::BadToken))
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

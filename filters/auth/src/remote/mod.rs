@@ -22,3 +22,4 @@ mod tests;
 pub(crate) use config::{RefreshConfig, RemoteConfig, Settings, Source, Uri, complain};
 pub(crate) use document::{Lack, METRICS, Place, Remote};
 pub(crate) use form::{Form, Read};
+pub(crate) use state::millis;

@@ -231,11 +231,11 @@ impl<F: Form> Remote<F> {
         let now = millis(now);
         let mut local = self.local.borrow_mut();
         let settings = &self.settings;
-        let next = if known {
-            local.state.next_demand(now, settings)
-        } else {
-            local.state.next(now, settings)
-        };
+        // The next attempt, whoever it is due for.
+        let mut next = local.state.next(now, settings);
+        if known {
+            next = next.min(local.state.next_demand(now, settings));
+        }
         let held = local.state.is_held(now, settings);
         let after = next.saturating_sub(now);
         let retry_after = after.div_ceil(1000).max(1);

@@ -1,4 +1,4 @@
-//! A stateful stand-in for the host.
+//! Stateful stand-ins for the host.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,6 +15,16 @@ pub struct FakeHost {
     properties: RefCell<BTreeMap<String, Vec<u8>>>,
     shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     random: Cell<u64>,
+    fault: Cell<Option<Fault>>,
+}
+
+/// What is wrong with shared data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// They cannot be read or written.
+    Unavailable,
+    /// Another worker writes between each load and its store.
+    Conflict,
 }
 
 impl FakeHost {
@@ -39,6 +49,11 @@ impl FakeHost {
         self.properties.borrow_mut().clear();
     }
 
+    /// From now on shared data fail so.
+    pub fn break_shared(&self, fault: Fault) {
+        self.fault.set(Some(fault));
+    }
+
     /// How many shared values there are.
     #[must_use]
     pub fn shared_len(&self) -> usize {
@@ -60,6 +75,9 @@ impl Host for FakeHost {
     }
 
     fn load(&self, key: &str) -> Stored {
+        if self.fault.get() == Some(Fault::Unavailable) {
+            return Stored::Unavailable;
+        }
         match self.shared.borrow().get(key) {
             Some((value, cas)) => Stored::Value(value.clone(), *cas),
             None => Stored::Absent,
@@ -67,6 +85,11 @@ impl Host for FakeHost {
     }
 
     fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
+        match self.fault.get() {
+            Some(Fault::Unavailable) => return Err(StoreError::Unavailable),
+            Some(Fault::Conflict) => return Err(StoreError::Conflict),
+            None => {}
+        }
         let mut shared = self.shared.borrow_mut();
         let current = shared.get(key).map(|(_, cas)| *cas);
         let expected = match seen {
@@ -87,6 +110,58 @@ impl Host for FakeHost {
         self.random.set(n.wrapping_add(1));
         let digest = crate::digest::sha256(&n.to_le_bytes());
         digest.first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// A host whose other workers use the moment between a load and what follows it.
+pub struct Interleaved<'a> {
+    host: &'a FakeHost,
+    others: RefCell<Box<dyn FnMut() + 'a>>,
+    inside: Cell<bool>,
+}
+
+impl<'a> Interleaved<'a> {
+    /// `others` is run after each load; they use `host` itself.
+    #[must_use]
+    pub fn new(host: &'a FakeHost, others: impl FnMut() + 'a) -> Self {
+        Interleaved { host, others: RefCell::new(Box::new(others)), inside: Cell::new(false) }
+    }
+}
+
+impl std::fmt::Debug for Interleaved<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interleaved").field("host", self.host).finish_non_exhaustive()
+    }
+}
+
+impl Host for Interleaved<'_> {
+    fn now(&self) -> Duration {
+        self.host.now()
+    }
+
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        self.host.property(path)
+    }
+
+    fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {
+        self.host.verify(check)
+    }
+
+    fn load(&self, key: &str) -> Stored {
+        let seen = self.host.load(key);
+        if !self.inside.replace(true) {
+            (self.others.borrow_mut())();
+            self.inside.set(false);
+        }
+        seen
+    }
+
+    fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
+        self.host.store(key, value, seen)
+    }
+
+    fn random(&self) -> [u8; 16] {
+        self.host.random()
     }
 }
 

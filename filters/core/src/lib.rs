@@ -23,6 +23,7 @@ pub mod record;
 pub mod refusal;
 pub mod rules;
 mod scan;
+pub mod shared;
 pub mod step;
 pub mod target;
 pub mod template;

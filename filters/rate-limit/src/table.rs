@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 use std::hash::Hasher;
 use std::num::NonZeroU64;
 
-use postern_core::{Host, StoreError, Stored};
+use postern_core::{Host, StoreError, Stored, shared};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::bucket::{Allowance, Spent, State};
@@ -93,7 +93,7 @@ impl Table {
         let secret = match self.secret.get() {
             Some(secret) => *secret,
             None => {
-                let secret = shared_secret(host)?;
+                let secret = shared::secret(host, &format!("{PREFIX}/secret"))?;
                 *self.secret.get_or_init(|| secret)
             }
         };
@@ -107,29 +107,6 @@ impl Table {
         let number = u64::from_le_bytes(*low).checked_rem(self.slots.get()).unwrap_or(0);
         format!("{PREFIX}/{number:x}")
     }
-}
-
-/// The secret that all workers share: made by the first, kept as long as the
-/// counts are.
-fn shared_secret(host: &dyn Host) -> Option<[u8; 16]> {
-    let key = format!("{PREFIX}/secret");
-    for _ in 0..TRIES {
-        let seen = host.load(&key);
-        match &seen {
-            Stored::Value(bytes, _) if bytes.len() == 16 => {
-                return bytes.as_slice().try_into().ok();
-            }
-            Stored::Value(..) | Stored::Absent => {}
-            Stored::Unavailable => return None,
-        }
-        let secret = host.random();
-        match host.store(&key, &secret, &seen) {
-            Ok(()) => return Some(secret),
-            Err(StoreError::Conflict) => {}
-            Err(StoreError::Unavailable) => return None,
-        }
-    }
-    None
 }
 
 /// Forgets the least used until there is room for one more.

@@ -7,7 +7,7 @@
 
 use std::cell::OnceCell;
 
-use postern_core::{Host, StoreError, Stored};
+use postern_core::{Host, StoreError, Stored, shared};
 
 use super::slot::{Entry, Seen, Slot};
 
@@ -47,8 +47,8 @@ impl Shared {
     /// otherwise about the same token.
     pub(super) fn fingerprint(&self, host: &dyn Host, scope: &[u8], token: &[u8]) -> Fingerprint {
         // Without shared data a secret of this VM's own does as well.
-        let secret =
-            self.secret.get_or_init(|| shared_secret(host).unwrap_or_else(|| host.random()));
+        let common = || shared::secret(host, &format!("{PREFIX}/secret"));
+        let secret = self.secret.get_or_init(|| common().unwrap_or_else(|| host.random()));
         hmac_sha256::HMAC::mac([scope, token].concat(), secret)
     }
 
@@ -134,26 +134,4 @@ impl Shared {
 fn key(token: &Fingerprint) -> String {
     let head = token.first_chunk::<8>().copied().unwrap_or_default();
     format!("{PREFIX}/{:x}", u64::from_le_bytes(head).checked_rem(SLOTS).unwrap_or(0))
-}
-
-/// Made by the first worker that needs it.
-fn shared_secret(host: &dyn Host) -> Option<[u8; 16]> {
-    let key = format!("{PREFIX}/secret");
-    for _ in 0..TRIES {
-        let seen = host.load(&key);
-        match &seen {
-            Stored::Value(bytes, _) if bytes.len() == 16 => {
-                return bytes.as_slice().try_into().ok();
-            }
-            Stored::Value(..) | Stored::Absent => {}
-            Stored::Unavailable => return None,
-        }
-        let secret = host.random();
-        match host.store(&key, &secret, &seen) {
-            Ok(()) => return Some(secret),
-            Err(StoreError::Conflict) => {}
-            Err(StoreError::Unavailable) => return None,
-        }
-    }
-    None
 }

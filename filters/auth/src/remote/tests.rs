@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod documents;
+mod failures;
 mod machine;
 mod model;
+mod state;
 
 use std::time::Duration;
 
@@ -88,4 +91,20 @@ fn quiet(remote: &Remote<Number>, host: &FakeHost) -> Work {
     let work = remote.tick(host, KEY);
     assert_eq!(work.ask, []);
     work
+}
+
+fn at(seconds: u64) -> Duration {
+    START + Duration::from_secs(seconds)
+}
+
+fn value(remote: &Remote<Number>, host: &FakeHost) -> Option<u64> {
+    use postern_core::Host as _;
+    remote.current(host.now()).map(|value| *value)
+}
+
+/// Asks and gets this number.
+#[track_caller]
+fn fetched(remote: &Remote<Number>, host: &FakeHost, headers: &[(&str, &str)], body: &str) -> Work {
+    let task = task(&remote.tick(host, KEY));
+    remote.answer(task, &answer(200, headers, body), host, KEY).unwrap()
 }

@@ -124,7 +124,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use postern_core::fake::FakeHost;
+    use postern_core::fake::{FakeHost, Fault};
     use proptest::prelude::*;
 
     use super::*;
@@ -204,26 +204,12 @@ mod tests {
 
     #[test]
     fn a_map_that_does_not_answer_lets_nothing_through() {
-        struct Deaf;
-        impl Host for Deaf {
-            fn now(&self) -> Duration {
-                Duration::ZERO
-            }
-            fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
-                None
-            }
-            fn verify(&self, _: &postern_core::SignatureCheck<'_>) -> Option<bool> {
-                None
-            }
-            fn load(&self, _: &str) -> Stored {
-                Stored::Absent
-            }
-            fn store(&self, _: &str, _: &[u8], _: &Stored) -> Result<(), StoreError> {
-                Err(StoreError::Conflict)
-            }
+        for fault in [Fault::Unavailable, Fault::Conflict] {
+            let deaf = host(0);
+            deaf.break_shared(fault);
+            let once = Once::new("p", "k", "n", 1, 9);
+            assert_eq!(once.spend(&deaf), Err(Spent::Full { retry_after: 1 }), "{fault:?}");
         }
-        let once = Once::new("p", "k", "n", 1, 9);
-        assert_eq!(once.spend(&Deaf), Err(Spent::Full { retry_after: 1 }));
     }
 
     #[test]

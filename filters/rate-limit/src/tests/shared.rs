@@ -1,9 +1,10 @@
 //! The table in shared data: workers that interleave, its bound, eviction.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 
-use postern_core::{Host, SignatureCheck, StoreError, Stored};
+use postern_core::fake::{Fault, Interleaved};
+use postern_core::{Host, Stored};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,44 +13,6 @@ use crate::table::{Table, WAYS};
 
 fn gcra(quota: u32) -> Allowance {
     Allowance::new(Algorithm::Gcra, quota, 60, quota).unwrap()
-}
-
-/// A host whose other workers use the moment between a load and its store.
-struct Busy<'a> {
-    host: &'a FakeHost,
-    other: RefCell<Box<dyn FnMut() + 'a>>,
-    inside: Cell<bool>,
-}
-
-impl Host for Busy<'_> {
-    fn now(&self) -> Duration {
-        self.host.now()
-    }
-
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.host.property(path)
-    }
-
-    fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {
-        self.host.verify(check)
-    }
-
-    fn load(&self, key: &str) -> Stored {
-        let seen = self.host.load(key);
-        if !self.inside.replace(true) {
-            (self.other.borrow_mut())();
-            self.inside.set(false);
-        }
-        seen
-    }
-
-    fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
-        self.host.store(key, value, seen)
-    }
-
-    fn random(&self) -> [u8; 16] {
-        self.host.random()
-    }
 }
 
 /// Each worker is a VM with a table of its own over the same shared data.
@@ -61,20 +24,16 @@ fn workers_that_interleave_give_nothing_away() {
         let (ours, theirs) = (Table::new(1024), Table::new(1024));
         let by_others = Cell::new(0usize);
         let turn = Cell::new(0usize);
-        let busy = Busy {
-            host: &host,
-            other: RefCell::new(Box::new(|| {
-                turn.set(turn.get() + 1);
-                // Every third load is left alone, so that ours gets through.
-                if !turn.get().is_multiple_of(3) {
-                    for _ in 0..meddling {
-                        let (spent, _) = theirs.spend(&host, b"northwind", &gcra(100)).unwrap();
-                        by_others.set(by_others.get() + usize::from(spent.admitted));
-                    }
+        let busy = Interleaved::new(&host, || {
+            turn.set(turn.get() + 1);
+            // Every third load is left alone, so that ours gets through.
+            if !turn.get().is_multiple_of(3) {
+                for _ in 0..meddling {
+                    let (spent, _) = theirs.spend(&host, b"northwind", &gcra(100)).unwrap();
+                    by_others.set(by_others.get() + usize::from(spent.admitted));
                 }
-            })),
-            inside: Cell::new(false),
-        };
+            }
+        });
         let mut by_us = 0;
         for _ in 0..200 {
             let (spent, _) = ours.spend(&busy, b"northwind", &gcra(100)).unwrap();
@@ -92,41 +51,21 @@ fn what_cannot_be_counted_is_refused() {
     let table = Table::new(1024);
     table.spend(&host, b"a", &gcra(5)).unwrap();
     let tries = Cell::new(0);
-    let busy = Busy {
-        host: &host,
-        other: RefCell::new(Box::new(|| {
-            tries.set(tries.get() + 1);
-            Table::new(1024).spend(&host, b"a", &gcra(1_000_000)).unwrap();
-        })),
-        inside: Cell::new(false),
-    };
+    let busy = Interleaved::new(&host, || {
+        tries.set(tries.get() + 1);
+        Table::new(1024).spend(&host, b"a", &gcra(1_000_000)).unwrap();
+    });
     assert_eq!(table.spend(&busy, b"a", &gcra(1_000_000)), None);
     assert_eq!(tries.get(), 256);
 
-    struct Dead;
-    impl Host for Dead {
-        fn now(&self) -> Duration {
-            START
-        }
-        fn property(&self, _: &[&str]) -> Option<Vec<u8>> {
-            None
-        }
-        fn verify(&self, _: &SignatureCheck<'_>) -> Option<bool> {
-            None
-        }
-        fn load(&self, _: &str) -> Stored {
-            Stored::Unavailable
-        }
-        fn store(&self, _: &str, _: &[u8], _: &Stored) -> Result<(), StoreError> {
-            Err(StoreError::Unavailable)
-        }
-    }
-    assert_eq!(table.spend(&Dead, b"a", &gcra(5)), None);
+    let dead = FakeHost::at(START);
+    dead.break_shared(Fault::Unavailable);
+    assert_eq!(table.spend(&dead, b"a", &gcra(5)), None);
     let filter =
         rate_limit(r#"{"limits": [{"id": "a", "match": {}, "quota": 1, "window": "1s"}]}"#);
     let request = Headers::new([(":path", "/"), (":method", "GET"), (":authority", "a")]);
     let outcome =
-        filter.request_headers(&mut Stream::default(), &Request::new(request, true), &Dead);
+        filter.request_headers(&mut Stream::default(), &Request::new(request, true), &dead);
     assert_eq!(outcome.count, [crate::counter::UNAVAILABLE]);
     assert_eq!(outcome.record.unwrap().code, "unavailable");
     let Step::Refuse(refusal) = outcome.step else { panic!("refused") };

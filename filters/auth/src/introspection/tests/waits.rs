@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postern_core::Answer;
-use postern_core::fake::FakeHost;
+use postern_core::fake::{FakeHost, Fault};
 use serde_json::json;
 
 use super::{NOW, active, answer, counted, host, inactive, judge, provider, response, tick};
@@ -76,6 +76,22 @@ fn a_worker_that_dies_holds_up_the_others_until_its_claim_lapses() {
     assert_eq!(tick(&other, &host).ask.len(), 1);
     answer(&other, 1, &active("zoe"), &host);
     assert_eq!(judge(&other, "a", &host), "zoe");
+}
+
+#[test]
+fn without_shared_data_each_worker_asks_for_itself() {
+    for fault in [Fault::Unavailable, Fault::Conflict] {
+        let host = host();
+        host.break_shared(fault);
+        let [first, second] = [(); 2].map(|()| provider(&json!({})));
+        for vm in [&first, &second] {
+            assert_eq!(judge(vm, "a", &host), "wait 1");
+            assert_eq!(judge(vm, "a", &host), "wait 1");
+            assert_eq!(tick(vm, &host).ask.len(), 1, "{fault:?}");
+            assert_eq!(answer(vm, 1, &active("zoe"), &host).wake, [1]);
+            assert_eq!(judge(vm, "a", &host), "zoe");
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Keys that an issuer publishes: through the whole filter, over its worst days.
 
+mod configuration;
+mod discovery;
+mod lists;
+
 use std::cell::{Cell, RefCell};
 
 use postern_core::{Answer, Host as _, Task};
@@ -269,101 +273,6 @@ fn pinned_keys_serve_until_there_are_others_and_when_those_are_too_old() {
 }
 
 #[test]
-fn discovery_leads_to_the_keys() {
-    let site = Site::new(json!([{"discovery": {"cluster": "idp"}}]));
-    let document = "/.well-known/openid-configuration";
-    let told = |issuer: &str, uri: &str| json!({"issuer": issuer, "jwks_uri": uri}).to_string();
-    let mut waited = Waited::default();
-    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Waits);
-    for bad in [
-        told("https://evil.example", "https://id.example.com/jwks"),
-        told("https://id.example.com", "https://elsewhere.example/jwks"),
-        told("https://id.example.com", "file:///etc/passwd"),
-        json!({"issuer": "https://id.example.com"}).to_string(),
-        "[]".to_owned(),
-    ] {
-        site.tick();
-        site.answer(document, 200, &bad);
-        assert!(site.is_quiet(), "{bad}");
-        site.pass(30 * SECOND);
-    }
-    site.tick();
-    site.answer(document, 200, &told("https://id.example.com", "https://id.example.com/jwks"));
-    let mut waited = Waited::default();
-    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Waits);
-    site.fetch(&[mint::ed25519_jwk()]);
-    assert_eq!(site.send(&mut waited, &token_of("ed")), Came::Admitted);
-    // The address changes: the old set serves until the new one is there.
-    site.pass(600 * SECOND);
-    let at = i64::try_from(site.host.now().as_secs()).unwrap();
-    let claims = mint::claims(json!({"exp": at + 60, "nbf": at, "iat": at}));
-    let old = mint::token(&json!({"alg": "EdDSA", "kid": "ed"}), &claims);
-    let new = mint::token(&json!({"alg": "ES256", "kid": "es"}), &claims);
-    site.tick();
-    let open = site.open.borrow_mut().drain(..).collect::<Vec<_>>();
-    for task in open {
-        let of_keys = task.ask.headers.iter().any(|(_, value)| value == b"/jwks");
-        let answer = if of_keys {
-            Answer::Unavailable
-        } else {
-            let body = told("https://id.example.com", "https://id.example.com/jwks/2");
-            Answer::Response { status: 200, headers: Vec::new(), body: body.into_bytes().into() }
-        };
-        site.auth.task_answer(task.id, &answer, &site.host);
-    }
-    site.tick();
-    assert_eq!(site.first(&old), Came::Admitted);
-    site.answer("/jwks/2", 200, &json!({"keys": [mint::p256_jwk()]}).to_string());
-    assert_eq!(site.first(&new), Came::Admitted);
-    assert_eq!(site.first(&old), Came::Waits, "it is no key of the issuer any more");
-}
-
-#[test]
-fn a_list_of_api_keys_serves_beside_those_of_the_policy() {
-    let key = |id: &str, secret: &str| json!({"id": id, "sha256": sha256(secret), "subject": id});
-    let site = Site::of(&json!({"api_key": {
-        "from": [{"authorization": "Bearer"}],
-        "keys": [key("own", "own-secret")],
-        "remote": {"cluster": "idp", "uri": "https://id.example.com/list", "max_bytes": 4096},
-    }}));
-    let list = |keys: &[Value]| json!({ "keys": keys }).to_string();
-    // In slices: it begins, is read, is put into the table.
-    let load = |body: &str| {
-        for _ in 0..3 {
-            site.tick();
-        }
-        site.answer("/list", 200, body);
-        for _ in 0..3 {
-            site.tick();
-        }
-    };
-    assert_eq!(site.first("own-secret"), Came::Admitted, "it needs no list");
-    assert_eq!(site.first("secret-1"), Came::Waits);
-    load(&list(&[key("one", "secret-1"), key("two", "secret-2")]));
-    assert!(site.woken.get());
-    assert_eq!(site.first("secret-1"), Came::Admitted);
-    assert_eq!(site.first("secret-3"), refused(401, "unknown_api_key"), "no request fetches");
-    assert!(site.is_quiet());
-    site.pass(600 * SECOND);
-    load(&list(&[key("two", "secret-2"), key("three", "secret-3")]));
-    assert_eq!(site.first("secret-1"), refused(401, "unknown_api_key"));
-    assert_eq!(site.first("secret-2"), Came::Admitted);
-    assert_eq!(site.first("secret-3"), Came::Admitted);
-    // An empty list is no reason to lock everybody out.
-    site.pass(600 * SECOND);
-    load(&list(&[]));
-    assert_eq!(site.first("secret-2"), Came::Admitted);
-    assert_eq!(site.first("secret-4"), refused(401, "unknown_api_key"));
-    // Since an hour nobody can say what else is in it.
-    site.pass(3600 * SECOND);
-    assert_eq!(site.first("secret-2"), Came::Admitted);
-    assert_eq!(site.first("secret-4"), unavailable(1));
-    site.pass(86_400 * SECOND);
-    assert_eq!(site.first("secret-2"), Came::Waits);
-    assert_eq!(site.first("own-secret"), Came::Admitted);
-}
-
-#[test]
 fn each_vm_knows_what_one_fetched() {
     let site = Site::new(remote());
     site.fetch(&[mint::ed25519_jwk()]);
@@ -371,86 +280,4 @@ fn each_vm_knows_what_one_fetched() {
     let other = Site { auth: Site::new(remote()).auth, ..site };
     assert_eq!(other.first(&token_of("ed")), Came::Admitted);
     assert!(other.is_quiet());
-}
-
-#[test]
-fn metrics_tell_of_the_keys() {
-    let site = Site::new(json!([{"discovery": {"cluster": "idp"}}]));
-    let names: Vec<_> = site.auth.metrics().into_iter().map(|m| m.name.into_owned()).collect();
-    for name in [
-        "provider.idp.keys_fetches",
-        "provider.idp.keys_fetch_failures",
-        "provider.idp.keys_not_modified",
-        "provider.idp.keys_known",
-        "provider.idp.keys_age_seconds",
-        "provider.idp.keys_last_success_seconds",
-        "provider.idp.discovery_fetches",
-    ] {
-        assert!(names.iter().any(|n| n == name), "{name}: {names:?}");
-    }
-    let site = Site::new(remote());
-    let metrics = site.auth.metrics();
-    let work = site.auth.tick(&site.host);
-    assert_eq!(metrics[work.count[0]].name, "provider.idp.keys_fetches");
-    let body = json!({"keys": [mint::ed25519_jwk()]}).to_string().into_bytes();
-    let answer = Answer::Response { status: 200, headers: Vec::new(), body: body.into() };
-    let work = site.auth.task_answer(work.ask[0].id, &answer, &site.host);
-    let known = work.gauges.iter().find(|(i, _)| metrics[*i].name.ends_with("keys_known"));
-    assert_eq!(known.map(|(_, n)| *n), Some(1));
-}
-
-#[test]
-fn a_configuration_that_does_not_fit_together_is_refused() {
-    let complaint = |keys: Value| {
-        let policy = json!({"providers": {"idp": {"jwt": {
-            "issuer": "market", "audiences": ["api"], "algorithms": ["EdDSA"], "keys": keys,
-        }}}});
-        let node = parse_json(policy.to_string().as_bytes()).unwrap();
-        Auth::configure(&node, &environment).map(drop).unwrap_err().to_string()
-    };
-    let remote = |more: Value| {
-        let mut all = json!({"cluster": "idp", "uri": "https://id.example.com/jwks"});
-        for (name, value) in more.as_object().unwrap() {
-            all[name] = value.clone();
-        }
-        complaint(json!([{"remote": all}]))
-    };
-    let at = "providers.idp.jwt.keys[0].remote";
-    for (more, expected) in [
-        (json!({"timeout": "31s"}), ".timeout: expected at most `30s`"),
-        (json!({"wait": "9s"}), ".wait: expected at most `8s`"),
-        (json!({"cooldown": "10ms"}), ".cooldown: expected at least `1s`"),
-        (json!({"max_bytes": 300_000}), ".max_bytes: expected at most 262144 here"),
-        (
-            json!({"refresh": {"min": "20m"}}),
-            ".refresh.min: expected no more than `refresh.default`, which is `10m` unless given",
-        ),
-        (
-            json!({"refresh": {"default": "2h"}}),
-            ".refresh.default: expected no more than `refresh.max`, which is `1h` unless given",
-        ),
-        (
-            json!({"stale_for": "10m"}),
-            ".stale_for: expected no less than `refresh.max`, which is `1h` unless given",
-        ),
-        (
-            json!({"uri": "ftp://id.example.com"}),
-            ".uri: expected an address such as `https://id.example.com/jwks.json`",
-        ),
-        (
-            json!({"uri": "https://user@id.example.com/"}),
-            ".uri: expected an address such as `https://id.example.com/jwks.json`",
-        ),
-    ] {
-        assert_eq!(remote(more), format!("{at}{expected}"));
-    }
-    let one = json!({"remote": {"cluster": "idp", "uri": "https://id.example.com/jwks"}});
-    assert_eq!(
-        complaint(json!([one, one])),
-        "providers.idp.jwt.keys[1].remote: the keys of a provider are fetched from one place only"
-    );
-    assert_eq!(
-        complaint(json!([{"discovery": {"cluster": "idp"}}])),
-        "providers.idp.jwt.keys[0].discovery: the issuer is no address: give the document's by `uri`"
-    );
 }

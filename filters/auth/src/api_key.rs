@@ -149,7 +149,7 @@ impl ApiKeys {
                     Verdict::Wait { key: 0, at_most: list.settings().wait, or: unavailable(after) }
                 }
                 Lack::Unavailable(after) => Verdict::Unavailable(unavailable(after)),
-                Lack::Recent => Reason::ApiKey.into(),
+                Lack::Recent { .. } => Reason::ApiKey.into(),
             };
         };
         match keys.find(&digest) {

@@ -74,6 +74,26 @@ impl Form for KeyForm {
     }
 }
 
+/// The times of a check.
+pub(crate) struct Times<'a> {
+    /// Now, since the Unix epoch.
+    pub(crate) now: Duration,
+    /// When the credential was here already.
+    pub(crate) since: Duration,
+    /// When it says that it was issued, in seconds since the Unix epoch.
+    pub(crate) issued: &'a dyn Fn() -> Option<i64>,
+}
+
+impl Times<'_> {
+    /// Was the credential there at that time? No key that came later signed it
+    /// then. Nobody but its signer can say when it was issued, so a stranger may
+    /// lie; an honest one's word is all that is needed here.
+    fn existed_at(&self, time: Duration) -> bool {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        self.since <= time || (self.issued)().is_some_and(|issued| issued <= seconds)
+    }
+}
+
 /// The one thing that requests of a provider of tokens wait for.
 const KEY: u64 = 0;
 
@@ -96,7 +116,7 @@ impl IssuerKeys {
     pub(crate) fn check(
         &self,
         host: &dyn Host,
-        now: Duration,
+        times: &Times<'_>,
         may_be_new: impl Fn(Reason) -> bool,
         attempt: impl Fn(&[&KeySet]) -> Result<Checked, Failure>,
     ) -> Verdict {
@@ -106,6 +126,7 @@ impl IssuerKeys {
             _ => None,
         };
         let Some(published) = &self.published else { return with(None).into() };
+        let now = times.now;
         let known = published.current(now);
         self.note(known.as_ref());
         let checked = with(known.as_deref());
@@ -130,8 +151,10 @@ impl IssuerKeys {
                 at_most: published.patience(),
                 or: unavailable(retry_after),
             },
-            Lack::Recent => reason.into(),
-            Lack::Unavailable(retry_after) => Verdict::Unavailable(unavailable(retry_after)),
+            Lack::Recent { asked_at, .. } if times.existed_at(asked_at) => reason.into(),
+            Lack::Recent { retry_after, .. } | Lack::Unavailable(retry_after) => {
+                Verdict::Unavailable(unavailable(retry_after))
+            }
         }
     }
 

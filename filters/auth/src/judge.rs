@@ -178,7 +178,7 @@ impl<'a> Case<'a> {
                 },
             };
             let verdict = match &taken {
-                Ok(taken) => self.verdict(provider, taken, now),
+                Ok(taken) => self.verdict(provider, taken, now, waited),
                 Err(_) => Reason::Malformed.into(),
             };
             match verdict {
@@ -211,7 +211,13 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn verdict(&self, provider: &'a Provider, taken: &Taken, now: Duration) -> Verdict {
+    fn verdict(
+        &self,
+        provider: &'a Provider,
+        taken: &Taken,
+        now: Duration,
+        waited: &Waited,
+    ) -> Verdict {
         let asked = Asked {
             provider: &provider.name,
             request: self.request,
@@ -219,6 +225,7 @@ impl<'a> Case<'a> {
             host: self.host,
             budget: &self.policy.budget,
             now,
+            since: waited.since.unwrap_or(now),
         };
         let mut count = self.count.borrow_mut();
         match provider.verify(taken, &asked, &mut count) {

@@ -13,7 +13,7 @@ use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
 use crate::claims::{Claims, Expected, Told};
-use crate::issuer_keys::IssuerKeys;
+use crate::issuer_keys::{self, IssuerKeys};
 use crate::jws::Jws;
 use crate::key::Key;
 use crate::key_set::KeySet;
@@ -114,7 +114,12 @@ impl Kind for Jwt {
             let has_no_kid = || Jws::parse(&taken.secret).is_ok_and(|jws| jws.header.kid.is_none());
             reason == Reason::UnknownKey || reason == Reason::Signature && has_no_kid()
         };
-        self.keys.check(asked.host, asked.now, may_be_new, |sets| {
+        let times = issuer_keys::Times {
+            now: asked.now,
+            since: asked.since,
+            issued: &|| Claims::parse(&Jws::parse(&taken.secret).ok()?.payload).ok()?.issued(),
+        };
+        self.keys.check(asked.host, &times, may_be_new, |sets| {
             self.check(asked.provider, &taken.secret, sets, asked.host, asked.budget)
         })
     }

@@ -62,8 +62,9 @@ impl Revocations {
             Lack::Wait(seconds) => {
                 Verdict::Wait { key: self.key(), at_most: remote.settings().wait, or: why(seconds) }
             }
-            Lack::Recent => Verdict::Unavailable(why(1)),
-            Lack::Unavailable(seconds) => Verdict::Unavailable(why(seconds)),
+            Lack::Recent { retry_after: seconds, .. } | Lack::Unavailable(seconds) => {
+                Verdict::Unavailable(why(seconds))
+            }
         })
     }
 

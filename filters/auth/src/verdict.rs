@@ -65,6 +65,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) budget: &'a Budget,
     /// Since the Unix epoch.
     pub(crate) now: Duration,
+    /// When the request came, or began to wait: the credential is no younger.
+    pub(crate) since: Duration,
 }
 
 impl Asked<'_> {

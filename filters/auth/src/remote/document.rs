@@ -93,7 +93,7 @@ struct Local<F: Form> {
 struct Current<V> {
     value: Rc<V>,
     version: u64,
-    /// When it was last fetched or confirmed.
+    /// When it was asked for that was last fetched or confirmed.
     confirmed_at: u64,
 }
 
@@ -103,6 +103,8 @@ struct Flight<P> {
     task: u64,
     /// Its name in the record.
     holder: u64,
+    /// What comes says how it was at this time.
+    asked_at: u64,
     /// It knows a former version: 304 is an answer.
     conditional: bool,
     /// Before it is asked for: memory, as far as it is set aside.
@@ -129,7 +131,12 @@ pub(crate) enum Lack {
     /// that takes too long.
     Wait(u64),
     /// It was fetched a short time ago and did not say it.
-    Recent,
+    Recent {
+        /// When that was asked for: what it does not say was not so then.
+        asked_at: Duration,
+        /// In so many seconds it is asked for again.
+        retry_after: u64,
+    },
     /// It cannot be fetched now; in so many seconds it can be tried again.
     Unavailable(u64),
 }
@@ -247,7 +254,8 @@ impl<F: Form> Remote<F> {
             }
             Lack::Wait(retry_after)
         } else if known && local.state.failures == 0 {
-            Lack::Recent
+            let asked_at = local.current.as_ref().map_or(0, |current| current.confirmed_at);
+            Lack::Recent { asked_at: Duration::from_millis(asked_at), retry_after }
         } else {
             Lack::Unavailable(retry_after)
         }
@@ -272,7 +280,7 @@ impl<F: Form> Remote<F> {
         if local.flight.as_ref().is_some_and(|flight| flight.reading.is_some()) {
             self.read_on(&mut local, host, &mut work);
         } else if local.flight.as_ref().is_some_and(|flight| flight.warming.is_some()) {
-            self.warm_up(&mut local, &mut work);
+            self.warm_up(&mut local, millis(host.now()), &mut work);
         } else {
             self.adopt(&mut local, host);
             Self::wake(&mut local, key, &mut work);
@@ -298,7 +306,7 @@ impl<F: Form> Remote<F> {
         self.load(&mut local, host);
         let open = |f: &&Flight<F::Part>| f.reading.is_none() && f.warming.is_none();
         let current = local.flight.as_ref().filter(|f| f.task == task).filter(open);
-        let Some(conditional) = current.map(|flight| flight.conditional) else {
+        let Some(&Flight { conditional, asked_at, .. }) = current else {
             return Some(work);
         };
         match answer {
@@ -319,10 +327,10 @@ impl<F: Form> Remote<F> {
                 self.read_on(&mut local, host, &mut work);
             }
             Answer::Response { status: 304, headers, .. } if conditional => {
-                let (now, max_age) = (millis(host.now()), max_age(headers));
+                let max_age = max_age(headers);
                 self.end(&mut local, host, |state| {
                     state.max_age = max_age.or(state.max_age);
-                    succeeded(state, now, jitter(host));
+                    succeeded(state, asked_at, jitter(host));
                 });
                 work.count.push(self.metric(NOT_MODIFIED));
                 Self::confirm(&mut local);

@@ -20,7 +20,7 @@ pub(crate) struct State {
     pub(crate) holder: u64,
     /// Until when that is believed.
     pub(crate) held_until: u64,
-    /// When it was last fetched or confirmed.
+    /// When it was asked for that was last fetched or confirmed.
     pub(crate) fetched_at: u64,
     /// For how long the server said that it is fresh, in milliseconds.
     pub(crate) max_age: Option<u64>,

@@ -48,15 +48,16 @@ impl<F: Form> Remote<F> {
         // What no VM holds has to come whole.
         let conditional = !state.etag.is_empty()
             && local.current.as_ref().is_some_and(|c| c.version == state.version);
+        let holder = state.holder;
         local.flight =
-            Some(Flight { task, holder: state.holder, conditional, warming, reading: None });
+            Some(Flight { task, holder, asked_at: now, conditional, warming, reading: None });
         local.state = state;
-        self.warm_up(local, work);
+        self.warm_up(local, now, work);
     }
 
     /// Asks, once there is memory for a large answer. The proxy writes it in one
     /// go, and a page of memory that was never used costs more than its copy.
-    pub(super) fn warm_up(&self, local: &mut Local<F>, work: &mut Work) {
+    pub(super) fn warm_up(&self, local: &mut Local<F>, now: u64, work: &mut Work) {
         let Local { flight: Some(flight), state, .. } = local else { return };
         if state.holder != flight.holder {
             local.flight = None;
@@ -73,6 +74,7 @@ impl<F: Form> Remote<F> {
             return;
         }
         flight.warming = None;
+        flight.asked_at = now;
         let (id, conditional) = (flight.task, flight.conditional);
         work.ask.push(Task { id, ask: self.question(&state.etag, conditional) });
         work.count.push(self.metric(FETCHES));
@@ -122,7 +124,7 @@ impl<F: Form> Remote<F> {
 
     fn publish(&self, local: &mut Local<F>, read: Read<F::Value>, host: &dyn Host) {
         let Some(flight) = &mut local.flight else { return };
-        let (holder, reading) = (flight.holder, flight.reading.take());
+        let (holder, asked_at, reading) = (flight.holder, flight.asked_at, flight.reading.take());
         // Reading took time: nothing is written over what another VM brought.
         self.load(local, host);
         let Some(reading) = reading.filter(|_| local.state.holder == holder) else {
@@ -136,12 +138,11 @@ impl<F: Form> Remote<F> {
         // Where nothing is shared, the other VMs fetch for themselves.
         let _ = host.put(&self.body_key, &published);
         drop(published);
-        let now = millis(host.now());
         let ended = self.end(local, host, |state| {
             state.version = version;
             state.etag.clone_from(&reading.etag);
             state.max_age = reading.max_age;
-            succeeded(state, now, jitter(host));
+            succeeded(state, asked_at, jitter(host));
         });
         if ended {
             local.seen = version;
@@ -199,8 +200,8 @@ impl<F: Form> Remote<F> {
     }
 }
 
-pub(super) fn succeeded(state: &mut State, now: u64, jitter: u16) {
-    state.fetched_at = now;
+pub(super) fn succeeded(state: &mut State, asked_at: u64, jitter: u16) {
+    state.fetched_at = asked_at;
     state.failures = 0;
     state.jitter = jitter;
 }

@@ -90,7 +90,8 @@ fn a_request_causes_one_fetch_per_cooldown() {
     assert_eq!(value(&b, &host), Some(6));
     host.set_now(at(39));
     b.look(&host);
-    assert_eq!((a.lacking(at(39)), b.lacking(at(39))), (Lack::Recent, Lack::Recent));
+    let recent = Lack::Recent { asked_at: at(10), retry_after: 1 };
+    assert_eq!((a.lacking(at(39)), b.lacking(at(39))), (recent, recent));
     quiet(&a, &host);
     host.set_now(at(40));
     assert_eq!(b.lacking(at(40)), Lack::Wait(1));
@@ -109,6 +110,24 @@ fn a_request_causes_one_fetch_per_cooldown() {
     a.answer(task(&asked), &Answer::Unavailable, &host, KEY).unwrap();
     assert_eq!(a.lacking(at(41)), Lack::Unavailable(2));
     assert_eq!(value(&a, &host), Some(6));
+}
+
+#[test]
+fn a_document_is_as_old_as_the_question() {
+    let host = FakeHost::at(START);
+    let remote = remote_with(settings(), 3);
+    let asked = task(&remote.tick(&host, KEY));
+    host.set_now(at(4));
+    remote.answer(asked, &answer(200, &[("etag", "\"v1\"")], "5"), &host, KEY).unwrap();
+    host.set_now(at(6));
+    quiet(&remote, &host);
+    let done = quiet(&remote, &host);
+    assert_eq!(done.gauges, [(14, 5), (15, 6), (16, START.as_secs())]);
+    host.set_now(at(700));
+    let asked = task(&remote.tick(&host, KEY));
+    host.set_now(at(702));
+    let done = remote.answer(asked, &answer(304, &[], ""), &host, KEY).unwrap();
+    assert_eq!(done.gauges, [(14, 5), (15, 2), (16, START.as_secs() + 700)]);
 }
 
 #[test]

@@ -184,6 +184,57 @@ fn a_new_key_works_within_one_request_and_a_removed_one_stops() {
 }
 
 #[test]
+fn a_key_that_comes_within_the_cooldown_is_not_called_bad() {
+    let site = Site::new(remote());
+    let of = |key: &str, issued: Value| {
+        let claims = mint::claims(json!({"exp": NOW + 3_600, "nbf": null, "iat": issued}));
+        mint::token(
+            &json!({"alg": if key == "es" { "ES256" } else { "EdDSA" }, "kid": key}),
+            &claims,
+        )
+    };
+    site.fetch(&[mint::ed25519_jwk()]);
+    site.pass(10 * SECOND);
+    // Somebody spends the cooldown, at an issuer that takes its time.
+    let (mut waited, mut undated) = (Waited::default(), Waited::default());
+    assert_eq!(site.send(&mut waited, &of("es", json!(NOW + 10))), Came::Waits);
+    assert_eq!(site.send(&mut undated, &of("es", Value::Null)), Came::Waits);
+    site.tick();
+    site.pass(4 * SECOND);
+    site.answer("/jwks", 200, &json!({"keys": [mint::ed25519_jwk()]}).to_string());
+    assert_eq!(site.send(&mut waited, &of("es", json!(NOW + 10))), refused(401, "unknown_key"));
+    let undated = site.send(&mut undated, &of("es", Value::Null));
+    assert_eq!(undated, refused(401, "unknown_key"), "it was there when the issuer was asked");
+    // What was issued since may be signed with a key that came since.
+    for (issued, expected) in [
+        (json!(NOW - 60), refused(401, "unknown_key")),
+        (json!(NOW + 10), refused(401, "unknown_key")),
+        (json!(NOW + 11), unavailable(26)),
+        (json!(NOW + 14), unavailable(26)),
+        (Value::Null, unavailable(26)),
+    ] {
+        assert_eq!(site.first(&of("es", issued.clone())), expected, "{issued}");
+    }
+    assert!(site.is_quiet(), "nobody asks");
+    site.pass(26 * SECOND);
+    let mut waited = Waited::default();
+    let token = of("es", json!(NOW + 14));
+    assert_eq!(site.send(&mut waited, &token), Came::Waits);
+    site.fetch(&[mint::p256_jwk()]);
+    assert_eq!(site.send(&mut waited, &token), Came::Admitted);
+    // Without an id, a bad signature may be that of a key that came since.
+    let anonymous = |issued: i64| {
+        let claims = mint::claims(json!({"exp": NOW + 3_600, "nbf": null, "iat": issued}));
+        let header = json!({"alg": "ES256"}).to_string();
+        let token = mint::signed_as("es", &header, &claims.to_string());
+        format!("{}AAAA", token.strip_suffix(&token[token.len() - 4..]).unwrap())
+    };
+    site.pass(SECOND);
+    assert_eq!(site.first(&anonymous(NOW)), refused(401, "bad_signature"));
+    assert_eq!(site.first(&anonymous(NOW + 41)), unavailable(29));
+}
+
+#[test]
 fn a_flood_of_unknown_keys_causes_one_fetch_per_cooldown() {
     let site = Site::new(remote());
     site.fetch(&[mint::ed25519_jwk()]);

@@ -225,7 +225,7 @@ impl<'a> Case<'a> {
             host: self.host,
             budget: &self.policy.budget,
             now,
-            since: waited.since.unwrap_or(now),
+            since: waited.since,
         };
         let mut count = self.count.borrow_mut();
         match provider.verify(taken, &asked, &mut count) {

@@ -116,7 +116,7 @@ impl Kind for Jwt {
         };
         let times = issuer_keys::Times {
             now: asked.now,
-            since: asked.since,
+            since: asked.since.unwrap_or(asked.now),
             issued: &|| Claims::parse(&Jws::parse(&taken.secret).ok()?.payload).ok()?.issued(),
         };
         self.keys.check(asked.host, &times, may_be_new, |sets| {

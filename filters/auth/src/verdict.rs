@@ -65,8 +65,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) budget: &'a Budget,
     /// Since the Unix epoch.
     pub(crate) now: Duration,
-    /// When the request came, or began to wait: the credential is no younger.
-    pub(crate) since: Duration,
+    /// Since when the request has waited; `None`: it is judged for the first time.
+    pub(crate) since: Option<Duration>,
 }
 
 impl Asked<'_> {

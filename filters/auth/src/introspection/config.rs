@@ -16,7 +16,8 @@ postern_core::config! {
     /// answer is remembered for all workers. The identity gets `sub` (else
     /// `username`), `client_id`, `scope`, `plan`, `jti`.
     ///
-    /// A token is refused if the answer says `active: false`. Everything else
+    /// A token is refused if the answer says `active: false`, and before the
+    /// answer's `nbf`, with 30 s for a clock that differs. Everything else
     /// that is no whole answer, such as a 5xx, a 4xx, JSON that is broken, empty
     /// or names a member twice, or none in time, means that the token cannot be
     /// checked now: 503 with `retry-after`, never 401. About such a token the

@@ -17,6 +17,10 @@ use crate::reason::Reason;
 /// The longest answer in bytes.
 const MAX_ANSWER: usize = 65_536;
 
+/// By how many seconds the service's clock may differ, for `nbf`: many write when
+/// the token was issued there.
+const LEEWAY: i64 = 30;
+
 /// The longest id that the name of a credential holds.
 const MAX_ID: usize = 64;
 
@@ -38,8 +42,9 @@ pub(super) struct Expected {
 pub(super) enum Meaning {
     /// It is good.
     Active(Box<Checked>),
-    /// It is not, or not for this API.
-    Refused(Reason),
+    /// It is not, or not for this API; not before `until`, in seconds since the
+    /// Unix epoch, if it is too early.
+    Refused { reason: Reason, until: Option<i64> },
 }
 
 /// Why an answer says nothing. Holds nothing of it.
@@ -94,12 +99,15 @@ impl Expected {
         let said = Said(strict_object(body).ok_or(Broken::NotAnObject)?);
         match said.0.get("active").map(|node| &node.value) {
             Some(Value::Bool(true)) => {}
-            Some(Value::Bool(false)) => return Ok(Meaning::Refused(Reason::Inactive)),
+            Some(Value::Bool(false)) => {
+                return Ok(Meaning::Refused { reason: Reason::Inactive, until: None });
+            }
             _ => return Err(Broken::Active),
         }
         Ok(match self.token(&said, now)? {
             Ok(checked) => Meaning::Active(Box::new(checked)),
-            Err(reason) => Meaning::Refused(reason),
+            Err(reason @ Reason::NotYetValid) => Meaning::Refused { reason, until: said.starts()? },
+            Err(reason) => Meaning::Refused { reason, until: None },
         })
     }
 
@@ -107,6 +115,7 @@ impl Expected {
     fn token(&self, said: &Said, now: i64) -> Result<Result<Checked, Reason>, Broken> {
         let expires = said.date("exp")?;
         let issued = said.date("iat")?;
+        let starts = said.starts()?;
         let issuer = said.text("iss")?;
         let id = said.text("jti")?;
         for name in ["sub", "username", "client_id", "plan"] {
@@ -118,6 +127,8 @@ impl Expected {
         let used_as = said.text("token_use")?;
         let refused = if expires.is_some_and(|at| now >= at) {
             Some(Reason::Expired)
+        } else if starts.is_some_and(|at| now < at) {
+            Some(Reason::NotYetValid)
         } else if self.issuer.as_deref().is_some_and(|expected| issuer != Some(expected)) {
             Some(Reason::Issuer)
         } else if !self.audiences.is_empty()
@@ -198,6 +209,11 @@ impl Said {
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(_) => Err(Broken::Member(name)),
         }
+    }
+
+    /// From when on it is good.
+    fn starts(&self) -> Result<Option<i64>, Broken> {
+        Ok(self.date("nbf")?.map(|at| at.saturating_sub(LEEWAY)))
     }
 
     /// Whole seconds, not negative.

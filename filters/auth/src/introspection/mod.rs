@@ -41,8 +41,8 @@ use crate::reason::Reason;
 use crate::remote::millis;
 use crate::verdict::{Asked, Kind, Known, Verdict};
 
-/// How often the shared table is looked at while somebody waits for another
-/// worker's question.
+/// How often one number in the shared data is looked at while somebody waits for
+/// another worker's question: the proxy has no call from one VM to another.
 const POLL: Duration = Duration::from_millis(5);
 
 /// How often what was counted is told.
@@ -63,8 +63,8 @@ mod counter {
     pub(super) const TURNED_AWAY: usize = 7;
 }
 
-/// Answers taken from a cache; questions; requests that waited for the question
-/// of another; what became of the questions; requests that an old answer served;
+/// Requests that an answer was there for; questions; requests that waited for the
+/// question of another; what became of the questions; requests that an old answer served;
 /// requests over a bound, or while the service was left alone.
 const METRICS: [&str; 8] = [
     "introspection.cached",
@@ -137,17 +137,19 @@ impl Introspection {
     }
 
     /// What is known of a token; or a question about it is opened.
-    fn judge(&self, text: &[u8], host: &dyn Host) -> Verdict {
+    /// `since`: the request has waited since then, and is counted already.
+    fn judge(&self, text: &[u8], host: &dyn Host, since: Option<Duration>) -> Verdict {
         let now = millis(host.now());
+        let is_new = since.is_none();
         let token = self.shared.fingerprint(host, &self.scope, text);
         let state = &mut *self.state.borrow_mut();
         if let Some(verdict) = state.remembered(&token, now) {
-            state.counts.push(counter::CACHED);
+            state.counts.extend(is_new.then_some(counter::CACHED));
             return verdict;
         }
         if state.flights.contains_key(&token) {
-            state.counts.push(counter::JOINED);
-            return self.wait(&token, state);
+            state.counts.extend(is_new.then_some(counter::JOINED));
+            return self.wait(&token, state, since, now);
         }
         let open = state.asking();
         let may_ask = open < self.max_questions
@@ -158,37 +160,53 @@ impl Introspection {
             match self.shared.claim(host, &token, now, lapses) {
                 Claim::Answered(seen) => {
                     if let Some(verdict) = adopt(&token, &seen, state, now) {
-                        state.counts.push(counter::CACHED);
+                        state.counts.extend(is_new.then_some(counter::CACHED));
                         return verdict;
                     }
                     Stage::Planned
                 }
-                Claim::Theirs(_) => Stage::Followed,
+                Claim::Theirs(until) => Stage::Followed { until },
                 Claim::Mine | Claim::Alone => Stage::Planned,
             }
         } else {
             let seen = self.shared.look(host, &token, now);
             if let Some(verdict) = adopt(&token, &seen, state, now) {
-                state.counts.push(counter::CACHED);
+                state.counts.extend(is_new.then_some(counter::CACHED));
                 return verdict;
             }
             state.counts.push(counter::TURNED_AWAY);
             return state.unavailable(&token, now);
         };
-        if stage == Stage::Followed {
+        if is_new && stage.is_followed(|_| true) {
             state.counts.push(counter::JOINED);
         }
         state.open(token, text, stage);
-        self.wait(&token, state)
+        self.wait(&token, state, since, now)
     }
 
-    fn wait(&self, token: &Fingerprint, state: &mut State) -> Verdict {
-        if let Some(verdict) = state.join(token, self.max_waiting) {
-            return verdict;
+    /// The request waits for a question that is open.
+    fn wait(
+        &self,
+        token: &Fingerprint,
+        state: &mut State,
+        since: Option<Duration>,
+        now: u64,
+    ) -> Verdict {
+        let patience = self.timeout.saturating_add(LAPSE.saturating_mul(2));
+        match since {
+            Some(since) if now >= millis(since).saturating_add(patience) => {
+                return state.unavailable(token, now);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(verdict) = state.join(token, self.max_waiting) {
+                    return verdict;
+                }
+            }
         }
         let key = state.flights.get(token).map_or(0, |flight| u64::from(flight.key));
-        let longest = self.timeout.saturating_add(LAPSE.saturating_mul(2));
-        Verdict::Wait { key, at_most: Duration::from_millis(longest), or: UNAVAILABLE }
+        let at_most = Duration::from_millis(patience);
+        Verdict::Wait { key, at_most, or: UNAVAILABLE }
     }
 }
 
@@ -201,7 +219,7 @@ impl Kind for Introspection {
         if !token.starts_with(&self.prefix) || !self.jwts && looks_like_jwt(token) {
             return Reason::Kind.into();
         }
-        self.judge(token, asked.host)
+        self.judge(token, asked.host, asked.since)
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -217,8 +235,7 @@ impl Kind for Introspection {
             work.merge(self.settle(host, state, &token, now, Err(Broken::NoAnswer)));
         }
         work.count.append(&mut state.counts);
-        let follows = state.flights.values().any(|flight| flight.stage == Stage::Followed);
-        work.again = Some(if follows { POLL } else { RESTING });
+        work.again = Some(if state.follows() { POLL } else { RESTING });
         work
     }
 

@@ -92,6 +92,7 @@ impl Shared {
             slot.put(*token, entry.clone());
             Ok::<(), ()>(())
         });
+        ring(host);
     }
 
     /// Ends the claim without an answer.
@@ -100,6 +101,13 @@ impl Shared {
             slot.forget(token);
             Ok::<(), ()>(())
         });
+        ring(host);
+    }
+
+    /// A number that changes after each change of what those who follow look for;
+    /// `None`: it cannot be read.
+    pub(super) fn bell(&self, host: &dyn Host) -> Option<u64> {
+        rung(&host.load(&bell()))
     }
 
     /// `None`: the shared data cannot be read or written.
@@ -129,6 +137,30 @@ impl Shared {
         }
         None
     }
+}
+
+/// One look shows all who follow, whatever they wait for, whether there is
+/// something to see. If another worker rings at the same time, that is enough:
+/// it wrote after this one's change.
+fn ring(host: &dyn Host) {
+    let seen = host.load(&bell());
+    if let Some(times) = rung(&seen) {
+        let _ = host.store(&bell(), &times.wrapping_add(1).to_le_bytes(), &seen);
+    }
+}
+
+fn rung(stored: &Stored) -> Option<u64> {
+    match stored {
+        Stored::Value(bytes, _) => {
+            Some(bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
+        }
+        Stored::Absent => Some(0),
+        Stored::Unavailable => None,
+    }
+}
+
+fn bell() -> String {
+    format!("{PREFIX}/bell")
 }
 
 fn key(token: &Fingerprint) -> String {

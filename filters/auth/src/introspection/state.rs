@@ -29,6 +29,8 @@ pub(super) struct State {
     /// Requests that wait for them.
     pub(super) waiting: usize,
     pub(super) circuit: Circuit,
+    /// How often other workers had been answered when those who follow looked last.
+    pub(super) heard: Option<u64>,
     /// Counted since the last tick.
     pub(super) counts: Vec<usize>,
     /// When a failure may be logged again; 0: none was.
@@ -77,8 +79,15 @@ pub(super) enum Stage {
     Planned,
     /// It was asked then.
     Asked(u64),
-    /// Another worker asks.
-    Followed,
+    /// Another worker asks; its claim lapses then.
+    Followed { until: u64 },
+}
+
+impl Stage {
+    /// Does another worker ask, with a claim that ends at a time like this?
+    pub(super) fn is_followed(self, ending: impl Fn(u64) -> bool) -> bool {
+        matches!(self, Stage::Followed { until } if ending(until))
+    }
 }
 
 impl State {
@@ -91,6 +100,7 @@ impl State {
             flights: HashMap::new(),
             waiting: 0,
             circuit: Circuit::default(),
+            heard: None,
             counts: Vec::new(),
             quiet_until: 0,
             last_key: 0,
@@ -157,6 +167,9 @@ impl State {
 
     /// Opens a question.
     pub(super) fn open(&mut self, token: Fingerprint, text: &[u8], stage: Stage) {
+        if stage.is_followed(|_| true) {
+            self.heard = None;
+        }
         self.last_key = self.last_key.wrapping_add(1);
         let flight = Flight { key: self.last_key, stage, token: text.to_vec(), waiting: 0 };
         self.flights.insert(token, flight);
@@ -171,6 +184,11 @@ impl State {
 
     /// Questions that this worker asks.
     pub(super) fn asking(&self) -> usize {
-        self.flights.values().filter(|flight| flight.stage != Stage::Followed).count()
+        self.flights.values().filter(|flight| !flight.stage.is_followed(|_| true)).count()
+    }
+
+    /// Does any request wait for another worker's question?
+    pub(super) fn follows(&self) -> bool {
+        self.flights.values().any(|flight| flight.stage.is_followed(|_| true))
     }
 }

@@ -22,13 +22,25 @@ const PAUSE: u64 = 1_000;
 /// A line in the log for failures at most once in so many milliseconds.
 const QUIET: u64 = 30_000;
 
+fn milliseconds(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
+}
+
 impl Introspection {
-    /// Those who follow another worker's question look whether it is answered.
+    /// Those who follow another worker's question look whether it is answered: if
+    /// any was since they last looked, or the claim has lapsed.
     pub(super) fn follow(&self, host: &dyn Host, state: &mut State, now: u64, work: &mut Work) {
+        if !state.follows() {
+            return;
+        }
+        // Heard before they look: an answer after that rings once more.
+        let bell = self.shared.bell(host);
+        let rang = bell.is_none() || bell != state.heard;
+        state.heard = bell;
         let followed: Vec<Fingerprint> = state
             .flights
             .iter()
-            .filter(|(_, flight)| flight.stage == Stage::Followed)
+            .filter(|(_, flight)| flight.stage.is_followed(|until| rang || now >= until))
             .map(|(token, _)| *token)
             .collect();
         for token in followed {
@@ -38,15 +50,21 @@ impl Introspection {
                 work.wake.extend(state.close(&token));
                 continue;
             }
-            if seen.claimed.is_some() {
-                continue;
-            }
-            // Whoever asked is gone.
-            let lapses = now.saturating_add(self.timeout).saturating_add(LAPSE);
-            if matches!(self.shared.claim(host, &token, now, lapses), Claim::Mine | Claim::Alone)
-                && let Some(flight) = state.flights.get_mut(&token)
-            {
-                flight.stage = Stage::Planned;
+            let stage = match seen.claimed {
+                Some(until) => Stage::Followed { until },
+                // Whoever asked is gone.
+                None => {
+                    let lapses = now.saturating_add(self.timeout).saturating_add(LAPSE);
+                    match self.shared.claim(host, &token, now, lapses) {
+                        Claim::Mine | Claim::Alone => Stage::Planned,
+                        Claim::Theirs(until) => Stage::Followed { until },
+                        // It is seen at the next tick.
+                        Claim::Answered(_) => Stage::Followed { until: now },
+                    }
+                }
+            };
+            if let Some(flight) = state.flights.get_mut(&token) {
+                flight.stage = stage;
             }
         }
     }
@@ -69,7 +87,7 @@ impl Introspection {
                         lost.push(*token);
                     }
                 }
-                Stage::Followed => {}
+                Stage::Followed { .. } => {}
             }
         }
         lost
@@ -89,9 +107,7 @@ impl Introspection {
         match said {
             Ok(Meaning::Active(checked)) => {
                 work.count.push(counter::ACTIVE);
-                let end = checked
-                    .expires
-                    .map_or(u64::MAX, |at| u64::try_from(at).unwrap_or(0).saturating_mul(1_000));
+                let end = checked.expires.map_or(u64::MAX, milliseconds);
                 let fresh = asked.saturating_add(self.ttl).min(end);
                 let keep = fresh.saturating_add(self.stale).min(end);
                 match essentials::write(&checked).filter(|text| text.len() <= MAX_TEXT) {
@@ -104,9 +120,10 @@ impl Introspection {
                 let known = Rc::new(Known::new(*checked));
                 state.put_good(*token, Good { known, asked, fresh, keep });
             }
-            Ok(Meaning::Refused(reason)) => {
+            Ok(Meaning::Refused { reason, until: end }) => {
                 work.count.push(counter::REFUSED);
-                let until = asked.saturating_add(self.negative_ttl);
+                let end = end.map_or(u64::MAX, milliseconds);
+                let until = asked.saturating_add(self.negative_ttl).min(end);
                 // As long as a worker may have a good answer from before.
                 let old = if self.stale > 0 { self.ttl.saturating_add(self.stale) } else { 0 };
                 let keep = until.max(asked.saturating_add(old));

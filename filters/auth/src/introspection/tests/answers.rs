@@ -15,7 +15,7 @@ fn after(provider: &Introspection, reply: &Answer) -> (Verdict, Vec<String>) {
     assert_eq!(work.ask.len(), 1);
     let work = answer(provider, work.ask[0].id, reply, &host);
     assert_eq!(work.wake, [1]);
-    (provider.judge(b"t", &host), work.log)
+    (provider.judge(b"t", &host, None), work.log)
 }
 
 #[track_caller]
@@ -158,6 +158,12 @@ fn tokens_that_are_not_good_are_refused() {
     for bound in [r#""cnf":{"jkt":"x"}"#, r#""token_type":"DPoP""#] {
         check(&none, &format!(r#"{{"active":true,"sub":"a",{bound}}}"#), "401 bound_token");
     }
+    check(&none, &format!(r#"{{"active":true,"sub":"a","nbf":{}}}"#, NOW + 30), "a");
+    check(
+        &none,
+        &format!(r#"{{"active":true,"sub":"a","nbf":{}}}"#, NOW + 31),
+        "401 not_yet_valid",
+    );
     let issuer = json!({"issuer": "https://id.example.com"});
     check(&issuer, r#"{"active":true,"sub":"a"}"#, "401 unknown_issuer");
     check(&issuer, r#"{"active":true,"sub":"a","iss":"x"}"#, "401 unknown_issuer");
@@ -167,6 +173,23 @@ fn tokens_that_are_not_good_are_refused() {
     check(&audience, r#"{"active":true,"sub":"a","aud":["a"]}"#, "401 wrong_audience");
     check(&audience, r#"{"active":true,"sub":"a","aud":["a","c"]}"#, "a");
     check(&audience, r#"{"active":true,"sub":"a","aud":"b"}"#, "a");
+}
+
+#[test]
+fn a_token_that_is_not_valid_yet_is_asked_about_again_when_it_is() {
+    let (vm, other, host) = (provider(&json!({})), provider(&json!({})), host());
+    judge(&vm, "t", &host);
+    let id = tick(&vm, &host).ask[0].id;
+    let body = json!({"active": true, "sub": "zoe", "nbf": NOW + 33}).to_string();
+    answer(&vm, id, &response(200, &body), &host);
+    host.set_now(std::time::Duration::from_millis(NOW * 1_000 + 2_999));
+    for vm in [&vm, &other] {
+        assert_eq!(judge(vm, "t", &host), "401 not_yet_valid");
+    }
+    host.set_now(std::time::Duration::from_secs(NOW + 3));
+    for vm in [&vm, &other] {
+        assert!(judge(vm, "t", &host).starts_with("wait"));
+    }
 }
 
 #[test]
@@ -196,6 +219,7 @@ fn a_broken_answer_refuses_nobody_and_admits_nobody() {
         (r#"{"active":true,"sub":"a","exp":"1"}"#, "an answer whose `exp` has the wrong type"),
         (r#"{"active":true,"sub":"a","exp":1.5}"#, "an answer whose `exp` has the wrong type"),
         (r#"{"active":true,"sub":"a","exp":-1}"#, "an answer whose `exp` has the wrong type"),
+        (r#"{"active":true,"sub":"a","nbf":"1"}"#, "an answer whose `nbf` has the wrong type"),
         (r#"{"active":true,"sub":"a","scope":1}"#, "an answer whose `scope` has the wrong type"),
         (r#"{"active":true,"sub":"a","scope":[1]}"#, "an answer whose `scope` has the wrong type"),
         (r#"{"active":true,"sub":"a","aud":{}}"#, "an answer whose `aud` has the wrong type"),

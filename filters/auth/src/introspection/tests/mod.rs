@@ -104,7 +104,14 @@ fn said(verdict: &Verdict) -> String {
 
 /// What a token is worth now.
 fn judge(provider: &Introspection, token: &str, host: &FakeHost) -> String {
-    said(&provider.judge(token.as_bytes(), host))
+    said(&provider.judge(token.as_bytes(), host, None))
+}
+
+/// What it is worth for a request that waits since that many milliseconds.
+fn judge_again(provider: &Introspection, token: &str, host: &FakeHost, since: u64) -> String {
+    use postern_core::Host as _;
+    let since = host.now() - Duration::from_millis(since);
+    said(&provider.judge(token.as_bytes(), host, Some(since)))
 }
 
 /// Counters of a piece of work, in order.

@@ -1,12 +1,16 @@
 //! One question per token, within a VM and across VMs.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use postern_core::Answer;
-use postern_core::fake::{FakeHost, Fault};
+use postern_core::fake::{FakeHost, Fault, Interleaved};
 use serde_json::json;
 
-use super::{NOW, active, answer, counted, host, inactive, judge, provider, response, tick};
+use super::{
+    NOW, active, answer, counted, host, inactive, judge, judge_again, provider, response, tick,
+};
+use crate::verdict::Kind;
 
 fn at(host: &FakeHost, milliseconds: u64) {
     host.set_now(Duration::from_millis(NOW * 1_000 + milliseconds));
@@ -34,6 +38,64 @@ fn requests_of_a_vm_share_a_question_and_its_answer() {
     // An answer that comes twice, or to nothing.
     assert!(answer(&vm, 1, &inactive(), &host).is_nothing());
     assert_eq!(judge(&vm, "a", &host), "zoe");
+}
+
+#[test]
+fn a_request_is_counted_once() {
+    let (vm, host) = (provider(&json!({})), host());
+    for _ in 0..3 {
+        judge(&vm, "a", &host);
+    }
+    assert_eq!(counted(&tick(&vm, &host)), ["asked", "joined", "joined"]);
+    at(&host, 2_499);
+    assert_eq!(judge_again(&vm, "a", &host, 2_499), "wait 1", "woken for something else");
+    at(&host, 2_500);
+    assert_eq!(judge_again(&vm, "a", &host, 2_500), "503", "its time is over");
+    assert_eq!(vm.state.borrow().waiting, 3);
+    assert_eq!(counted(&tick(&vm, &host)), [""; 0]);
+    answer(&vm, 1, &active("zoe"), &host);
+    for _ in 0..2 {
+        assert_eq!(judge_again(&vm, "a", &host, 2_501), "zoe");
+    }
+    assert_eq!(counted(&tick(&vm, &host)), [""; 0], "they waited for it");
+    assert_eq!(judge(&vm, "a", &host), "zoe");
+    assert_eq!(counted(&tick(&vm, &host)), ["cached"]);
+}
+
+/// Looking for each of them would take a good part of a worker's time.
+#[test]
+fn those_who_wait_for_other_workers_cost_one_look_until_something_is_answered() {
+    let host = host();
+    let [asks, follows] = [(); 2].map(|()| provider(&json!({})));
+    for n in 0..60 {
+        judge(&asks, &format!("t{n}"), &host);
+        judge(&follows, &format!("t{n}"), &host);
+    }
+    tick(&asks, &host);
+    let look = |at_time: u64| {
+        at(&host, at_time);
+        let looks = Cell::new(0);
+        let counting = Interleaved::new(&host, || looks.set(looks.get() + 1));
+        let work = Kind::tick(&follows, &counting);
+        assert!(work.ask.is_empty());
+        drop(counting);
+        (looks.get(), work.wake)
+    };
+    assert_eq!(look(5).0, 61, "each once");
+    assert_eq!(look(10), (1, vec![]));
+    answer(&asks, 7, &active("zoe"), &host);
+    assert_eq!(look(15), (61, vec![7]));
+    assert_eq!(look(20), (1, vec![]));
+    // One that is answered in a form that cannot be told is asked for here.
+    let long = json!({"active": true, "sub": "zoe", "scope": "s ".repeat(2_000)}).to_string();
+    answer(&asks, 8, &response(200, &long), &host);
+    at(&host, 25);
+    assert_eq!(tick(&follows, &host).ask.len(), 1);
+    // Whoever asked is gone: the claims lapse.
+    at(&host, 2_249);
+    assert!(tick(&follows, &host).ask.is_empty());
+    at(&host, 2_250);
+    assert!(tick(&follows, &host).ask.len() > 20, "as far as they stood there");
 }
 
 #[test]
@@ -297,5 +359,5 @@ fn a_flood_of_bad_tokens_costs_no_good_one() {
     }
     assert_eq!(judge(&vm, "good", &host), "zoe");
     assert_eq!(judge(&provider(&small), "good", &host), "zoe", "in the shared table");
-    assert!(host.shared_len() <= 2_049, "slots and the secret");
+    assert!(host.shared_len() <= 2_050, "slots, the secret and the bell");
 }

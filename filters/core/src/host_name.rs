@@ -2,7 +2,9 @@
 
 /// The host that `:authority` names: lower case, without port and trailing
 /// dot. `None` when it is absent, empty or neither a name nor an address: a
-/// proxy joins two `Host` headers into one value with a comma, for example.
+/// proxy joins two `Host` headers into one value with a comma, for example. A
+/// name has no empty part: with a second dot at its end it would be another
+/// name to whoever takes one off, and no rule's.
 #[must_use]
 pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
     let text = std::str::from_utf8(authority?).ok()?;
@@ -10,13 +12,15 @@ pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((literal, port)) => {
             let good = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
-            (Some(format!("[{literal}]")).filter(|_| literal.bytes().all(good)), port)
+            let good = !literal.is_empty() && literal.bytes().all(good);
+            (good.then(|| format!("[{literal}]")), port)
         }
         None => {
             let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+            let good = |b: u8| b.is_ascii_alphanumeric() || b"-_~".contains(&b);
             let name = name.strip_suffix('.').unwrap_or(name);
-            (Some(name.to_owned()).filter(|n| !n.is_empty() && n.bytes().all(good)), port)
+            let good = name.split('.').all(|part| !part.is_empty() && part.bytes().all(good));
+            (good.then(|| name.to_owned()), port)
         }
     };
     let port_is_good = match port.strip_prefix(':') {
@@ -38,10 +42,30 @@ mod tests {
             assert_eq!(host_of(Some(same.as_bytes())).as_deref(), Some("api.example.com"));
         }
         assert_eq!(host_of(Some(b"[::1]:80")).as_deref(), Some("[::1]"));
-        for none in
-            [&b""[..], b":80", b".", b"\xff", b"a,b", b"user@a", b"a b", b"a:b", b"[::1", b"[x]"]
-        {
+        for none in [
+            &b""[..],
+            b":80",
+            b".",
+            b"\xff",
+            b"a,b",
+            b"user@a",
+            b"a b",
+            b"a:b",
+            b"[::1",
+            b"[x]",
+            b"[]",
+        ] {
             assert_eq!(host_of(Some(none)), None);
+        }
+    }
+
+    /// Fuzzing found that one dot was taken off `a..` and the other left: `a.` is no
+    /// name that a rule has, so a rule for `a` did not see the request, while an
+    /// upstream, or a second reading, takes it for `a`.
+    #[test]
+    fn a_name_has_no_empty_part() {
+        for none in ["api.example.com..", "api.example.com...", "..", ".a", "a..b", "a..:80"] {
+            assert_eq!(host_of(Some(none.as_bytes())), None, "{none}");
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod digest;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod filter;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod grammar;
 pub mod headers;
 pub mod host;

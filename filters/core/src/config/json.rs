@@ -104,6 +104,16 @@ mod tests {
         assert_eq!(node.to_json(), r#"{"b":1,"a":[null,true,1.5,"x"],"b":2}"#);
     }
 
+    /// Fuzzing found that the last digit of such numbers changed with each reading,
+    /// so that a claim or a body came out as another than it went in: serde_json
+    /// rounds correctly only if it is told to.
+    #[test]
+    fn a_number_is_written_as_it_was_read() {
+        for text in ["[1.8446744071674407e+19]", "[1.1844674407370957e+20]"] {
+            assert_eq!(parse_json(text.as_bytes()).unwrap().to_json(), text);
+        }
+    }
+
     #[test]
     fn broken_text_is_named_by_its_place_without_its_content() {
         let errors = parse_json(b"{\"a\":\n sekret}").unwrap_err();

@@ -24,7 +24,10 @@ postern_core::config! {
     /// in a certificate Envoy shows the first URI and the first DNS name.
     ///
     /// The listener has to verify (`trust_chain_verification:
-    /// VERIFY_TRUST_CHAIN` with a `trusted_ca`): `postern check` sees to it. The
+    /// VERIFY_TRUST_CHAIN` with a `trusted_ca`). Envoy looks at a certificate in
+    /// the handshake only: connections have to end (`max_connection_duration`,
+    /// an hour at most), and sessions may not be resumed. `postern check` sees to
+    /// it. The
     /// connection is that of the next hop: behind a proxy that ends TLS it is
     /// the proxy's, since `x-forwarded-client-cert` is never read.
     pub struct CertificateConfig {

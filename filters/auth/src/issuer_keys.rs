@@ -75,23 +75,11 @@ impl Form for KeyForm {
 }
 
 /// The times of a check.
-pub(crate) struct Times<'a> {
+pub(crate) struct Times {
     /// Now, since the Unix epoch.
     pub(crate) now: Duration,
     /// When the credential was here already.
     pub(crate) since: Duration,
-    /// When it says that it was issued, in seconds since the Unix epoch.
-    pub(crate) issued: &'a dyn Fn() -> Option<i64>,
-}
-
-impl Times<'_> {
-    /// Was the credential there at that time? No key that came later signed it
-    /// then. Nobody but its signer can say when it was issued, so a stranger may
-    /// lie; an honest one's word is all that is needed here.
-    fn existed_at(&self, time: Duration) -> bool {
-        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        self.since <= time || (self.issued)().is_some_and(|issued| issued <= seconds)
-    }
 }
 
 /// The one thing that requests of a provider of tokens wait for.
@@ -113,11 +101,13 @@ impl IssuerKeys {
 
     /// Checks a credential with the sets that serve. If it may be signed with a
     /// key that is not in them, the issuer may have published that since.
+    /// `says_so`: does it say itself that its key may have come after this time?
     pub(crate) fn check(
         &self,
         host: &dyn Host,
-        times: &Times<'_>,
+        times: &Times,
         may_be_new: impl Fn(Reason) -> bool,
+        says_so: impl Fn(Duration, &[&KeySet]) -> bool,
         attempt: impl Fn(&[&KeySet]) -> Result<Checked, Failure>,
     ) -> Verdict {
         let with = |set: Option<&KeySet>| attempt(&[&self.secrets, set.unwrap_or(&self.pinned)]);
@@ -151,10 +141,16 @@ impl IssuerKeys {
                 at_most: published.patience(),
                 or: unavailable(retry_after),
             },
-            Lack::Recent { asked_at, .. } if times.existed_at(asked_at) => reason.into(),
-            Lack::Recent { retry_after, .. } | Lack::Unavailable(retry_after) => {
+            Lack::Recent { asked_at, retry_after } => {
+                let set = looked.or(known);
+                let sets = [&self.secrets, set.as_deref().unwrap_or(&self.pinned)];
+                // The issuer was asked when it was here already.
+                if times.since <= asked_at || !says_so(asked_at, &sets) {
+                    return reason.into();
+                }
                 Verdict::Unavailable(unavailable(retry_after))
             }
+            Lack::Unavailable(retry_after) => Verdict::Unavailable(unavailable(retry_after)),
         }
     }
 

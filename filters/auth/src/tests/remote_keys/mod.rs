@@ -222,16 +222,21 @@ fn a_key_that_comes_within_the_cooldown_is_not_called_bad() {
     assert_eq!(site.send(&mut waited, &token), Came::Waits);
     site.fetch(&[mint::p256_jwk()]);
     assert_eq!(site.send(&mut waited, &token), Came::Admitted);
-    // Without an id, a bad signature may be that of a key that came since.
-    let anonymous = |issued: i64| {
-        let claims = mint::claims(json!({"exp": NOW + 3_600, "nbf": null, "iat": issued}));
-        let header = json!({"alg": "ES256"}).to_string();
-        let token = mint::signed_as("es", &header, &claims.to_string());
-        format!("{}AAAA", token.strip_suffix(&token[token.len() - 4..]).unwrap())
-    };
+    // What names no key, or a known one, or one that no issuer publishes, is bad,
+    // however young it is.
     site.pass(SECOND);
-    assert_eq!(site.first(&anonymous(NOW)), refused(401, "bad_signature"));
-    assert_eq!(site.first(&anonymous(NOW + 41)), unavailable(29));
+    let young = mint::claims(json!({"exp": NOW + 3_600, "nbf": null, "iat": NOW + 41}));
+    for (header, code) in [
+        (json!({"alg": "ES256", "kid": "new"}), None),
+        (json!({"alg": "ES256"}), Some("bad_signature")),
+        (json!({"alg": "EdDSA"}), Some("unknown_key")),
+        (json!({"alg": "EdDSA", "kid": "es"}), Some("unknown_key")),
+        (json!({"alg": "HS256", "kid": "new"}), Some("unknown_key")),
+    ] {
+        let token = mint::signed_as("ed", &header.to_string(), &young.to_string());
+        let expected = code.map_or(unavailable(29), |code| refused(401, code));
+        assert_eq!(site.first(&token), expected, "{header}");
+    }
 }
 
 #[test]

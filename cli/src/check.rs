@@ -10,7 +10,6 @@ use crate::clusters;
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
 use crate::routes;
-use crate::yaml;
 
 /// What was found to be good.
 #[derive(Debug, Default)]
@@ -100,11 +99,11 @@ fn expand(path: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
 /// The names of a bootstrap's clusters, where all of them are known.
 fn clusters_of(file: &Path) -> Option<BTreeSet<String>> {
     let text = std::fs::read_to_string(file).ok()?;
-    clusters::of_bootstrap(&yaml::parse(&text).ok()?)
+    clusters::of_bootstrap(&bootstrap::parse(&text).ok()?)
 }
 
 /// A file that is no YAML at all is left to those who say why.
 fn is_bootstrap(file: &Path) -> bool {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    yaml::parse(&text).is_ok_and(|node| bootstrap::is_bootstrap(&node))
+    bootstrap::parse(&text).is_ok_and(|node| bootstrap::is_bootstrap(&node))
 }

@@ -135,6 +135,12 @@ impl Tls {
     pub fn protocol(&self) -> Option<&str> {
         self.stream.conn.alpn_protocol().and_then(|p| std::str::from_utf8(p).ok())
     }
+
+    /// Does it go on from an earlier one, without a look at the certificates?
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
 }
 
 impl Read for Tls {

@@ -34,6 +34,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("tls::alpn_picks_the_protocol", tls::alpn),
     ("tls::old_clients_are_answered_not_redirected", tls::old_clients),
     ("tls::a_client_certificate_has_to_be_verified", tls::client_certificates),
+    ("tls::no_session_is_resumed", tls::sessions),
     ("tls::what_a_client_says_of_its_certificate_goes_nowhere", tls::forwarded_certificate),
     ("tls::versions_below_1_2_are_refused", tls::versions),
     ("tls::a_handshake_has_a_deadline", tls::handshake_deadline),

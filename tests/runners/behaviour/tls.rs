@@ -210,6 +210,21 @@ pub(super) fn client_certificates(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
+/// Envoy would not look at the certificate then, whether it ran out or not.
+pub(super) fn sessions(stage: &Stage) -> Result<(), String> {
+    let (gateway, to) = (&stage.gateway, stage.gateway.tls());
+    let own = Identity::read(&gateway.run, "partner")?;
+    for version in [&TLS13, &TLS12] {
+        let ca = gateway.run.join("ca.pem");
+        let client = Client::new(&ca, Some(&own), &["http/1.1"], &[version])?;
+        // With the answer come the tickets, if any.
+        same("first", 200, client.send(to, &Wire::get(HOST, PUBLIC, &[]), PATIENCE)?.status)?;
+        let second = client.open(to, PATIENCE)?;
+        same(&format!("{:?} is resumed", version.version), false, second.is_resumed())?;
+    }
+    Ok(())
+}
+
 /// Neither what a client says nor what the gateway knows: identity comes from
 /// `auth` alone.
 pub(super) fn forwarded_certificate(stage: &Stage) -> Result<(), String> {

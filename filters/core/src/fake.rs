@@ -105,6 +105,16 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        if self.fault.get() == Some(Fault::Unavailable) {
+            return Err(StoreError::Unavailable);
+        }
+        let mut shared = self.shared.borrow_mut();
+        let next = shared.get(key).map_or(0, |(_, cas)| *cas).wrapping_add(1);
+        shared.insert(key.to_owned(), (value.to_vec(), next));
+        Ok(())
+    }
+
     fn random(&self) -> [u8; 16] {
         let n = self.random.get();
         self.random.set(n.wrapping_add(1));
@@ -158,6 +168,10 @@ impl Host for Interleaved<'_> {
 
     fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
         self.host.store(key, value, seen)
+    }
+
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.host.put(key, value)
     }
 
     fn random(&self) -> [u8; 16] {

@@ -1,13 +1,14 @@
 //! One VM's part in fetching a document.
 
 mod flight;
+mod published;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use postern_core::digest::{hex, sha256};
-use postern_core::{Answer, Host, Metric, Stored, Work};
+use postern_core::{Answer, Host, Metric, Work};
 
 use super::config::{Settings, Source};
 use super::form::Form;
@@ -15,7 +16,7 @@ use super::state::{State, max_age, millis};
 use flight::{etag, jitter, succeeded};
 
 /// The first part of every key in the shared data. Changes with the format.
-const PREFIX: &str = "auth-remote-1";
+const PREFIX: &str = "auth-remote-2";
 
 /// Between ticks: at rest, which is how long a new version goes unnoticed; while
 /// a request waits for another worker's fetch; while a document is read.
@@ -81,6 +82,9 @@ struct Local<F: Form> {
     /// What was published is of no use here: it is asked for at once. That
     /// happens once, or two policies could go on replacing each other's.
     unusable: Option<bool>,
+    /// The body of this name is not there, seen first then: what is there belongs
+    /// to another record.
+    torn: Option<(u64, u64)>,
     /// A request wants a fetch.
     demanded: bool,
     /// Requests wait, since the record said this.
@@ -175,6 +179,7 @@ impl<F: Form> Remote<F> {
                 flights: 0,
                 tasks: 0,
                 unusable: None,
+                torn: None,
                 demanded: false,
                 waiting: None,
                 remarks: Vec::new(),
@@ -213,24 +218,6 @@ impl<F: Form> Remote<F> {
         &self.settings
     }
 
-    /// What it says, unless that is too old: no more than that was known at the
-    /// last tick.
-    pub(crate) fn current(&self, now: Duration) -> Option<Rc<F::Value>> {
-        let local = self.local.borrow();
-        let current = local.current.as_ref()?;
-        let until = State::serves_until(current.confirmed_at, &self.settings);
-        (millis(now) < until).then(|| Rc::clone(&current.value))
-    }
-
-    /// What it says, after a look at what other workers published.
-    pub(crate) fn look(&self, host: &dyn Host) -> Option<Rc<F::Value>> {
-        let mut local = self.local.borrow_mut();
-        self.load(&mut local, host);
-        self.adopt(&mut local, host);
-        drop(local);
-        self.current(host.now())
-    }
-
     /// A request needs what [`Remote::look`] did not find. It may wait, and cause
     /// a fetch.
     pub(crate) fn lacking(&self, now: Duration) -> Lack {
@@ -243,11 +230,14 @@ impl<F: Form> Remote<F> {
         if known {
             next = next.min(local.state.next_demand(now, settings));
         }
+        if local.unusable == Some(true) || local.torn.is_some() && local.state.failures == 0 {
+            next = now;
+        }
         let held = local.state.is_held(now, settings);
         let after = next.saturating_sub(now);
         let retry_after = after.div_ceil(1000).max(1);
         let patience = if known { 0 } else { millis(settings.wait) };
-        if held || after <= patience || local.unusable == Some(true) {
+        if held || after <= patience {
             local.demanded |= known && !held;
             if local.waiting.is_none() {
                 local.waiting = Some(mark(&local.state));
@@ -347,57 +337,6 @@ impl<F: Form> Remote<F> {
         // The next tick says how long the one after it may wait.
         work.again = local.flight.is_some().then_some(READING);
         Some(work)
-    }
-
-    /// Reads the record.
-    fn load(&self, local: &mut Local<F>, host: &dyn Host) -> Stored {
-        let seen = host.load(&self.record_key);
-        match &seen {
-            Stored::Value(bytes, _) => local.state = State::decode(bytes).unwrap_or_default(),
-            Stored::Absent => local.state = State::default(),
-            // Where nothing is shared each VM keeps its own record.
-            Stored::Unavailable => {}
-        }
-        seen
-    }
-
-    /// Takes over the published version, if it is a new one.
-    fn adopt(&self, local: &mut Local<F>, host: &dyn Host) {
-        let version = local.state.version;
-        if version > local.seen {
-            let Stored::Value(mut bytes, _) = host.load(&self.body_key) else { return };
-            let length = bytes.len().saturating_sub(size_of::<u64>());
-            let written = bytes.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-            // It is written before the record; so it may be newer, and is then
-            // taken once more.
-            if written < version {
-                return;
-            }
-            bytes.truncate(length);
-            local.seen = version;
-            match self.form.restore(bytes) {
-                Ok(value) => Self::replace(local, value, version),
-                Err(why) => {
-                    local.unusable.get_or_insert(true);
-                    local.remarks.push(why);
-                }
-            }
-        }
-        Self::confirm(local);
-    }
-
-    /// The record speaks of the version that this VM has: it is as young as that
-    /// says.
-    fn confirm(local: &mut Local<F>) {
-        let Local { state, current, .. } = local;
-        if let Some(current) = current.as_mut().filter(|c| c.version == state.version) {
-            current.confirmed_at = state.fetched_at;
-        }
-    }
-
-    fn replace(local: &mut Local<F>, value: F::Value, version: u64) {
-        let confirmed_at = local.state.fetched_at;
-        local.current = Some(Current { value: Rc::new(value), version, confirmed_at });
     }
 
     /// An attempt has ended, whoever made it: those who waited for it look again,

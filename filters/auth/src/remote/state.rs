@@ -16,6 +16,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct State {
     /// The published document's number; 0: there is none yet.
     pub(crate) version: u64,
+    /// The random name of its body, which ends with it: another worker may have
+    /// written over that.
+    pub(crate) body: u64,
     /// Who fetches; 0: nobody.
     pub(crate) holder: u64,
     /// Until when that is believed.
@@ -37,7 +40,7 @@ pub(crate) struct State {
 }
 
 /// The first byte of a record; changes with its shape.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 impl State {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -45,6 +48,7 @@ impl State {
         out.push(FORMAT);
         for number in [
             self.version,
+            self.body,
             self.holder,
             self.held_until,
             self.fetched_at,
@@ -70,6 +74,7 @@ impl State {
         };
         let state = State {
             version: number()?,
+            body: number()?,
             holder: number()?,
             held_until: number()?,
             fetched_at: number()?,

@@ -7,7 +7,6 @@ use postern_core::{Ask, Host, StoreError, Stored, Task, Work};
 use super::super::form::{Form, Read};
 use super::super::state::{MAX_ETAG, State, millis};
 use super::{FAILURES, FETCHES, Flight, LATER, Local, Remote, SLICES, SLOTS, TRIES, WARMED};
-
 impl<F: Form> Remote<F> {
     /// Takes the lease and asks, if a fetch is due and nobody else is at it.
     pub(super) fn fetch_if_due(
@@ -27,7 +26,8 @@ impl<F: Form> Remote<F> {
         let turn = if local.state.version > 0 && local.flights == 0 { LATER } else { 0 };
         let due = local.state.next(now, settings).saturating_add(turn) <= now
             || local.demanded
-            || local.unusable == Some(true);
+            || local.unusable == Some(true)
+            || local.is_torn(now);
         if !due || local.state.is_held(now, settings) {
             return;
         }
@@ -134,12 +134,13 @@ impl<F: Form> Remote<F> {
         let version = local.state.version.saturating_add(1);
         let body = || Rc::try_unwrap(reading.body).unwrap_or_else(|body| body.to_vec());
         let mut published = read.publish.unwrap_or_else(body);
-        published.extend_from_slice(&version.to_le_bytes());
+        published.extend_from_slice(&holder.to_le_bytes());
         // Where nothing is shared, the other VMs fetch for themselves.
         let _ = host.put(&self.body_key, &published);
         drop(published);
         let ended = self.end(local, host, |state| {
             state.version = version;
+            state.body = holder;
             state.etag.clone_from(&reading.etag);
             state.max_age = reading.max_age;
             succeeded(state, asked_at, jitter(host));

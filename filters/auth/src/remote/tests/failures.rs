@@ -1,8 +1,9 @@
 //! Servers, workers, clocks and hosts that fail.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use postern_core::fake::Fault;
+use postern_core::fake::{Fault, Interleaved};
 
 use super::super::document::Lack;
 use super::*;
@@ -39,6 +40,47 @@ fn failures_leave_what_is_there_and_are_tried_more_and_more_seldom() {
     host.set_now(at(now));
     fetched(&remote, &host, &[], "6");
     assert_eq!(value(&remote, &host), Some(6));
+}
+
+/// A worker that stalls between its look at the record and its write puts its body
+/// under the record of the one that took over.
+#[test]
+fn a_record_with_the_body_of_another_is_taken_by_nobody_and_fetched_anew() {
+    let host = FakeHost::at(START);
+    let (slow, heir) = (remote(), remote());
+    let asked = task(&slow.tick(&host, KEY));
+    let looks = Cell::new(0);
+    let stalling = Interleaved::new(&host, || {
+        looks.set(looks.get() + 1);
+        if looks.get() == 2 {
+            host.set_now(at(7));
+            fetched(&heir, &host, &[("etag", "\"six\"")], "6");
+        }
+    });
+    slow.answer(asked, &answer(200, &[], "5"), &stalling, KEY).unwrap();
+    drop(stalling);
+    assert!(looks.get() > 2);
+    assert_eq!(value(&heir, &host), Some(6));
+    let (reader, other) = (remote(), remote());
+    for vm in [&slow, &reader, &other] {
+        quiet(vm, &host);
+        assert_eq!(value(vm, &host), None, "neither is that of the record");
+        assert_eq!(vm.look(&host), None);
+        assert_eq!(vm.lacking(at(7)), Lack::Wait(1));
+    }
+    host.set_now(at(7) + Duration::from_millis(999));
+    quiet(&reader, &host);
+    // Whoever wrote it may have been about to write the record.
+    host.set_now(at(8));
+    let asked = reader.tick(&host, KEY);
+    assert_eq!(asked.ask[0].ask.headers.len(), 4, "whole");
+    quiet(&other, &host);
+    reader.answer(task(&asked), &answer(200, &[], "7"), &host, KEY).unwrap();
+    for vm in [&slow, &heir, &reader, &other] {
+        quiet(vm, &host);
+        assert_eq!(value(vm, &host), Some(7));
+    }
+    assert_eq!(host.shared_len(), 2);
 }
 
 #[test]

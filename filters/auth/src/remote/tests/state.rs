@@ -6,6 +6,7 @@ use super::super::state::{State, max_age};
 fn records_survive_the_wire_and_others_do_not() {
     let state = State {
         version: 1,
+        body: 10,
         holder: 2,
         held_until: 3,
         fetched_at: 4,

@@ -98,7 +98,6 @@ struct Generations<T> {
     bytes: usize,
 }
 
-#[derive(Debug)]
 struct Half<T> {
     entries: HashMap<Box<[u8]>, (T, usize), ByTail>,
     bytes: usize,
@@ -131,6 +130,13 @@ impl Hasher for TailHasher {
 
     fn finish(&self) -> u64 {
         self.0.finish()
+    }
+}
+
+/// The keys are credentials.
+impl<T> std::fmt::Debug for Half<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} entries of {} bytes", self.entries.len(), self.bytes)
     }
 }
 

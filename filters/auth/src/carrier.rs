@@ -122,7 +122,6 @@ impl Carrier {
 }
 
 /// A credential of a request, where it stands.
-#[derive(Debug)]
 pub(crate) enum Found<'a> {
     /// In `Authorization`: the scheme in lower case, and all that follows it.
     Authorization { scheme: String, rest: &'a [u8] },
@@ -136,6 +135,21 @@ pub(crate) enum Found<'a> {
     Cookie { name: &'a str, value: &'a [u8] },
     /// In the signature of the request.
     Signature,
+}
+
+/// Where, and not what.
+impl std::fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (place, name) = match self {
+            Found::Authorization { scheme, rest: _ } => ("Authorization", scheme.as_str()),
+            Found::Header { name, value: _ } => ("Header", *name),
+            Found::Query { name, value: _ } => ("Query", *name),
+            Found::Cookie { name, value: _ } => ("Cookie", *name),
+            Found::Unsupported => return f.write_str("Unsupported"),
+            Found::Signature => return f.write_str("Signature"),
+        };
+        f.debug_tuple(place).field(&name).finish()
+    }
 }
 
 /// A credential without its wrapping.

@@ -7,7 +7,6 @@ use crate::base64url;
 use crate::reason::Reason;
 
 /// The parts of a compact JWS.
-#[derive(Debug)]
 pub(crate) struct Jws<'a> {
     /// The JOSE header.
     pub(crate) header: Header,
@@ -17,6 +16,13 @@ pub(crate) struct Jws<'a> {
     pub(crate) signature: Vec<u8>,
     /// What is signed: header and payload as they came.
     pub(crate) signed: &'a [u8],
+}
+
+/// Without what would make it a token.
+impl std::fmt::Debug for Jws<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Jws").field(&self.header).finish()
+    }
 }
 
 /// What a JOSE header says. `jwk`, `jku`, `x5u` and `x5c` are never looked at:

@@ -57,10 +57,3 @@ impl<'a> Headers<'a> {
         self.entries.get_or_init(|| self.source.map(|s| s.read()).unwrap_or_default())
     }
 }
-
-impl std::fmt::Debug for Headers<'_> {
-    /// Names only: values may be credentials.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.iter().map(|(n, _)| n)).finish()
-    }
-}

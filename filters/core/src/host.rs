@@ -89,7 +89,7 @@ pub enum SignatureAlgorithm {
 }
 
 /// One question for [`Host::verify`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SignatureCheck<'a> {
     /// The kind of signature.
     pub algorithm: SignatureAlgorithm,

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod rules;
 mod scan;
 pub mod shared;
+mod shown;
 pub mod step;
 pub mod target;
 pub mod template;

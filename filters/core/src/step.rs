@@ -108,7 +108,7 @@ pub struct Wait {
 }
 
 /// One edit of a message's headers. Names in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum HeaderEdit {
     /// One value, replacing all copies.
     Set(Name, Vec<u8>),
@@ -155,7 +155,7 @@ pub struct Reply {
 }
 
 /// A question to another service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ask {
     /// The name of the proxy's cluster.
     pub cluster: String,
@@ -168,7 +168,7 @@ pub struct Ask {
 }
 
 /// What came of an [`Ask`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The service answered. Envoy itself makes 503 and 504 for a dead or
     /// late one: any 5xx means *unavailable* to callers.

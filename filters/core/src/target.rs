@@ -51,7 +51,7 @@ impl fmt::Display for BadTarget {
 impl std::error::Error for BadTarget {}
 
 /// A checked request target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target<'a> {
     segments: Vec<Segment<'a>>,
     query: Option<&'a [u8]>,
@@ -60,7 +60,7 @@ pub struct Target<'a> {
 }
 
 /// One segment of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Segment<'a> {
     raw: &'a [u8],
     decoded: Cow<'a, [u8]>,

@@ -2,6 +2,7 @@
 //! are open, and who waits for them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use super::cache::Cache;
@@ -61,7 +62,6 @@ pub(super) struct Bad {
 }
 
 /// A question about a token.
-#[derive(Debug)]
 pub(super) struct Flight {
     /// Its number: what those who wait wait for, and the task's.
     pub(super) key: u32,
@@ -70,6 +70,18 @@ pub(super) struct Flight {
     pub(super) token: Vec<u8>,
     /// Requests that wait.
     pub(super) waiting: usize,
+}
+
+/// Without the token.
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Flight { key, stage, token: _, waiting } = self;
+        f.debug_struct("Flight")
+            .field("key", key)
+            .field("stage", stage)
+            .field("waiting", waiting)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How far a question has come.

@@ -125,6 +125,7 @@ fn normalise(target: &[u8]) -> Option<Vec<u8>> {
             b'"' | b'<' | b'>' | b'{' | b'}' | b'^' | b'`' | b'|' => {
                 text.extend_from_slice(format!("%{byte:02X}").as_bytes());
             }
+            0x80.. => return None,
             _ => text.push(byte),
         }
     }

@@ -198,10 +198,10 @@ impl Discovery {
 
 /// What an issuer says of itself, as far as it is of use.
 #[derive(Debug)]
-struct AddressForm {
-    issuer: String,
+pub(crate) struct AddressForm {
+    pub(crate) issuer: String,
     /// The host that the keys have to be on; `None`: any.
-    host: Option<String>,
+    pub(crate) host: Option<String>,
 }
 
 impl Form for AddressForm {
@@ -210,9 +210,14 @@ impl Form for AddressForm {
 
     fn read(&self, body: &[u8], (): &mut ()) -> Result<Option<Read<Uri>>, String> {
         let node = parse_json(body).map_err(|errors| errors.to_string())?;
-        let text = |name: &str| match node.get(name) {
-            Some(Node { value: Value::Text(text), .. }) => Ok(text.as_str()),
-            _ => Err(format!("expected an object with a string `{name}`")),
+        let members = if let Value::Map(members) = &node.value { members.as_slice() } else { &[] };
+        let text = |name: &str| {
+            let mut named = members.iter().filter(|(key, _)| key.text == name);
+            // Two readers could disagree on which of two counts.
+            match (named.next(), named.next()) {
+                (Some((_, Node { value: Value::Text(text), .. })), None) => Ok(text.as_str()),
+                _ => Err(format!("expected an object with one string `{name}`")),
+            }
         };
         if text("issuer")? != self.issuer {
             return Err("its `issuer` is not that of the provider".to_owned());

@@ -24,6 +24,8 @@ mod cookies;
 mod decision;
 mod discovery;
 mod filter;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod identity_headers;
 mod instant;
 mod introspection;

@@ -1,10 +1,12 @@
 //! Credentials that are refused although they are good otherwise.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::marker::PhantomData;
 
 use postern_core::config::Text;
-
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::checked::Checked;
 use crate::instant::Instant;
@@ -84,7 +86,7 @@ impl Revoked {
     /// Reads a list that was fetched.
     fn parse(document: &[u8]) -> Result<Self, String> {
         // The error's own words may quote what the list holds.
-        let list: List = serde_json::from_slice(document).map_err(|e| {
+        let Object(list): Object<List> = serde_json::from_slice(document).map_err(|e| {
             let (line, column) = (e.line(), e.column());
             format!("line {line}, column {column}: no list of what is revoked")
         })?;
@@ -95,7 +97,7 @@ impl Revoked {
             clients: list.clients,
             issued_before: HashMap::new(),
         };
-        for (i, one) in list.issued_before.into_iter().enumerate() {
+        for (i, Object(one)) in list.issued_before.into_iter().enumerate() {
             let Some(Instant(at)) = Instant::parse(&one.at) else {
                 return Err(format!("issued_before[{i}].at: expected a time in UTC"));
             };
@@ -140,7 +142,7 @@ impl Revoked {
 
 /// A list as it is fetched. A member that is not known may mean that more is
 /// revoked than is understood here: the whole list is of no use.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
     #[serde(default)]
@@ -152,15 +154,39 @@ struct List {
     #[serde(default)]
     clients: HashSet<String>,
     #[serde(default)]
-    issued_before: Vec<IssuedBefore>,
+    issued_before: Vec<Object<IssuedBefore>>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IssuedBefore {
     subject: Option<String>,
     client: Option<String>,
     at: String,
+}
+
+/// What is written with braces and names. Serde alone would take a list of values
+/// in order, too, and `[]` for a list of nothing.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+struct Members<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    }
 }
 
 /// How a fetched list is read: in one piece, since it is short.

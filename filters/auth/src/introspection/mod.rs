@@ -10,6 +10,8 @@ mod cache;
 mod circuit;
 mod config;
 mod essentials;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod meaning;
 mod question;
 mod shared;

@@ -13,7 +13,8 @@ use postern_core::{Answer, Host, Metric, Work};
 use super::config::{Settings, Source};
 use super::form::Form;
 use super::state::{State, max_age, millis};
-use flight::{etag, jitter, succeeded};
+pub(super) use flight::etag;
+use flight::{jitter, succeeded};
 
 /// The first part of every key in the shared data. Changes with the format.
 const PREFIX: &str = "auth-remote-2";

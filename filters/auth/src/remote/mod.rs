@@ -15,6 +15,8 @@
 mod config;
 mod document;
 mod form;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod state;
 #[cfg(test)]
 mod tests;

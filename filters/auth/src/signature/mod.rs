@@ -2,6 +2,8 @@
 
 mod component;
 mod fields;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod input;
 pub(crate) mod replay;
 mod signer;

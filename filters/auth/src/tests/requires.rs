@@ -363,10 +363,26 @@ proptest! {
         }
     }
 
-    #[test]
-    fn whatever_list_comes_is_read_or_refused(bytes in prop::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
-        use crate::remote::Form;
-        let _ = crate::revoked::Lists.restore(bytes);
+}
+
+/// Fuzzing found that `[]` was read as a list on which nothing stands, and lists of
+/// values as members in their order: what an error page or another format holds would
+/// have lifted every revocation.
+#[test]
+fn what_is_no_object_revokes_nothing_and_lifts_nothing() {
+    use crate::remote::Form;
+    let size = |text: &str| {
+        let list = crate::revoked::Lists.restore(text.as_bytes().to_vec());
+        list.map(|list| crate::revoked::Lists.size(&list))
+    };
+    assert_eq!(size("{}"), Ok(0));
+    assert_eq!(size(r#"{"issued_before": [{"at": "2026-01-31T12:00:00Z"}]}"#), Ok(1));
+    for bad in [
+        "[]",
+        r#"[["t-1"], ["northwind"]]"#,
+        r#"{"issued_before": [["northwind", null, "2026-01-31T12:00:00Z"]]}"#,
+    ] {
+        assert!(size(bad).unwrap_err().ends_with(": no list of what is revoked"), "{bad}");
     }
 }
 

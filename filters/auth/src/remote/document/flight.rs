@@ -216,7 +216,7 @@ pub(super) fn jitter(host: &dyn Host) -> u16 {
 }
 
 /// The entity tag (RFC 9110 §8.8.3), if it is one that can be sent back.
-pub(super) fn etag(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub(in crate::remote) fn etag(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("etag"));
     let good = |tag: &&[u8]| {
         let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);

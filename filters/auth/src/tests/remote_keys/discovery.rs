@@ -14,6 +14,18 @@ fn discovery_leads_to_the_keys() {
         told("https://id.example.com", "https://elsewhere.example/jwks"),
         told("https://id.example.com", "file:///etc/passwd"),
         json!({"issuer": "https://id.example.com"}).to_string(),
+        // Fuzzing found that the first of two counted: another reader, such as whoever
+        // audits the document, may go by the second.
+        told("https://id.example.com", "https://id.example.com/jwks").replacen(
+            '{',
+            r#"{"jwks_uri":"https://id.example.com/other","#,
+            1,
+        ),
+        told("https://id.example.com", "https://id.example.com/jwks").replacen(
+            '{',
+            r#"{"issuer":"https://id.example.com","#,
+            1,
+        ),
         "[]".to_owned(),
     ] {
         site.tick();

@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod case;
 pub mod check;
 pub mod client;
+pub mod compile;
 pub mod corpus;
 pub mod demo;
 pub mod envoy;

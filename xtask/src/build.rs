@@ -12,6 +12,21 @@ pub const FILTERS: [&str; 4] = ["auth", "authz", "rate-limit", "legacy-compat"];
 
 const TARGET: &str = "wasm32-wasip1";
 
+/// How all programs are built. One selection of packages, since another one can
+/// have other features, and so be built anew.
+const PROGRAMS: [&str; 10] = [
+    "build",
+    "--profile",
+    "tool",
+    "--bins",
+    "--package",
+    "postern-cli",
+    "--package",
+    "postern-stack",
+    "--package",
+    "postern-finish",
+];
+
 /// Builds the filters and the command line tool.
 ///
 /// # Errors
@@ -29,9 +44,9 @@ pub fn all(settings: &Settings) -> Result<()> {
 /// What keeps one from being built or written.
 pub fn modules(settings: &Settings) -> Result<PathBuf> {
     wasm_target_there(settings)?;
-    let from = target_folder(settings)?.join(TARGET).join("release");
+    let target = target_folder(settings)?;
     let to = settings.modules();
-    fs::create_dir_all(&to).map_err(|e| unwritable(&to, &e))?;
+    fs::create_dir_all(&to).map_err(|e| format!("`{}` cannot be made: {e}", to.display()))?;
     for filter in FILTERS {
         say!("building {filter}");
         let package = format!("postern-{filter}");
@@ -50,11 +65,22 @@ pub fn modules(settings: &Settings) -> Result<PathBuf> {
                 "cdylib",
             ],
         )?;
-        let built = from.join(format!("{}.wasm", package.replace('-', "_")));
-        let size = place(&built, &to.join(format!("{filter}.wasm")))?;
-        say!("  target/modules/{filter}.wasm, {} KiB", size / 1024);
     }
+    finish(settings, &target, &to)?;
     Ok(to)
+}
+
+/// Puts the hot functions of each filter together and drops what it does not need.
+fn finish(settings: &Settings, target: &Path, to: &Path) -> Result<()> {
+    say!("finishing the filters, into target/modules");
+    cargo(settings, &PROGRAMS)?;
+    let status = command::run(
+        Command::new(target.join("tool/postern-finish"))
+            .arg(target.join(TARGET).join("release"))
+            .arg(settings.root.join("envoy/filters"))
+            .arg(to),
+    )?;
+    if status.success() { Ok(()) } else { Err(format!("`postern-finish` failed: {status}")) }
 }
 
 /// Builds `postern` and the demo's servers; returns the folder they are in.
@@ -63,9 +89,7 @@ pub fn modules(settings: &Settings) -> Result<PathBuf> {
 /// What keeps one from being built.
 pub fn programs(settings: &Settings) -> Result<PathBuf> {
     say!("building the command line tool and the demo's servers");
-    let packages = ["--package", "postern-cli", "--package", "postern-stack"];
-    let fixed = ["build", "--profile", "tool", "--bins"];
-    cargo(settings, &[&fixed[..], &packages[..]].concat())?;
+    cargo(settings, &PROGRAMS)?;
     Ok(target_folder(settings)?.join("tool"))
 }
 
@@ -129,18 +153,4 @@ pub fn wasm_target_there(settings: &Settings) -> Result<()> {
             }
         ))
     }
-}
-
-/// Copies beside the goal and renames, so that a reader sees a whole file.
-fn place(from: &Path, to: &Path) -> Result<u64> {
-    let beside = to.with_extension(format!("new.{}", std::process::id()));
-    let placed = fs::copy(from, &beside).and_then(|size| fs::rename(&beside, to).map(|()| size));
-    placed.map_err(|e| {
-        let _ = fs::remove_file(&beside);
-        unwritable(to, &e)
-    })
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> String {
-    format!("`{}` cannot be written: {error}", path.display())
 }

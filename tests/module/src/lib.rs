@@ -15,6 +15,10 @@ pub use proxy::{Headers, Proxy, Reply};
 /// Contexts: the root, then streams from this number on.
 const ROOT: i32 = 1;
 
+/// The import that a watched module calls first in each of its functions, with the
+/// function's number; see [`Proxy::take_entered`].
+pub const ENTER: &str = "postern_enter";
+
 /// A loaded module with its root context.
 pub struct Module {
     store: Store<Proxy>,

@@ -43,6 +43,11 @@ pub struct Proxy {
     pub reply: Option<Reply>,
     /// Calls since the last event, by the ABI's names.
     pub crossings: BTreeMap<String, u32>,
+    /// What foreign functions answer; one without an answer is not known.
+    pub foreign: BTreeMap<String, Vec<u8>>,
+    /// The functions that a watched module entered, each with its place in the
+    /// order of their first calls.
+    entered: BTreeMap<u32, usize>,
 }
 
 impl Proxy {
@@ -65,5 +70,18 @@ impl Proxy {
     #[must_use]
     pub fn property(&self, path: &[&str]) -> Option<&[u8]> {
         self.properties.get(path.join("\0").as_bytes()).map(Vec::as_slice)
+    }
+
+    pub(crate) fn enter(&mut self, function: u32) {
+        let place = self.entered.len();
+        self.entered.entry(function).or_insert(place);
+    }
+
+    /// The functions that a watched module entered since this was last asked, in
+    /// the order of their first calls.
+    pub fn take_entered(&mut self) -> Vec<u32> {
+        let mut entered: Vec<_> = std::mem::take(&mut self.entered).into_iter().collect();
+        entered.sort_unstable_by_key(|(_, place)| *place);
+        entered.into_iter().map(|(function, _)| function).collect()
     }
 }

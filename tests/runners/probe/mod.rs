@@ -8,11 +8,11 @@ mod waiting;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use postern_tests::client::{Connection, PATIENCE, Wire, send};
+use postern_tests::compile;
 use postern_tests::corpus::workspace;
 use postern_tests::envoy::{Envoy, free_ports};
 use postern_tests::observe::Answer;
@@ -57,12 +57,15 @@ pub const ALL: &[(&str, Test)] = &[
 impl Probed {
     /// Builds the probe and starts Envoy.
     pub fn start() -> Result<Self, String> {
-        let module = build()?;
+        let compiled = compile::filter("postern-probe", &[])?;
+        let finished = postern_finish::finish(&compiled, &[]).map_err(|e| e.to_string())?;
         let upstream = server::start().map_err(|e| e.to_string())?;
         let [admin, hold, ask, wait, dead] = free_ports()?;
         let folder = workspace().join("target/test-runs/probe");
         let policy = folder.join("probe-wait.json");
         std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+        let module = folder.join("probe.wasm");
+        std::fs::write(&module, finished).map_err(|e| e.to_string())?;
         waiting::write_policy(&policy, &module, "probe")?;
         let bootstrap = include_str!("../../probe/envoy.yaml")
             .replace("$ADMIN", &admin.to_string())
@@ -85,22 +88,6 @@ impl Probed {
     fn hold(&self, path: &str, orders: &str) -> Result<Answer, String> {
         send(self.hold, &get(path, orders), PATIENCE)
     }
-}
-
-fn build() -> Result<PathBuf, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["rustc", "--quiet", "--release", "--target", "wasm32-wasip1"])
-        .args(["--package", "postern-probe", "--crate-type", "cdylib"])
-        .current_dir(workspace())
-        .output()
-        .map_err(|e| format!("cargo: {e}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace().join("target"), PathBuf::from);
-    Ok(target.join("wasm32-wasip1/release/postern_probe.wasm"))
 }
 
 fn get(path: &str, orders: &str) -> Wire {

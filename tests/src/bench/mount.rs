@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use postern_cli::apply::{Target, apply};
 use postern_cli::policy::Policy;
+use postern_finish::Names;
+use postern_finish::profile::{Mounted, finish_chain};
 use postern_stack::environment::variable;
 use serde_json::json;
 
 use crate::bench::variant::Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
 use crate::bench::variant::Variant;
+use crate::compile;
 use crate::corpus::workspace;
 
 impl Variant {
@@ -72,28 +74,22 @@ impl Built {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let built =
             Built { modules, empty: folder.join("empty.wasm"), shell: folder.join("shell.wasm") };
-        build(&[], &built.empty)?;
-        build(&["--features", "shell"], &built.shell)?;
+        write(&built.empty, &compile::filter("postern-empty", &[])?)?;
+        let shell = Mounted {
+            name: "shell".to_owned(),
+            wasm: compile::filter("postern-empty", &["shell"])?,
+            policy: "{}".to_owned(),
+        };
+        let finished = finish_chain(vec![shell], Names::Left).map_err(|e| e.to_string())?;
+        for module in &finished.modules {
+            write(&built.shell, module)?;
+        }
         Ok(built)
     }
 }
 
-fn build(features: &[&str], to: &Path) -> Result<(), String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["rustc", "--quiet", "--release", "--target", "wasm32-wasip1"])
-        .args(["--package", "postern-empty", "--crate-type", "cdylib"])
-        .args(features)
-        .current_dir(workspace())
-        .output()
-        .map_err(|e| format!("cargo: {e}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace().join("target"), PathBuf::from);
-    let from = target.join("wasm32-wasip1/release/postern_empty.wasm");
-    fs::copy(&from, to).map(drop).map_err(|e| format!("{}: {e}", from.display()))
+fn write(to: &Path, module: &[u8]) -> Result<(), String> {
+    fs::write(to, module).map_err(|e| format!("{}: {e}", to.display()))
 }
 
 /// Renders the demo's policy as `postern apply` does, and mounts it as the

@@ -1,0 +1,172 @@
+//! What is hot: modules are run in memory over some requests, and tell which
+//! functions they enter.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use postern_cli::policy::Policy;
+use postern_module::{Headers, Module};
+
+use crate::requests::{self, Request};
+use crate::{Names, Unfinished, finish_with, instrument};
+
+/// The demo's filters, in the order in which a request passes them.
+pub const FILTERS: [&str; 4] = ["legacy-compat", "auth", "rate-limit", "authz"];
+
+/// A filter in a chain.
+#[derive(Clone, Debug)]
+pub struct Mounted {
+    /// Its plugin's name.
+    pub name: String,
+    /// The module.
+    pub wasm: Vec<u8>,
+    /// Its policy, as JSON.
+    pub policy: String,
+}
+
+/// Finished modules, and how that went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The modules, in the order of the chain.
+    pub modules: Vec<Vec<u8>>,
+    /// How many functions of each were put first.
+    pub hot: Vec<usize>,
+    /// What did not go as it should: then some hot functions are not where they
+    /// should be, and nothing else is wrong.
+    pub remarks: Vec<String>,
+}
+
+/// Finishes the filters of a chain, through which requests pass in this order. They
+/// are those of the demo: a chain of other filters, or with another policy, is
+/// finished as well, but may answer them otherwise, which leaves a remark.
+///
+/// # Errors
+/// When one is no valid module.
+pub fn finish_chain(chain: Vec<Mounted>, names: Names) -> Result<Finished, Unfinished> {
+    let mut chain = chain;
+    for mounted in &mut chain {
+        mounted.wasm = finish_with(&mounted.wasm, &[], names)?;
+    }
+    let mut remarks = Vec::new();
+    // Speed is no reason for a build to fail.
+    let hot = profile(&chain, &mut remarks).unwrap_or_else(|error| {
+        remarks.push(error.to_string());
+        vec![Vec::new(); chain.len()]
+    });
+    let modules =
+        chain.iter().zip(&hot).map(|(mounted, hot)| finish_with(&mounted.wasm, hot, names));
+    Ok(Finished {
+        modules: modules.collect::<Result<_, _>>()?,
+        hot: hot.iter().map(Vec::len).collect(),
+        remarks,
+    })
+}
+
+/// A policy file as the filter gets it; an empty one if there is no good one.
+#[must_use]
+pub fn policy(file: &Path) -> String {
+    Policy::read(file).map_or_else(|_| "{}".to_owned(), |policy| policy.node.to_json())
+}
+
+/// The functions of each module that the requests enter, in the order of their
+/// first calls: those of a plain request in the steady state, then what the others
+/// add. What only loading and configuring enter is not among them.
+fn profile(mounted: &[Mounted], remarks: &mut Vec<String>) -> Result<Vec<Vec<u32>>, Unfinished> {
+    let mut chain = Chain::load(mounted)?;
+    let [plain, others @ ..] = &requests::all()?;
+    for _ in 0..PASSES_TO_STEADY_STATE {
+        chain.pass(plain)?;
+    }
+    for (_, module) in &mut chain.filters {
+        module.proxy().take_entered();
+    }
+    for request in std::iter::once(plain).chain(others) {
+        let status = chain.pass(request)?;
+        if status != request.status {
+            let (what, expected) = (request.what, request.status);
+            remarks.push(format!("{what} was answered {status}, expected {expected}"));
+        }
+    }
+    Ok(chain.filters.iter_mut().map(|(_, module)| module.proxy().take_entered()).collect())
+}
+
+/// The first makes secrets and has the token checked, the second fills caches that
+/// the first made.
+const PASSES_TO_STEADY_STATE: u32 = 4;
+/// Between two requests.
+const NANOSECONDS: u64 = 50_000_000;
+
+struct Chain {
+    filters: Vec<(String, Module)>,
+}
+
+impl Chain {
+    fn load(mounted: &[Mounted]) -> Result<Self, Unfinished> {
+        let variables = postern_stack::environment::variables();
+        let environment = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let load = |Mounted { name, wasm, policy }: &Mounted| {
+            let mut module = Module::load(&instrument(wasm)?, name, &environment)?;
+            // Envoy checks signatures. Here each is good: the filter's own code for
+            // that is no part of a request's path.
+            let good = vec![8, 1];
+            module.proxy().foreign.insert("verify_signature".to_owned(), good);
+            if module.configure(policy)? {
+                Ok((name.clone(), module))
+            } else {
+                let log = module.proxy().log.join("; ");
+                Err(Unfinished(format!("`{name}` refused its policy: {log}")))
+            }
+        };
+        mounted.iter().map(load).collect::<Result<_, _>>().map(|filters| Chain { filters })
+    }
+
+    /// Sends a request in and an answer back; returns the status that the client
+    /// sees. A filter that would wait counts as one that never answers: 0.
+    fn pass(&mut self, request: &Request) -> Result<u32, Unfinished> {
+        let mut states = Properties::new();
+        states.insert(b"source\0address".to_vec(), b"192.0.2.1:50000".to_vec());
+        let mut headers = request.headers.clone();
+        let mut answer = (request.answer_headers(), request.answer.into());
+        let mut streams = Vec::new();
+        for (name, module) in &mut self.filters {
+            let stream = module.stream()?;
+            streams.push(stream);
+            let proxy = module.proxy();
+            proxy.now += NANOSECONDS;
+            proxy.reply = None;
+            proxy.properties.clear();
+            proxy.set_property(&["plugin_name"], name.as_bytes());
+            proxy.properties.extend(states.clone());
+            let event = module.request_headers(stream, std::mem::take(&mut headers), true)?;
+            let proxy = module.proxy();
+            headers = std::mem::take(&mut proxy.request);
+            states.extend(proxy.properties.clone());
+            if let Some(reply) = proxy.reply.take() {
+                let status = (":status".to_owned(), reply.status.to_string().into_bytes());
+                answer = (std::iter::once(status).chain(reply.headers).collect(), reply.body);
+                break;
+            }
+            if event.paused {
+                answer.0 = Headers::new();
+                break;
+            }
+        }
+        for ((_, module), stream) in self.filters.iter_mut().zip(streams).rev() {
+            module.proxy().properties.extend(states.clone());
+            let (headers, body) = &mut answer;
+            module.response_headers(stream, std::mem::take(headers), body.is_empty())?;
+            if !body.is_empty() {
+                module.response_body(stream, body)?;
+                *body = std::mem::take(&mut module.proxy().response_body);
+            }
+            *headers = std::mem::take(&mut module.proxy().response);
+            states.extend(module.proxy().properties.clone());
+            module.end(stream)?;
+        }
+        let status = answer.0.iter().find(|(name, _)| name == ":status");
+        let status = status.and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
+        Ok(status.unwrap_or(0))
+    }
+}
+
+type Properties = BTreeMap<Vec<u8>, Vec<u8>>;

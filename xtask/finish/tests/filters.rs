@@ -1,0 +1,93 @@
+//! The four filters as `cargo xtask build` has left them.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use postern_finish::Names;
+use postern_finish::profile::{FILTERS, Mounted, finish_chain, policy};
+use wasmparser::{ExternalKind, Parser, Payload};
+
+/// What each has. One more is one more thing that Envoy calls in each request.
+const EXPORTS: &[&str] = &[
+    "_initialize",
+    "memory",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_done",
+    "proxy_on_http_call_response",
+    "proxy_on_log",
+    "proxy_on_memory_allocate",
+    "proxy_on_request_body",
+    "proxy_on_request_headers",
+    "proxy_on_request_trailers",
+    "proxy_on_response_body",
+    "proxy_on_response_headers",
+    "proxy_on_response_trailers",
+    "proxy_on_tick",
+    "proxy_on_vm_start",
+];
+
+fn chain() -> Vec<Mounted> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let modules = std::env::var_os("POSTERN_MODULES")
+        .map_or_else(|| workspace.join("target/modules"), PathBuf::from);
+    let mount = |name: &str| {
+        let file = modules.join(format!("{name}.wasm"));
+        let wasm = std::fs::read(&file)
+            .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build`", file.display()));
+        let policy = policy(&workspace.join("envoy/filters").join(format!("{name}.yaml")));
+        Mounted { name: name.to_owned(), wasm, policy }
+    };
+    FILTERS.map(mount).into()
+}
+
+/// The same requests pass the same functions, and those stand first already. So this
+/// also says that the modules there are finished, and that finishing is deterministic.
+#[test]
+fn a_finished_filter_is_finished_as_it_is() {
+    let chain = chain();
+    let finished = finish_chain(chain.clone(), Names::Left).unwrap();
+    assert_eq!(finished.remarks, [""; 0]);
+    for ((mounted, finished), hot) in chain.iter().zip(&finished.modules).zip(finished.hot) {
+        let name = &mounted.name;
+        assert!(mounted.wasm == *finished, "{name} changes; run `cargo xtask build`");
+        assert!(hot > 20, "{name}: {hot}");
+    }
+}
+
+#[test]
+fn a_filter_exports_what_it_needs() {
+    for Mounted { name, wasm, .. } in chain() {
+        let mut exports: Vec<String> = Vec::new();
+        for payload in Parser::new(0).parse_all(&wasm) {
+            if let Payload::ExportSection(reader) = payload.unwrap() {
+                exports.extend(reader.into_iter().map(|e| e.unwrap().name.to_owned()));
+            }
+        }
+        exports.sort_unstable();
+        assert_eq!(exports, EXPORTS, "{name}");
+    }
+}
+
+/// A plain request calls forwards, from one page to the next: the callback that it
+/// begins with is the first function of all.
+#[test]
+fn a_request_begins_with_the_first_function() {
+    for Mounted { name, wasm, .. } in chain() {
+        let (mut imported, mut first) = (0, None);
+        for payload in Parser::new(0).parse_all(&wasm) {
+            match payload.unwrap() {
+                Payload::ImportSection(reader) => imported = reader.count(),
+                Payload::ExportSection(reader) => {
+                    let mut exports = reader.into_iter().map(Result::unwrap);
+                    first = exports.find(|e| e.kind == ExternalKind::Func && e.index == imported);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(first.map(|e| e.name), Some("proxy_on_context_create"), "{name}");
+    }
+}

@@ -223,7 +223,7 @@ impl<'a> Case<'a> {
             request: self.request,
             target: self.target,
             host: self.host,
-            budget: &self.policy.budget,
+            budget: &provider.budget,
             now,
             since: waited.since,
         };

@@ -106,6 +106,10 @@ pub(crate) struct Jwt {
 }
 
 impl Kind for Jwt {
+    fn checks_signatures(&self) -> bool {
+        true
+    }
+
     fn cache_size(&self) -> usize {
         self.cache_size
     }

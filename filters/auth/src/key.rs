@@ -13,7 +13,7 @@ use superboring::rsa::Padding;
 use superboring::sign::{RsaPssSaltlen, Verifier};
 
 use crate::algorithm::Algorithm;
-use crate::budget::{Budget, Cost};
+use crate::budget::{self, Budget, Cost};
 use crate::checked::Failure;
 use crate::material::Material;
 use crate::reason::Reason;
@@ -99,7 +99,7 @@ impl Key {
             // The time grows with the square of the length.
             Material::Rsa { size, .. } if *size <= 256 => 4,
             Material::Rsa { size, .. } if *size <= 384 => 9,
-            Material::Rsa { .. } => 16,
+            Material::Rsa { .. } => budget::DEAREST.0,
             Material::P384 { .. } => 4,
             Material::P256 { .. } | Material::Secp256k1 { .. } => 2,
             Material::Ed25519(_) => 1,

@@ -40,7 +40,9 @@ postern_core::config! {
         /// itself (Envoy does). Counted in checks with an RSA key of 2048
         /// bits, of about 1 ms each; one with 3072 bits counts as 2.25, with
         /// 4096 as 4, ECDSA on 256 bits as a half and Ed25519 as a quarter.
-        /// When they are spent, the answer is 503 with `Retry-After`.
+        /// When they are spent, the answer is 503 with `Retry-After`. One half is
+        /// shared out to the providers that check signatures: a flood of one
+        /// kind of tokens leaves the others their shares.
         wasm_checks_per_second: Count<1, 100000> = Count::new(200),
         /// Credentials that are refused although they are good otherwise.
         revoked: RevokedConfig = RevokedConfig::default(),
@@ -62,8 +64,6 @@ postern_core::config! {
 pub(crate) struct Policy {
     pub(crate) preflights: Preflights,
     pub(crate) providers: Vec<Provider>,
-    /// Signatures that may still be checked in this VM.
-    pub(crate) budget: Budget,
     pub(crate) places: Places,
     pub(crate) revoked: Revocations,
     pub(crate) rules: Rules<Rule>,
@@ -129,8 +129,18 @@ impl Policy {
         let places = Places::of(providers.iter().map(|p| &p.place));
         let preflights = config.preflights;
         let checks = config.wasm_checks_per_second.get();
-        let budget = Budget::per_second(u32::try_from(checks).unwrap_or(u32::MAX));
-        Ok(Policy { preflights, places, budget, providers, revoked, rules, fallback, metrics })
+        share(&mut providers, u32::try_from(checks).unwrap_or(u32::MAX));
+        Ok(Policy { preflights, places, providers, revoked, rules, fallback, metrics })
+    }
+}
+
+/// Gives the providers that check signatures their shares of the checks.
+fn share(providers: &mut [Provider], checks: u32) {
+    let checking = providers.iter_mut().filter(|provider| provider.checks_signatures());
+    let checking: Vec<&mut Provider> = checking.collect();
+    let budgets = Budget::shared(checks, checking.len());
+    for (provider, budget) in checking.into_iter().zip(budgets) {
+        provider.budget = budget;
     }
 }
 

@@ -8,6 +8,7 @@ use postern_core::{Answer, Host, Metric, Work};
 
 use crate::api_key::{ApiKeys, ApiKeysConfig};
 use crate::basic::{Basic, BasicConfig};
+use crate::budget::Budget;
 use crate::cache::{Cache, Remembered};
 use crate::carrier::{Carrier, Found, Malformed, Taken};
 use crate::certificate::{CertificateConfig, Certificates};
@@ -43,6 +44,8 @@ pub(crate) struct Provider {
     /// Is the credential left in the request?
     pub(crate) forward: bool,
     kind: Box<dyn Kind>,
+    /// Signatures that it may still check in this VM.
+    pub(crate) budget: Budget,
     /// What is remembered of checked credentials, if it pays.
     cache: Option<RefCell<Cache>>,
     /// Its number among the providers.
@@ -132,7 +135,13 @@ impl Provider {
         let size = kind.cache_size();
         let cache = (size > 0).then(|| RefCell::new(Cache::new(size)));
         let name = name.to_owned();
-        Some(Provider { name, place, forward, kind, cache, index: 0, first_metric: 0 })
+        let budget = Budget::per_second(0);
+        Some(Provider { name, place, forward, kind, budget, cache, index: 0, first_metric: 0 })
+    }
+
+    /// Does it need a [`Budget`]?
+    pub(crate) fn checks_signatures(&self) -> bool {
+        self.kind.checks_signatures()
     }
 
     /// The credential, if it stands where this provider looks.

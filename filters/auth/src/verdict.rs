@@ -25,6 +25,11 @@ pub(crate) trait Kind: Debug {
         0
     }
 
+    /// Does it check signatures, some of them inside Wasm?
+    fn checks_signatures(&self) -> bool {
+        false
+    }
+
     /// Is what was learnt of a remembered credential still so: is its key
     /// still there?
     fn holds(&self, _known: &Known) -> bool {

@@ -207,6 +207,10 @@ impl Signatures {
 }
 
 impl Kind for Signatures {
+    fn checks_signatures(&self) -> bool {
+        true
+    }
+
     fn verify(&self, _: &Taken, asked: &Asked<'_>) -> Verdict {
         match self.check(asked) {
             Ok(known) => Verdict::Known(Rc::new(known)),

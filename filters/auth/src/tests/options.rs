@@ -263,3 +263,25 @@ fn the_sets_that_serve_are_tried_in_turn() {
     assert_eq!(check("new", &[], 0), Err(Failure::Bad(Reason::UnknownKey)));
     assert_eq!(check("new", &[&rotated], 0), Err(Failure::Busy { retry_after: 60 }));
 }
+
+#[test]
+fn a_flood_of_one_issuers_tokens_leaves_the_others_their_checks() {
+    let mut policy = policy();
+    policy["wasm_checks_per_second"] = json!(10);
+    let auth = configured(&policy);
+    let send = |token: &str| {
+        let value = format!("Bearer {token}");
+        send_to(&auth, "/private", &[("authorization", value.as_bytes())])
+    };
+    let mut codes = std::collections::BTreeSet::new();
+    for n in 0..200 {
+        let claims = mint::claims(json!({ "jti": n.to_string() })).to_string();
+        let token = mint::signed_as("ed", r#"{"alg":"EdDSA","kid":"ed"}"#, &claims);
+        let bad = format!("{}AAAA", &token[..token.len() - 4]);
+        codes.insert(send(&bad).record.unwrap().code);
+    }
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["bad_signature", "too_many_checks"]);
+    let claims = mint::claims(json!({"iss": "https://other.example.com", "sub": "calm"}));
+    let calm = mint::token(&json!({"alg": "EdDSA", "kid": "ed"}), &claims);
+    assert_eq!(subject(&send(&calm)), "calm");
+}

@@ -160,11 +160,19 @@ impl Chain {
     }
 
     /// Takes one request, as the proxy hands it to the first filter, through
-    /// all of them and back. `client` is `source.address`, `ip:port`.
-    pub fn send(&self, request: Message, client: &str, world: &mut dyn World) -> Traversal {
+    /// all of them and back. `connection` is what the proxy knows of that: the
+    /// values of attributes such as `source.address`.
+    pub fn send(
+        &self,
+        request: Message,
+        connection: &[(&str, Vec<u8>)],
+        world: &mut dyn World,
+    ) -> Traversal {
         let began = self.host.now();
         self.host.clear_properties();
-        self.host.set_property("source.address", client);
+        for (attribute, value) in connection {
+            self.host.set_property(attribute, value.clone());
+        }
         if let Some(id) = request.header("x-request-id") {
             self.host.set_property("request.id", id);
         }

@@ -37,6 +37,7 @@ impl Containers {
         let [gateway, upstream, idp] =
             ["POSTERN_GATEWAY_PORT", "POSTERN_UPSTREAM_PORT", "POSTERN_IDP_PORT"].map(port);
         let demo = Demo::at(gateway?, upstream?, idp?, log);
+        let demo = demo.with_tls(port("POSTERN_TLS_PORT")?, folder.join("tls"));
         Ok(Containers { demo, folder, run: OnceLock::new(), cases })
     }
 

@@ -55,6 +55,12 @@ postern_core::config! {
         /// A token to mint. Sent as `Authorization: Bearer`, unless `{token}`
         /// stands somewhere in the request.
         token: Option<TokenCase>,
+        /// Signatures to make of all above (RFC 9421); sent in `Signature-Input`
+        /// and `Signature` under the labels `sig1`, `sig2` and so on.
+        sign: Vec<SignatureCase> = Vec::new(),
+        /// The client certificate of the demo that the connection shows: it is one
+        /// of the TLS listener then, over HTTP/1.
+        certificate: Option<Certificate>,
         /// The whole request, byte for byte, in place of all others but `token`.
         raw: Option<Bytes>,
     }
@@ -84,6 +90,43 @@ postern_core::config! {
         append: Option<String>,
         /// A forgery made of the good token.
         forge: Option<Forgery>,
+    }
+
+    /// A signature, made with a key of the demo's partner.
+    pub struct SignatureCase {
+        /// The key.
+        key: SigningKey = SigningKey::Hmac,
+        /// What it calls its key; the key's own name if left out.
+        keyid: Option<String>,
+        /// What it covers: `@method`, `@authority`, `@path`, `@query`, or headers.
+        components: Vec<String> =
+            ["@method", "@authority", "@path", "@query"].map(str::to_owned).to_vec(),
+        /// What is signed in place of what the request has, by component.
+        instead: BTreeMap<String, String> = BTreeMap::new(),
+        /// Seconds since it was made; negative: it is made later.
+        age: Seconds = Seconds(0),
+        /// Seconds until it expires; negative: expired. Left out: it does not say.
+        ttl: Option<Seconds>,
+        /// The nonce; an empty text is none. Left out: one of its own.
+        nonce: Option<String>,
+    }
+
+    /// A key that requests are signed with.
+    pub choice SigningKey {
+        /// `hmac-sha256`.
+        Hmac = "hmac",
+        /// `ed25519`.
+        Ed25519 = "ed25519",
+    }
+
+    /// A client certificate that the demo's authority signed.
+    pub choice Certificate {
+        /// Known to the demo's policy by a URI.
+        Bluefin = "bluefin",
+        /// By a DNS name.
+        Emberline = "emberline",
+        /// Not at all.
+        Quillhaven = "quillhaven",
     }
 
     /// What is done to a good token.

@@ -4,10 +4,15 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use rustls::version::{TLS12, TLS13};
 use serde_json::Value;
 
+use crate::case::Certificate;
 use crate::client::{PATIENCE, Wire, send};
+use crate::live::wire;
 use crate::observe::{Answer, Seen};
+use crate::request::Filled;
+use crate::tls::{Client, Identity};
 
 /// How a running demo is met.
 #[derive(Clone, Debug)]
@@ -16,6 +21,8 @@ pub struct Demo {
     upstream: SocketAddr,
     idp: SocketAddr,
     log: PathBuf,
+    /// The listener with TLS, and the folder of the certificates.
+    tls: Option<(SocketAddr, PathBuf)>,
 }
 
 impl Demo {
@@ -24,7 +31,14 @@ impl Demo {
     #[must_use]
     pub fn at(gateway: u16, upstream: u16, idp: u16, log: PathBuf) -> Self {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Demo { gateway: local(gateway), upstream: local(upstream), idp: local(idp), log }
+        Demo { gateway: local(gateway), upstream: local(upstream), idp: local(idp), log, tls: None }
+    }
+
+    /// With the port of the listener with TLS, and the folder of the certificates.
+    #[must_use]
+    pub fn with_tls(mut self, port: u16, certificates: PathBuf) -> Self {
+        self.tls = Some((SocketAddr::from((Ipv4Addr::LOCALHOST, port)), certificates));
+        self
     }
 
     /// Where the gateway listens.
@@ -81,6 +95,25 @@ impl Demo {
     /// When there is no answer.
     pub fn send(&self, wire: &Wire) -> Result<Answer, String> {
         send(self.address(), wire, PATIENCE)
+    }
+
+    /// Sends a case's request to the listener that it is for.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send_filled(&self, filled: &Filled) -> Result<Answer, String> {
+        let Some(certificate) = filled.certificate else { return self.send(&wire(filled)) };
+        let (to, folder) = self.tls.as_ref().ok_or("no listener with TLS")?;
+        let file = match certificate {
+            Certificate::Bluefin => "partner",
+            Certificate::Emberline => "partner-dns",
+            Certificate::Quillhaven => "partner-subject",
+        };
+        let identity = Identity::read(folder, file)?;
+        let versions = [&TLS13, &TLS12];
+        let client =
+            Client::new(&folder.join("ca.pem"), Some(&identity), &["http/1.1"], &versions)?;
+        client.send(*to, &wire(filled), PATIENCE)
     }
 
     /// The requests that the upstream saw since it was last told to forget.

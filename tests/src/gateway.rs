@@ -87,8 +87,8 @@ impl Gateway {
             *port = free;
         }
         let log = gateway.run.join("access.jsonl");
-        let [http, _, upstream, idp, _] = gateway.ports.map(|(_, port)| port);
-        gateway.demo = Demo::at(http, upstream, idp, log);
+        let [http, _, upstream, idp, tls] = gateway.ports.map(|(_, port)| port);
+        gateway.demo = Demo::at(http, upstream, idp, log).with_tls(tls, gateway.run.clone());
         Ok(gateway)
     }
 

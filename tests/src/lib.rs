@@ -18,5 +18,6 @@ pub mod offline;
 pub mod python;
 pub mod request;
 pub mod server;
+mod sign;
 pub mod tls;
 pub mod token;

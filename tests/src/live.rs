@@ -39,7 +39,7 @@ impl Run {
     #[must_use]
     pub fn of(gateway: &Demo, cases: &[Case], keys: &Keys) -> Self {
         let shown = cases.iter().filter(|c| !matches!(c.only, Some(Only::Native(_))));
-        Run::through(gateway, shown, keys, &|filled| gateway.send(&wire(filled)))
+        Run::through(gateway, shown, keys, &|filled| gateway.send_filled(filled))
     }
 
     /// Sends cases in a way of the caller's own.

@@ -18,7 +18,7 @@ use postern_stack::upstream::{Recorder, router};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-use crate::case::Case;
+use crate::case::{Case, Certificate};
 use crate::corpus::workspace;
 use crate::observe::{Answer, Observation, Seen};
 use crate::request::{Filled, fill};
@@ -87,7 +87,9 @@ impl Offline {
         let request = edge::admit(&sent).map_err(|rejected| {
             format!("the proxy would answer {}: mark the case `only: envoy`", rejected.status)
         })?;
-        let done = self.chain.send(request, &client, &mut self.upstream);
+        let mut connection = shown(filled.certificate);
+        connection.push(("source.address", client.into_bytes()));
+        let done = self.chain.send(request, &connection, &mut self.upstream);
         let mut seen = Observation {
             answer: answer(done.response, to_head)?,
             upstream: self.upstream.seen(),
@@ -137,6 +139,30 @@ pub fn sent(filled: &Filled, number: u64) -> Sent {
         request_id: format!("00000000-0000-4000-8000-{number:012x}"),
         client: SocketAddr::from(([127, 0, 0, 1], 40_000)).to_string(),
     }
+}
+
+/// What the proxy shows of a client's certificate (xtask/src/tls.rs makes them).
+fn shown(certificate: Option<Certificate>) -> Vec<(&'static str, Vec<u8>)> {
+    let names: &[(&'static str, &str)] = match certificate {
+        None => return Vec::new(),
+        Some(Certificate::Bluefin) => &[
+            ("connection.uri_san_peer_certificate", "spiffe://partners.example.com/bluefin"),
+            ("connection.dns_san_peer_certificate", "bluefin.partners.example.com"),
+            ("connection.subject_peer_certificate", "CN=bluefin,O=Bluefin Ltd"),
+        ],
+        Some(Certificate::Emberline) => &[
+            ("connection.dns_san_peer_certificate", "emberline.partners.example.com"),
+            ("connection.subject_peer_certificate", "CN=emberline,O=Emberline\\, Inc."),
+        ],
+        Some(Certificate::Quillhaven) => &[(
+            "connection.subject_peer_certificate",
+            "CN=quillhaven,O=Quillhaven \\+ S\\C3\\B6hne",
+        )],
+    };
+    let mut all: Vec<_> =
+        names.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
+    all.push(("connection.mtls", vec![1]));
+    all
 }
 
 /// What the client gets of a message.

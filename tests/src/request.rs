@@ -9,7 +9,8 @@ use ct_codecs::{Base64, Encoder};
 use postern_stack::keys::Keys;
 use postern_stack::tokens::PERSONAL;
 
-use crate::case::Case;
+use crate::case::{Case, Certificate};
+use crate::sign::{self, Request};
 use crate::token;
 
 /// The API keys of the demo: test data of `stack/demo.json`.
@@ -31,6 +32,8 @@ pub struct Filled {
     pub lines: Vec<Vec<u8>>,
     /// The body.
     pub body: Option<Vec<u8>>,
+    /// The client certificate of the connection, over TLS then.
+    pub certificate: Option<Certificate>,
     /// The whole request, if the case gives it.
     pub raw: Option<Vec<u8>>,
     /// The credentials in it.
@@ -51,6 +54,7 @@ pub fn fill(case: &Case, keys: &Keys) -> Result<Filled, String> {
         host: request.host.0.clone(),
         lines: Vec::new(),
         body: request.body.as_ref().map(|b| filler.fill(&b.0)).transpose()?,
+        certificate: request.certificate,
         raw: request.raw.as_ref().map(|r| filler.fill(&r.0)).transpose()?,
         secrets: Vec::new(),
     };
@@ -61,7 +65,16 @@ pub fn fill(case: &Case, keys: &Keys) -> Result<Filled, String> {
         filled.lines.push(format!("Authorization: Bearer {token}").into_bytes());
         filler.secrets.push(token);
     }
+    let signed = Request {
+        method: &filled.method,
+        path: &filled.path,
+        host: &filled.host,
+        lines: &filled.lines,
+    };
+    let (lines, signatures) = sign::lines(&signed, &request.sign)?;
+    filled.lines.extend(lines);
     filled.secrets = filler.secrets;
+    filled.secrets.extend(signatures);
     Ok(filled)
 }
 

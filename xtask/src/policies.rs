@@ -149,9 +149,10 @@ fn refused(stats: &str) -> Option<&str> {
 }
 
 /// The variables that the demo's policies name, and where the demo's own values stand.
-const DEMO_SECRETS: [(&str, &str); 2] = [
+const DEMO_SECRETS: [(&str, &str); 3] = [
     ("POSTERN_DEMO_HS256", "stack/keys/hs256.txt"),
     ("POSTERN_DEMO_INTROSPECTION_SECRET", "stack/keys/introspection.txt"),
+    ("POSTERN_DEMO_EMBERLINE_SECRET", "stack/keys/emberline.txt"),
 ];
 
 /// The caller's secrets, else the demo's.

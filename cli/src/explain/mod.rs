@@ -60,7 +60,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
             };
         }
     };
-    let done = chain.send(message, &sent.client, &mut world);
+    let done = chain.send(message, &[("source.address", sent.client.clone().into())], &mut world);
     let (method, host, path) = request;
     // As the log shows it: keys stand in old paths.
     let logged = done.published.iter().find(|(key, _)| key == "path");

@@ -95,7 +95,7 @@ fn same_corpus(
     Err(format!("{count} differences, at first:\n{}", differ.join("\n")))
 }
 
-/// Not those that count requests, nor those that wait for the upstream to fail.
+/// Not those that count requests or bring a certificate of their own, nor those that wait for the upstream to fail.
 fn repeatable(case: &Case) -> bool {
     let request = &case.request;
     let counted = request.token.as_ref().is_some_and(|token| token.plan != "load");
@@ -103,7 +103,12 @@ fn repeatable(case: &Case) -> bool {
         let line = String::from_utf8_lossy(&line.0).to_ascii_lowercase();
         line.starts_with("x-demo-fault: delay") || line.starts_with("x-demo-fault: stall")
     });
-    request.before.get() == 0 && !counted && !waits && !matches!(case.only, Some(Only::Native(_)))
+    let own = request.certificate.is_some();
+    request.before.get() == 0
+        && !own
+        && !counted
+        && !waits
+        && !matches!(case.only, Some(Only::Native(_)))
 }
 
 /// Filter, decision, rule, reason.

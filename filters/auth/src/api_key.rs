@@ -80,41 +80,7 @@ impl ApiKeys {
         at: At<'_>,
         errors: &mut Errors,
     ) -> Self {
-        let mut own = Builder::default();
-        let mut digests = HashSet::with_capacity(config.keys.len());
-        let mut ids = HashMap::with_capacity(config.keys.len());
-        let list = at.node().get("keys");
-        let at_list = list.map(|node| at.key("keys", node));
-        let nodes: &[Node] = match list.map(|node| &node.value) {
-            Some(Value::List(nodes)) => nodes,
-            _ => &[],
-        };
-        match at_list {
-            Some(at) if nodes.is_empty() => at.error(errors, "expected at least one"),
-            None if config.remote.is_none() => {
-                at.error(errors, "expected `keys`, `remote` or both")
-            }
-            _ => {}
-        }
-        for (i, (key, node)) in config.keys.iter().zip(nodes).enumerate() {
-            let Some(at) = at_list.as_ref().map(|at| at.index(i, node)) else { continue };
-            let mut complain = |name: &str, message: String| {
-                if let Some(node) = node.get(name) {
-                    at.key(name, node).error(errors, message);
-                }
-            };
-            if let Some(first) = ids.insert(key.id.as_str(), i) {
-                complain("id", format!("the key at `keys[{first}]` has the same `id`"));
-            }
-            if !key.lives() {
-                complain("expires", "expected a time after `not_before`".to_owned());
-            }
-            if !digests.insert(key.sha256.0) {
-                complain("sha256", "another key of this provider has the same digest".to_owned());
-            }
-            let scopes: Vec<&str> = key.scopes.iter().map(Scope::as_str).collect();
-            own.add(&key.entry(&scopes.join(" ")));
-        }
+        let own = own_keys(config, at, Builder::default(), errors);
         let remote = config.remote.as_ref().zip(at.node().get("remote"));
         let list = remote.map(|(config, node)| {
             let settings = config.settings(MAX_LIST, at.key("remote", node), errors);
@@ -123,7 +89,7 @@ impl ApiKeys {
                 Remote::new("API keys", provider, config.source(), settings, place, KeyListForm);
             Box::new(remote)
         });
-        ApiKeys { provider: provider.to_owned(), own: own.finish().0, list }
+        ApiKeys { provider: provider.to_owned(), own, list }
     }
 
     /// Checks a key, and the user name beside it if there is one.
@@ -176,6 +142,46 @@ impl ApiKeys {
         }
         found.checked(&self.provider, asked.seconds())
     }
+}
+
+/// The keys of the policy; what is wrong is noted.
+fn own_keys(config: &ApiKeysConfig, at: At<'_>, mut own: Builder, errors: &mut Errors) -> KeyList {
+    let mut digests = HashSet::with_capacity(config.keys.len());
+    let mut ids = HashMap::with_capacity(config.keys.len());
+    let list = at.node().get("keys");
+    let at_list = list.map(|node| at.key("keys", node));
+    let nodes: &[Node] = match list.map(|node| &node.value) {
+        Some(Value::List(nodes)) => nodes,
+        _ => &[],
+    };
+    match at_list {
+        Some(at) if nodes.is_empty() => at.error(errors, "expected at least one"),
+        None if config.remote.is_none() => at.error(errors, "expected `keys`, `remote` or both"),
+        _ => {}
+    }
+    for (i, (key, node)) in config.keys.iter().zip(nodes).enumerate() {
+        let Some(at) = at_list.as_ref().map(|at| at.index(i, node)) else { continue };
+        let mut complain = |name: &str, message: String| {
+            if let Some(node) = node.get(name) {
+                at.key(name, node).error(errors, message);
+            }
+        };
+        if let Some(first) = ids.insert(key.id.as_str(), i) {
+            complain("id", format!("the key at `keys[{first}]` has the same `id`"));
+        }
+        if !key.lives() {
+            complain("expires", "expected a time after `not_before`".to_owned());
+        }
+        if !digests.insert(key.sha256.0) {
+            complain("sha256", "another key of this provider has the same digest".to_owned());
+        }
+        let scopes: Vec<&str> = key.scopes.iter().map(Scope::as_str).collect();
+        if !own.add(&key.entry(&scopes.join(" "))) {
+            at.error(errors, "no room for this key: all keys of a provider take 2 GiB at most");
+            break;
+        }
+    }
+    own.finish().0
 }
 
 /// The kind of document, for metrics. In the shared data and the log it is told
@@ -295,5 +301,34 @@ impl Decode for Printable {
             expected: "1 to 256 bytes without control characters or blanks at the ends",
             pattern: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use postern_core::config::parse_json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_for_which_there_is_no_room_is_a_mistake() {
+        let key = |n: u8| format!(r#"{{"id":"k{n}","subject":"s","sha256":"{}"}}"#, sha(n));
+        let text = format!(r#"{{"keys":[{},{},{},{}]}}"#, key(1), key(2), key(3), key(4));
+        let node = parse_json(text.as_bytes()).unwrap();
+        let found = |most: u32| {
+            let mut errors = Errors::default();
+            let config = ApiKeysConfig::decode(At::root(&node), &mut errors).unwrap();
+            let list = own_keys(&config, At::root(&node), Builder::holding(most), &mut errors);
+            (list.len(), errors.to_string())
+        };
+        let message = "keys[2]: no room for this key: all keys of a provider take 2 GiB at most";
+        assert_eq!(found(u32::MAX / 2), (4, String::new()));
+        assert_eq!(found(100), (2, message.to_owned()));
+    }
+
+    fn sha(n: u8) -> String {
+        postern_core::digest::hex(&sha256(&[n]))
     }
 }

@@ -5,6 +5,9 @@
 //! first bytes of a digest (which nobody can choose without choosing the key), at
 //! the end how large it is. Texts that many keys share stand there once.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use ct_codecs::verify as equal_in_constant_time;
@@ -55,8 +58,10 @@ impl std::fmt::Debug for KeyList {
 }
 
 /// A set in the making: first all records, then the table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Builder {
+    /// No record begins after this.
+    most: u32,
     bytes: Vec<u8>,
     records: Vec<u32>,
     shared: HashMap<Box<str>, u32>,
@@ -65,19 +70,40 @@ pub(crate) struct Builder {
     count: usize,
 }
 
+impl Default for Builder {
+    /// Half of what a place in the table can say.
+    fn default() -> Self {
+        Builder::holding(u32::MAX / 2)
+    }
+}
+
 impl Builder {
+    /// A set of so many bytes at most.
+    pub(crate) fn holding(most: u32) -> Self {
+        Builder {
+            most,
+            bytes: Vec::new(),
+            records: Vec::new(),
+            shared: HashMap::new(),
+            table: None,
+            indexed: 0,
+            count: 0,
+        }
+    }
+
     /// Room for so many bytes of records.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.bytes.reserve(bytes);
     }
 
-    /// Adds a key; `false`: there is no room for more.
+    /// Adds a key; `false`: there is no room for more, and it is not there.
+    #[must_use]
     pub(crate) fn add(&mut self, entry: &Entry<'_>) -> bool {
         let [client, scopes, plan] =
             [entry.client.unwrap_or(""), entry.scopes, entry.plan.unwrap_or("")]
                 .map(|text| self.shared_text(text));
         let Ok(at) = u32::try_from(self.bytes.len()) else { return false };
-        if at > u32::MAX / 2 {
+        if at > self.most {
             return false;
         }
         self.records.push(at);
@@ -302,131 +328,5 @@ impl<'a> Found<'a> {
         };
         let expires = Some(expires).filter(|at| *at != NEVER);
         Ok(Checked { expires, ..Checked::from(caller) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn entry(digest: [u8; 32], id: &str) -> Entry<'_> {
-        Entry {
-            digest,
-            id,
-            subject: id,
-            client: None,
-            scopes: "",
-            plan: None,
-            not_before: None,
-            expires: None,
-        }
-    }
-
-    #[test]
-    fn what_is_put_in_comes_out() {
-        let mut builder = Builder::default();
-        let full = Entry {
-            client: Some("shop"),
-            scopes: "a:read b",
-            plan: Some("tiny"),
-            not_before: Some(10),
-            expires: Some(20),
-            subject: "northwind",
-            ..entry([7; 32], "nw-1")
-        };
-        assert!(builder.add(&entry([1; 32], "plain")));
-        assert!(builder.add(&full));
-        assert!(builder.add(&Entry { digest: [8; 32], id: "nw-2", ..full }));
-        let (list, twice) = builder.finish();
-        assert_eq!((list.len(), twice), (3, 0));
-        let found = list.find(&[7; 32]).unwrap();
-        assert_eq!(found.checked("keys", 9), Err(Reason::ApiKeyNotYetValid));
-        assert_eq!(found.checked("keys", 20), Err(Reason::ApiKeyExpired));
-        let checked = found.checked("keys", 10).unwrap();
-        assert_eq!(checked.expires, Some(20));
-        let caller = checked.caller;
-        assert_eq!((caller.sub.as_str(), caller.client.as_deref()), ("northwind", Some("shop")));
-        assert_eq!(
-            (caller.scopes.join(","), caller.plan.as_deref()),
-            ("a:read,b".to_owned(), Some("tiny"))
-        );
-        assert_eq!(
-            (caller.credential.as_str(), caller.provider.as_str()),
-            ("api_key:nw-1", "keys")
-        );
-        let plain = list.find(&[1; 32]).unwrap().checked("keys", 0).unwrap();
-        assert_eq!(
-            (plain.expires, plain.caller.client, plain.caller.scopes.len()),
-            (None, None, 0)
-        );
-        assert!(list.find(&[9; 32]).is_none());
-        assert!(KeyList::default().find(&[9; 32]).is_none());
-    }
-
-    proptest! {
-        /// Digests that crowd into few places; any number per slice; the set of
-        /// another worker.
-        #[test]
-        fn it_is_a_map_in_which_the_first_wins(
-            keys in prop::collection::vec((0u8..8, 0u8..3), 0..40),
-            slice in 1usize..5,
-        ) {
-            let digest = |(a, b): (u8, u8)| {
-                let mut digest = [0; 32];
-                digest[0] = a / 4;
-                digest[30] = a;
-                digest[31] = b;
-                digest
-            };
-            let mut builder = Builder::default();
-            let mut model = HashMap::new();
-            let ids: Vec<String> = (0..keys.len()).map(|n| format!("key-{n}")).collect();
-            for (key, id) in keys.iter().zip(&ids) {
-                prop_assert!(builder.add(&entry(digest(*key), id)));
-                model.entry(*key).or_insert(id);
-            }
-            while !builder.index(slice) {}
-            let (made, twice) = builder.finish();
-            prop_assert_eq!(twice, keys.len() - model.len());
-            let restored = KeyList::restore(made.to_bytes()).unwrap();
-            for list in [&made, &restored] {
-                prop_assert_eq!(list.len(), model.len());
-                for a in 0..8 {
-                    for b in 0..3 {
-                        let found = list.find(&digest((a, b))).map(|f| f.id().to_owned());
-                        prop_assert_eq!(found.as_ref(), model.get(&(a, b)).copied());
-                    }
-                }
-            }
-        }
-
-        /// Whatever stands in the shared data: no panic.
-        #[test]
-        fn bytes_that_are_no_set_harm_nobody(
-            mut bytes in prop::collection::vec(any::<u8>(), 0..200),
-            slots in 0u32..5,
-        ) {
-            let _ = KeyList::restore(bytes.clone());
-            let table = bytes.len() as u32;
-            let slots = 1 << slots;
-            bytes.extend((0..slots * 4).map(|n| (n * 31) as u8));
-            for field in [table, slots, 3, FORMAT] {
-                bytes.extend_from_slice(&field.to_le_bytes());
-            }
-            let list = KeyList::restore(bytes).unwrap();
-            for first in 0..=255 {
-                let mut digest = [0; 32];
-                digest[0] = first;
-                if let Some(found) = list.find(&digest) {
-                    let _ = found.checked("keys", 0);
-                }
-            }
-        }
     }
 }

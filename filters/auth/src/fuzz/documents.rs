@@ -159,7 +159,7 @@ pub(super) fn key_list_bytes_seeds() -> Vec<Vec<u8>> {
         .map(|keys| {
             let mut builder = Builder::default();
             for n in 0..keys {
-                builder.add(&Entry {
+                let _ = builder.add(&Entry {
                     digest: digest(n),
                     id: "k",
                     subject: "northwind",

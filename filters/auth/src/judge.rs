@@ -185,7 +185,7 @@ impl<'a> Case<'a> {
                 Verdict::Known(known) => return Ok(Answer::Known(provider, known)),
                 Verdict::Absent => {}
                 Verdict::Bad(reason) => {
-                    if bad.is_none_or(|(worst, _)| telling(reason) > telling(worst)) {
+                    if bad.is_none_or(|(worst, _)| reason.telling() > worst.telling()) {
                         bad = Some((reason, provider));
                     }
                 }
@@ -278,8 +278,12 @@ impl<'a> Case<'a> {
     }
 
     fn bad(&self, reason: Reason, provider: Option<&'a Provider>) -> Refused<'a> {
-        let refusal = self.rule.challenge.invalid(reason);
-        let mut denied = denied(refusal, reason.code(), counter::INVALID);
+        let mut denied = if reason == Reason::Several {
+            self.invalid_request(MORE_THAN_ONE)
+        } else {
+            let refusal = self.rule.challenge.invalid(reason);
+            denied(refusal, reason.code(), counter::INVALID)
+        };
         denied.count.extend(provider.map(|p| p.refused(reason)));
         denied.provider = provider.map(|p| p.name.as_str());
         denied
@@ -296,15 +300,4 @@ impl<'a> Case<'a> {
 
 fn denied<'a>(refusal: Refusal, code: &'static str, counter: usize) -> Refused<'a> {
     Box::new(Denied { refusal, code, count: vec![counter], provider: None })
-}
-
-/// How much a reason says, where several providers gave one.
-fn telling(reason: Reason) -> u8 {
-    match reason {
-        Reason::Kind => 0,
-        Reason::NotAToken => 1,
-        Reason::ApiKey | Reason::UserOrSecret => 2,
-        Reason::Issuer => 3,
-        _ => 4,
-    }
 }

@@ -90,6 +90,9 @@ pub(crate) enum Reason {
     MessageSignature,
     /// Its nonce was used before.
     Replayed,
+    /// More than one signature of the request, or one of them twice: 400, as for
+    /// any other two credentials.
+    Several,
     /// A kind of credential that the route does not take.
     Kind,
 }
@@ -140,8 +143,60 @@ impl Reason {
         Reason::MessageKeyDates,
         Reason::MessageSignature,
         Reason::Replayed,
+        Reason::Several,
         Reason::Kind,
     ];
+
+    /// How much it says, where several providers gave one: from "not of my kind" to
+    /// "mine, but not good".
+    pub(crate) fn telling(self) -> u8 {
+        match self {
+            Reason::Kind => 0,
+            Reason::NotAToken => 1,
+            Reason::ApiKey | Reason::UserOrSecret => 2,
+            Reason::Issuer => 3,
+            Reason::Malformed
+            | Reason::TooLong
+            | Reason::BadToken
+            | Reason::Encrypted
+            | Reason::BadHeader
+            | Reason::Extension
+            | Reason::WrongType
+            | Reason::Algorithm
+            | Reason::BadClaims
+            | Reason::MissingClaim
+            | Reason::BadClaim
+            | Reason::Audience
+            | Reason::Expired
+            | Reason::NotYetValid
+            | Reason::IssuedInFuture
+            | Reason::TooOld
+            | Reason::ClaimMismatch
+            | Reason::UnknownKey
+            | Reason::Signature
+            | Reason::Unsupported
+            | Reason::Owner
+            | Reason::ApiKeyExpired
+            | Reason::ApiKeyNotYetValid
+            | Reason::Revoked
+            | Reason::SecretExpired
+            | Reason::SecretNotYetValid
+            | Reason::Inactive
+            | Reason::Bound
+            | Reason::Certificate
+            | Reason::MessageMalformed
+            | Reason::MessageComponent
+            | Reason::MessageCoverage
+            | Reason::MessageParameter
+            | Reason::MessageStale
+            | Reason::MessageFuture
+            | Reason::MessageKey
+            | Reason::MessageKeyDates
+            | Reason::MessageSignature
+            | Reason::Replayed
+            | Reason::Several => 4,
+        }
+    }
 
     /// The stable code.
     pub(crate) fn code(self) -> &'static str {
@@ -222,6 +277,9 @@ impl Reason {
                 ("bad_message_signature", "the message signature does not verify")
             }
             Reason::Replayed => ("replayed", "the signature's nonce was used before"),
+            Reason::Several => {
+                ("several_message_signatures", "the request has more than one credential")
+            }
             Reason::Kind => ("wrong_kind", "this route does not take that kind of credential"),
         }
     }

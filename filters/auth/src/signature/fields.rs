@@ -44,6 +44,12 @@ const MOST: usize = 64;
 
 /// Reads a dictionary (RFC 9651 §4.2.2).
 pub(super) fn dictionary(text: &[u8]) -> Option<Vec<(String, Member)>> {
+    members(text, &mut false)
+}
+
+/// The same; `twice` tells if that is no dictionary only because a key stands in it
+/// a second time.
+pub(super) fn members(text: &[u8], twice: &mut bool) -> Option<Vec<(String, Member)>> {
     let mut rest = Rest(text);
     let mut members: Vec<(String, Member)> = Vec::new();
     rest.skip(b" ");
@@ -62,7 +68,8 @@ pub(super) fn dictionary(text: &[u8]) -> Option<Vec<(String, Member)>> {
         } else {
             Member::Item(Item { bare: Bare::Bool(true), parameters: rest.parameters()? })
         };
-        if members.len() >= MOST || members.iter().any(|(known, _)| *known == key) {
+        *twice = members.iter().any(|(known, _)| *known == key);
+        if *twice || members.len() >= MOST {
             return None;
         }
         members.push((key, member));

@@ -4,7 +4,7 @@
 use postern_core::Headers;
 
 use super::component::{Component, Dictionaries, Outside};
-use super::fields::{Bare, InnerList, Item, Member, dictionary};
+use super::fields::{self, Bare, InnerList, Item, Member};
 use crate::reason::Reason;
 use crate::verdict::Asked;
 
@@ -49,7 +49,8 @@ impl Input {
             let mut found =
                 list.into_iter().filter(|(own, _)| label.is_none_or(|label| own == label));
             let first = found.next().filter(|_| label.is_some() || !several);
-            first.ok_or(Reason::MessageMalformed)
+            let several = several && label.is_none();
+            first.ok_or(if several { Reason::Several } else { Reason::MessageMalformed })
         };
         let ((one, input), (other, signature)) = (only(inputs)?, only(signatures)?);
         let (
@@ -124,5 +125,7 @@ fn members(headers: &Headers<'_>, name: &str) -> Result<Vec<(String, Member)>, R
     if values.iter().map(|value| value.len()).sum::<usize>() > MAX_BYTES {
         return Err(Reason::TooLong);
     }
-    dictionary(&values.join(&b", "[..])).ok_or(Reason::MessageMalformed)
+    let mut twice = false;
+    let members = fields::members(&values.join(&b", "[..]), &mut twice);
+    members.ok_or(if twice { Reason::Several } else { Reason::MessageMalformed })
 }

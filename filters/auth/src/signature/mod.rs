@@ -63,7 +63,8 @@ postern_core::config! {
             Required::METHOD, Required::AUTHORITY, Required::PATH, Required::QUERY,
         ],
         /// The label of the signature that counts, `sig1`; others may stand
-        /// beside it. Without it, a request may have one signature only.
+        /// beside it. Without it, a request may have one signature only; several,
+        /// or one label twice, are answered 400.
         label: Option<Label>,
         /// The application that signatures are made for (`tag`): `shop-api`.
         /// They have to say so; without it, none may have a tag.

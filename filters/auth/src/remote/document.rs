@@ -372,6 +372,10 @@ impl<F: Form> Remote<F> {
             let age = now.saturating_sub(current.confirmed_at) / 1000;
             work.gauges.push((self.metric(AGE), age));
             work.gauges.push((self.metric(LAST_SUCCESS), current.confirmed_at / 1000));
+        } else if local.state.version == 0 && local.state.wanted_at > 0 {
+            // Nothing is older than what never came.
+            let age = now.saturating_sub(local.state.wanted_at) / 1000;
+            work.gauges.push((self.metric(AGE), age));
         }
     }
 

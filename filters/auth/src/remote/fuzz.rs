@@ -43,6 +43,7 @@ pub(crate) fn state_seeds() -> Vec<Vec<u8>> {
         version: 1,
         holder: 2,
         held_until: 3,
+        wanted_at: 11,
         fetched_at: 4,
         max_age: Some(5),
         failed_at: 6,

@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) holder: u64,
     /// Until when that is believed.
     pub(crate) held_until: u64,
+    /// When it was asked for the first time.
+    pub(crate) wanted_at: u64,
     /// When it was asked for that was last fetched or confirmed.
     pub(crate) fetched_at: u64,
     /// For how long the server said that it is fresh, in milliseconds.
@@ -44,13 +46,14 @@ const FORMAT: u8 = 2;
 
 impl State {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(96);
+        let mut out = Vec::with_capacity(128);
         out.push(FORMAT);
         for number in [
             self.version,
             self.body,
             self.holder,
             self.held_until,
+            self.wanted_at,
             self.fetched_at,
             self.max_age.unwrap_or(u64::MAX),
             self.failed_at,
@@ -77,6 +80,7 @@ impl State {
             body: number()?,
             holder: number()?,
             held_until: number()?,
+            wanted_at: number()?,
             fetched_at: number()?,
             max_age: Some(number()?).filter(|age| *age != u64::MAX),
             failed_at: number()?,

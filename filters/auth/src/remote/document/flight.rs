@@ -34,6 +34,9 @@ impl<F: Form> Remote<F> {
         let mut state = local.state.clone();
         state.holder = u64::from_le_bytes(half(host)).max(1);
         state.held_until = now.saturating_add(millis(settings.lease()));
+        if state.wanted_at == 0 {
+            state.wanted_at = now;
+        }
         if std::mem::take(&mut local.demanded) {
             state.demanded_at = now;
         }

@@ -152,3 +152,24 @@ fn what_is_confirmed_is_young_again() {
     host.set_now(at(1000));
     assert_eq!(quiet(&a, &host).gauges[1], (15, 300));
 }
+
+/// Whoever is alerted by the age learns of a document that never came, too.
+#[test]
+fn what_was_never_fetched_grows_old_from_when_it_was_first_wanted() {
+    let host = FakeHost::at(START);
+    let (a, b) = (remote(), remote());
+    let age = |vm: &Remote<Number>| vm.tick(&host, KEY).gauges;
+    let asked = task(&a.tick(&host, KEY));
+    assert_eq!(age(&b), [(14, 0), (15, 0)]);
+    host.set_now(at(5));
+    let failed = a.answer(asked, &Answer::Unavailable, &host, KEY).unwrap();
+    assert_eq!(failed.gauges, [(14, 0), (15, 5)]);
+    host.set_now(at(9_000));
+    // A VM that came later, and a new configuration, know it as well.
+    assert_eq!(age(&remote()), [(14, 0), (15, 9_000)]);
+    assert_eq!(age(&b), [(14, 0), (15, 9_000)]);
+    host.set_now(at(9_007));
+    fetched(&a, &host, &[], "5");
+    assert_eq!(age(&a), [(14, 5), (15, 0), (16, START.as_secs() + 9_007)]);
+    assert_eq!(age(&b), [(14, 5), (15, 0), (16, START.as_secs() + 9_007)]);
+}

@@ -9,6 +9,7 @@ fn records_survive_the_wire_and_others_do_not() {
         body: 10,
         holder: 2,
         held_until: 3,
+        wanted_at: 11,
         fetched_at: 4,
         max_age: Some(5),
         failed_at: 6,

@@ -109,10 +109,10 @@ impl<F: Filter> Inner<F> {
     fn wait(&mut self, compiled: &Compiled<F>, wait: Wait) -> Action {
         self.asks = self.asks.saturating_add(1);
         if !F::WORKS || self.side == Side::Response || self.asks > MAX_ASKS {
-            return self.refuse(&compiled.plugin, &cannot_ask());
+            return self.turn_away(compiled, &cannot_ask());
         }
         if !compiled.waiting.add(self.context, wait, self.this.clone()) {
-            return self.refuse(&compiled.plugin, &cannot_ask());
+            return self.turn_away(compiled, &too_many_wait());
         }
         self.pausing = true;
         compiled.clock.at_least(SOON);
@@ -182,13 +182,18 @@ impl<F: Filter> Inner<F> {
                     "Internal error",
                     "the gateway made a header that cannot be sent",
                 );
-                // The record so far says what was decided before this.
-                let record = Record::new(Decision::Deny, "-", refusal.code);
-                apply::set_state(&compiled.record_state, &record.to_json(&compiled.version));
-                return self.refuse(plugin, &refusal);
+                return self.turn_away(compiled, &refusal);
             }
         }
         Action::Continue
+    }
+
+    /// A refusal of the shell's own: the record so far, if there is one, says what
+    /// was decided before it.
+    fn turn_away(&mut self, compiled: &Compiled<F>, refusal: &Refusal) -> Action {
+        let record = Record::new(Decision::Deny, "-", refusal.code);
+        apply::set_state(&compiled.record_state, &record.to_json(&compiled.version));
+        self.refuse(&compiled.plugin, refusal)
     }
 
     fn refuse(&mut self, plugin: &str, refusal: &Refusal) -> Action {
@@ -265,7 +270,7 @@ impl<F: Filter> Inner<F> {
                 Action::Pause
             }
             None if self.asks > MAX_ASKS.saturating_mul(2) => {
-                self.refuse(&compiled.plugin, &cannot_ask())
+                self.turn_away(compiled, &cannot_ask())
             }
             None => {
                 let outcome = compiled.filter.answer(&mut self.state, &Answer::Unavailable, &Proxy);
@@ -277,7 +282,13 @@ impl<F: Filter> Inner<F> {
 
 fn cannot_ask() -> Refusal {
     let detail = "a service that the gateway needs cannot be asked";
-    Refusal::new(503, "unavailable", "Service unavailable", detail)
+    Refusal::new(503, "unavailable", "Service unavailable", detail).header("retry-after", "1")
+}
+
+fn too_many_wait() -> Refusal {
+    let detail = "too many requests wait for a service that the gateway needs";
+    let title = "Service unavailable";
+    Refusal::new(503, "too_many_waiting", title, detail).header("retry-after", "1")
 }
 
 /// What became of a body.

@@ -1,8 +1,11 @@
-//! Keys that survive their issuer: on Envoy with two workers, before an identity
-//! provider that is killed, slow, or sends what it should not. How often it was
-//! asked is counted there.
+//! Keys that survive their issuer, and what else depends on one: on Envoy with two
+//! workers, before an identity provider that is killed, slow, or sends what it should
+//! not. How often it was asked is counted there.
 
+mod asked;
 mod list;
+mod revoked;
+mod routes;
 mod site;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,6 +31,11 @@ pub const ALL: &[(&str, Test)] = &[
     ("a_flood_of_unknown_keys_causes_one_fetch", flood),
     ("a_new_key_works_at_once_and_a_removed_one_stops", rotation),
     ("discovery_leads_to_the_keys", discovery),
+    ("what_is_revoked_is_refused_within_the_bound_remembered_or_not", revoked::bound),
+    ("without_a_list_of_what_is_revoked_nobody_is_admitted", revoked::missing),
+    ("an_introspection_service_that_is_killed_refuses_nobody", asked::killed),
+    ("an_old_answer_serves_until_a_killed_service_is_back", asked::stale),
+    ("requirements_follow_the_names_of_routes", routes::by_name),
     ("a_hundred_thousand_api_keys_load_while_requests_are_served", list::large),
 ];
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use postern_stack::environment;
 use postern_tests::client::{PATIENCE, Wire, send};
 use postern_tests::corpus::workspace;
 use postern_tests::demo::Demo;
@@ -48,14 +49,20 @@ impl Prepared {
     }
 
     /// Starts Envoy with a provider of this name and kind.
-    pub fn start(mut self, provider: &str, kind: &Value) -> Result<Site, String> {
+    pub fn start(self, provider: &str, kind: &Value) -> Result<Site, String> {
+        self.start_with(&json!({"providers": {provider: kind}}), Vec::new())
+    }
+
+    /// Starts Envoy with this policy, and routes before the one that takes all.
+    pub fn start_with(mut self, policy: &Value, routes: Vec<Value>) -> Result<Site, String> {
         let [admin, gateway, idp] = self.ports;
         let upstream = server::start().map_err(|e| e.to_string())?;
-        let policy = json!({"providers": {provider: kind}});
         let folder = workspace().join("target/test-runs/keys").join(self.name);
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-        let text = bootstrap(admin, gateway, upstream.port(), idp, &policy.to_string());
-        let envoy = Envoy::start(&folder, &text.to_string(), admin)?;
+        let ports = [admin, gateway, upstream.port(), idp];
+        let text = bootstrap(ports, &policy.to_string(), routes);
+        let (words, secrets) = (["--concurrency", "2"], environment::variables());
+        let envoy = Envoy::start_with(&folder, &text.to_string(), admin, &words, &secrets)?;
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, gateway));
         let listen = format!("127.0.0.1:{idp}");
         Ok(Site { envoy, to, idp: self.idp.take(), listen })
@@ -87,7 +94,12 @@ fn start_idp(port: u16) -> Result<Child, String> {
 impl Site {
     /// Sends a request with these lines.
     pub fn send(&self, lines: &[&str]) -> Result<Answer, String> {
-        send(self.to, &Wire::get("api.example.com", "/length", lines), PATIENCE)
+        self.send_to("/length", lines)
+    }
+
+    /// Sends a request for a path of the upstream with these lines.
+    pub fn send_to(&self, path: &str, lines: &[&str]) -> Result<Answer, String> {
+        send(self.to, &Wire::get("api.example.com", path, lines), PATIENCE)
     }
 
     /// Status and code of the answer to a request with this token.
@@ -113,10 +125,10 @@ impl Site {
         Ok(())
     }
 
-    /// A metric of the provider.
+    /// A metric of the provider, or of what is revoked.
     pub fn metric(&self, name: &str) -> Result<u64, String> {
         let ends = format!(".{name}");
-        let all = self.envoy.stats("postern.auth.provider.")?;
+        let all = self.envoy.stats("postern.auth.")?;
         Ok(all.iter().find(|(n, _)| n.ends_with(&ends)).map_or(0, |(_, value)| *value))
     }
 }
@@ -142,7 +154,12 @@ pub fn told(answer: &Answer) -> (u16, String) {
     (answer.status, code.unwrap_or_default())
 }
 
-fn bootstrap(admin: u16, gateway: u16, upstream: u16, idp: u16, policy: &str) -> Value {
+fn bootstrap(ports: [u16; 4], policy: &str, mut routes: Vec<Value>) -> Value {
+    let [admin, gateway, upstream, idp] = ports;
+    for route in &mut routes {
+        route["route"] = json!({"cluster": "upstream"});
+    }
+    routes.push(json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}));
     let modules = std::env::var_os("POSTERN_MODULES")
         .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
     let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
@@ -174,7 +191,7 @@ fn bootstrap(admin: u16, gateway: u16, upstream: u16, idp: u16, policy: &str) ->
                         "route_config": {"virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
-                            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+                            "routes": routes,
                         }]},
                         "http_filters": [
                             {"name": "auth", "typed_config": {
@@ -189,6 +206,9 @@ fn bootstrap(admin: u16, gateway: u16, upstream: u16, idp: u16, policy: &str) ->
                                     },
                                     "vm_config": {
                                         "vm_id": "auth",
+                                        "environment_variables": {
+                                            "host_env_keys": environment::variables().map(|v| v.0),
+                                        },
                                         "runtime": "envoy.wasm.runtime.v8",
                                         "code": {"local": {"filename": modules.join("auth.wasm")}},
                                     },

@@ -117,6 +117,10 @@ impl Filter for Auth {
         outcome
     }
 
+    fn follows(&self, waited: &Waited) -> bool {
+        waited.in_query
+    }
+
     /// RFC 6750 §2.3: what was got with a token in the query is for one client.
     fn response_headers(
         &self,

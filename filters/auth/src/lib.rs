@@ -63,4 +63,4 @@ pub use filter::Auth;
 pub use policy::PolicyConfig;
 
 #[cfg(target_family = "wasm")]
-postern_host::export!(Auth);
+postern_host::export!(Auth, waits);

@@ -68,6 +68,10 @@ impl Filter for Authz {
         Policy::schema()
     }
 
+    fn follows(&self, _stream: &()) -> bool {
+        false
+    }
+
     fn request_headers(&self, (): &mut (), request: &Request<'_>, host: &dyn Host) -> Outcome {
         let target = match Target::parse(request.path()) {
             Ok(target) => target,

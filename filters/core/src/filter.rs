@@ -74,6 +74,13 @@ pub trait Filter: Sized + 'static {
         host: &dyn Host,
     ) -> Outcome;
 
+    /// Does what is still to come of a stream concern the filter, once its
+    /// request's headers were let go? If not, nothing is kept of it, and no
+    /// further event is raised. A stream that waits or is held goes on anyway.
+    fn follows(&self, _stream: &Self::Stream) -> bool {
+        true
+    }
+
     /// The request's body, whole, after a [`Step::Hold`](crate::Step::Hold).
     fn request_body(&self, _stream: &mut Self::Stream, _body: &[u8], _host: &dyn Host) -> Outcome {
         Outcome::pass()

@@ -2,58 +2,61 @@
 
 use std::cell::OnceCell;
 
+use crate::pairs::Pairs;
+
 /// Reads a header map from the host, at most once per message.
 pub trait HeaderSource {
     /// All headers in wire order, pseudo-headers included, names lower-case.
-    fn read(&self) -> Vec<(String, Vec<u8>)>;
+    fn read(&self) -> Pairs;
 }
 
 /// An ordered header list that is read from its source when first looked at:
 /// a filter that never looks pays for no crossing.
 pub struct Headers<'a> {
     source: Option<&'a dyn HeaderSource>,
-    entries: OnceCell<Vec<(String, Vec<u8>)>>,
+    pairs: OnceCell<Pairs>,
 }
 
 impl<'a> Headers<'a> {
     /// Headers that `source` is asked for when they are first needed.
     #[must_use]
     pub fn lazy(source: &'a dyn HeaderSource) -> Self {
-        Headers { source: Some(source), entries: OnceCell::new() }
+        Headers { source: Some(source), pairs: OnceCell::new() }
     }
 
     /// Headers at hand; names are put in lower case.
     #[must_use]
     pub fn new<N: Into<String>, V: Into<Vec<u8>>>(list: impl IntoIterator<Item = (N, V)>) -> Self {
-        let entries = list
+        let list: Vec<(String, Vec<u8>)> = list
             .into_iter()
             .map(|(name, value)| {
                 let mut name: String = name.into();
                 name.make_ascii_lowercase();
                 (name, value.into())
             })
-            .collect::<Vec<_>>();
-        Headers { source: None, entries: OnceCell::from(entries) }
+            .collect();
+        Headers { source: None, pairs: OnceCell::from(Pairs::new(&list)) }
     }
 
-    /// All entries in order, pseudo-headers included.
+    /// All entries in order, pseudo-headers included. (A proxy lets no name
+    /// pass that is not ASCII; one would be left out here.)
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.entries().iter().map(|(n, v)| (n.as_str(), v.as_slice()))
+        self.pairs().iter().filter_map(|(n, v)| Some((std::str::from_utf8(n).ok()?, v)))
     }
 
     /// The first value of `name` (lower case).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _)| *n == name).map(|(_, v)| v)
+        self.pairs().iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, v)| v)
     }
 
     /// Every value of `name` (lower case), in order. Envoy joins repeated
     /// `authorization`, `host` and some others into one value with commas.
     pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
-        self.iter().filter(move |(n, _)| *n == name).map(|(_, v)| v)
+        self.pairs().iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, v)| v)
     }
 
-    fn entries(&self) -> &[(String, Vec<u8>)] {
-        self.entries.get_or_init(|| self.source.map(|s| s.read()).unwrap_or_default())
+    fn pairs(&self) -> &Pairs {
+        self.pairs.get_or_init(|| self.source.map(|s| s.read()).unwrap_or_default())
     }
 }

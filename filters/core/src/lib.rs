@@ -21,6 +21,7 @@ pub mod host;
 pub mod host_name;
 pub mod identity;
 pub mod matcher;
+pub mod pairs;
 pub mod record;
 pub mod refusal;
 pub mod rules;

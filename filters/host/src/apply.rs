@@ -1,10 +1,12 @@
 //! The writes: edits, states, counters, replies, callouts.
 
 use log::warn;
+use postern_core::pairs::Pairs;
 use postern_core::{Answer, Ask, Filter, HeaderEdit, Outcome, Reply, grammar};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
+use crate::raw;
 use crate::root::Compiled;
 
 /// Publishes the record and further states, and increments counters.
@@ -20,7 +22,7 @@ pub(crate) fn publish<F: Filter>(compiled: &Compiled<F>, outcome: &Outcome) {
 
 /// Sets a filter state of the stream.
 pub(crate) fn set_state(name: &str, value: &[u8]) {
-    if hostcalls::set_property(vec![name], Some(value)).is_err() {
+    if !raw::set_property(name, value) {
         warn!("the host refused the state `{name}`");
     }
 }
@@ -82,10 +84,9 @@ pub(crate) fn ask(ask: &Ask) -> Option<u32> {
         if name != ":scheme" && !grammar::may_write(name, value) {
             return None;
         }
-        headers.push((name.as_ref(), std::str::from_utf8(value).ok()?));
+        headers.push((name.as_ref(), value));
     }
-    let body = (!ask.body.is_empty()).then_some(ask.body.as_slice());
-    hostcalls::dispatch_http_call(&ask.cluster, headers, body, Vec::new(), ask.deadline).ok()
+    raw::http_call(&ask.cluster, &Pairs::new(&headers), &ask.body, ask.deadline)
 }
 
 /// Reads the answer to a callout. No headers: the answer was cut or late, and

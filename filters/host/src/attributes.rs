@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use postern_core::headers::HeaderSource;
+use postern_core::pairs::Pairs;
 use postern_core::{Host, SignatureCheck, StoreError, Stored};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
-use crate::signature;
+use crate::{raw, signature};
 
 /// The proxy, as a pure core may ask it.
 pub(crate) struct Proxy;
@@ -22,7 +23,7 @@ impl Host for Proxy {
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        hostcalls::get_property(path.to_vec()).ok().flatten()
+        raw::property(path.join("\0").as_bytes())
     }
 
     fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {
@@ -65,7 +66,7 @@ impl Host for Proxy {
 pub(crate) struct Map(pub(crate) MapType);
 
 impl HeaderSource for Map {
-    fn read(&self) -> Vec<(String, Vec<u8>)> {
-        hostcalls::get_map_bytes(self.0).unwrap_or_default()
+    fn read(&self) -> Pairs {
+        raw::header_map(self.0)
     }
 }

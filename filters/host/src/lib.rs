@@ -5,6 +5,7 @@
 //! Only byte getters are used: the SDK's string getters trap on a header value
 //! that is not UTF-8.
 
+mod entry;
 pub mod signature;
 
 #[cfg(target_family = "wasm")]
@@ -12,30 +13,19 @@ mod apply;
 #[cfg(target_family = "wasm")]
 mod attributes;
 #[cfg(target_family = "wasm")]
+mod raw;
+#[cfg(target_family = "wasm")]
 mod root;
+#[cfg(target_family = "wasm")]
+mod shell;
 #[cfg(target_family = "wasm")]
 mod stream;
 #[cfg(target_family = "wasm")]
 mod waiting;
 
 #[cfg(target_family = "wasm")]
-pub use root::start;
+pub use shell::Shell;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub use proxy_wasm;
-
-/// Makes a filter the module's entry point.
-#[macro_export]
-macro_rules! export {
-    ($filter:ty) => {
-        // The SDK's entry point has no documentation of its own.
-        #[allow(missing_docs)]
-        mod entry {
-            use super::*;
-            $crate::proxy_wasm::main! {{
-                $crate::start::<$filter>();
-            }}
-        }
-    };
-}

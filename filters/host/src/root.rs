@@ -1,8 +1,7 @@
 //! The root context: takes a configuration, makes streams, and works beside
 //! them.
 
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,36 +9,20 @@ use log::{error, info, warn};
 use postern_core::config::{Errors, parse_json};
 use postern_core::{Answer, Filter, Metric, MetricKind, Work, digest, identity};
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{ContextType, LogLevel, MetricType};
+use proxy_wasm::types::{BufferType, MetricType};
 
 use crate::apply;
 use crate::attributes::Proxy;
+use crate::shell::{Callout, Shell};
 use crate::signature::push_field;
-use crate::stream::Stream;
 use crate::waiting::Waiting;
 
-/// Sets a filter up as this module's only one.
-pub fn start<F: Filter>() {
-    proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|id| {
-        Box::new(Root::<F> {
-            id,
-            compiled: None,
-            retired: Vec::new(),
-            tasks: HashMap::new(),
-            clock: Rc::default(),
-        })
-    });
-}
-
-struct Root<F: Filter> {
-    id: u32,
-    compiled: Option<Rc<Compiled<F>>>,
+/// One plugin's root context.
+pub(crate) struct Root<F: Filter> {
+    pub(crate) id: u32,
+    compiled: RefCell<Option<Rc<Compiled<F>>>>,
     /// Former configurations for which streams still wait.
-    retired: Vec<Rc<Compiled<F>>>,
-    /// Tasks that are not answered yet, by the token of their callout.
-    tasks: HashMap<u32, (Rc<Compiled<F>>, u64)>,
+    retired: RefCell<Vec<Rc<Compiled<F>>>>,
     clock: Rc<Clock>,
 }
 
@@ -52,7 +35,7 @@ pub(crate) struct Compiled<F: Filter> {
     pub(crate) record_state: String,
     /// The host's numbers for the filter's metrics.
     pub(crate) metrics: Vec<u32>,
-    pub(crate) waiting: Waiting<F>,
+    pub(crate) waiting: Waiting,
     pub(crate) clock: Rc<Clock>,
 }
 
@@ -81,18 +64,32 @@ impl Clock {
     }
 }
 
-impl<F: Filter> Context for Root<F> {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
-        let Some((compiled, task)) = self.tasks.remove(&token) else { return };
-        let work = compiled.filter.task_answer(task, &apply::answer(headers, body), &Proxy);
-        self.perform(&compiled, work);
-    }
-}
-
 impl<F: Filter> Root<F> {
+    pub(crate) fn new(id: u32) -> Self {
+        Root { id, compiled: RefCell::default(), retired: RefCell::default(), clock: Rc::default() }
+    }
+
+    /// What is in force.
+    pub(crate) fn compiled(&self) -> Option<Rc<Compiled<F>>> {
+        self.compiled.borrow().clone()
+    }
+
+    /// The answer to a task came.
+    pub(crate) fn answer(
+        &self,
+        shell: &Shell<F>,
+        compiled: &Rc<Compiled<F>>,
+        task: u64,
+        headers: usize,
+        body: usize,
+    ) {
+        let work = compiled.filter.task_answer(task, &apply::answer(headers, body), &Proxy);
+        self.perform(shell, compiled, work);
+    }
+
     /// Does a piece of work, and what follows at once from it. Questions that
     /// cannot be sent are answered here, so that none stays open.
-    fn perform(&mut self, compiled: &Rc<Compiled<F>>, work: Work) {
+    fn perform(&self, shell: &Shell<F>, compiled: &Rc<Compiled<F>>, work: Work) {
         let mut work = work;
         for _ in 0..MAX_TURNS {
             compiled.count(&work.count);
@@ -111,7 +108,9 @@ impl<F: Filter> Root<F> {
             for task in &work.ask {
                 match apply::ask(&task.ask) {
                     Some(token) => {
-                        self.tasks.insert(token, (compiled.clone(), task.id));
+                        let compiled = compiled.clone();
+                        let task = task.id;
+                        shell.expect(token, Callout::Task { root: self.id, compiled, task });
                     }
                     None => {
                         let failed = &Answer::Unavailable;
@@ -120,7 +119,7 @@ impl<F: Filter> Root<F> {
                 }
             }
             let unsent = !next.ask.is_empty();
-            compiled.waiting.wake(&work.wake, compiled, self.id);
+            compiled.waiting.wake(&work.wake, compiled, shell, self.id);
             work = next;
             if !unsent && work.is_nothing() {
                 return;
@@ -141,9 +140,11 @@ impl<F: Filter> Compiled<F> {
     }
 }
 
-impl<F: Filter> RootContext for Root<F> {
-    fn on_configure(&mut self, _size: usize) -> bool {
-        let rendered = self.get_plugin_configuration().unwrap_or_default();
+impl<F: Filter> Root<F> {
+    /// Takes the plugin's configuration, if it is good.
+    pub(crate) fn configure(&self) -> bool {
+        let rendered = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX);
+        let rendered = rendered.ok().flatten().unwrap_or_default();
         let plugin = plugin_name();
         let version = digest::version(&rendered);
         match compile::<F>(&rendered) {
@@ -165,8 +166,8 @@ impl<F: Filter> RootContext for Root<F> {
                 if F::WORKS {
                     self.clock.at_least(SOON);
                 }
-                let former = self.compiled.replace(Rc::new(compiled));
-                self.retired.extend(former.filter(|f| !f.waiting.is_empty()));
+                let former = self.compiled.borrow_mut().replace(Rc::new(compiled));
+                self.retired.borrow_mut().extend(former.filter(|f| !f.waiting.is_empty()));
                 true
             }
             Err(errors) => {
@@ -180,27 +181,20 @@ impl<F: Filter> RootContext for Root<F> {
 
     /// All configurations share one clock: it goes as fast as the one that is
     /// in the greatest hurry wants.
-    fn on_tick(&mut self) {
-        let all: Vec<_> = self.compiled.iter().chain(&self.retired).cloned().collect();
+    pub(crate) fn tick(&self, shell: &Shell<F>) {
+        let all: Vec<_> =
+            self.compiled().into_iter().chain(self.retired.borrow().iter().cloned()).collect();
         let mut works: Vec<Work> = all.iter().map(|c| c.filter.tick(&Proxy)).collect();
         let wanted = works.iter_mut().filter_map(|work| work.again.take()).min();
         self.clock.set(wanted.unwrap_or(RESTING));
         for (compiled, work) in all.iter().zip(works) {
-            self.perform(compiled, work);
-            compiled.waiting.wake_late(compiled, self.id);
+            self.perform(shell, compiled, work);
+            compiled.waiting.wake_late(compiled, shell, self.id);
             if let Some(first) = compiled.waiting.first_end() {
                 self.clock.at_least(first);
             }
         }
-        self.retired.retain(|compiled| !compiled.waiting.is_empty());
-    }
-
-    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::<F>::new(id, self.compiled.clone())))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        self.retired.borrow_mut().retain(|compiled| !compiled.waiting.is_empty());
     }
 }
 

@@ -1,31 +1,27 @@
 //! One HTTP stream: events in, outcomes applied.
 
-use std::cell::RefCell;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use log::warn;
 use postern_core::{
-    Answer, Ask, Decision, Filter, HeaderEdit, Outcome, Record, Refusal, Reply, Request, Response,
-    Step, Wait,
+    Answer, Ask, Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Reply, Request,
+    Response, Step, Wait,
 };
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::apply;
 use crate::attributes::{Map, Proxy};
 use crate::root::{Compiled, SOON};
+use crate::shell::{Callout, Shell};
 
 /// How often a filter may ask within one event before it is stopped.
 const MAX_ASKS: u8 = 8;
 
-/// One stream, shared with those who wake it.
-pub(crate) struct Stream<F: Filter>(Rc<RefCell<Inner<F>>>);
-
-pub(crate) struct Inner<F: Filter> {
-    /// The proxy's number for the stream.
+/// One stream.
+pub(crate) struct Stream<F: Filter> {
+    /// The proxy's number for it.
     context: u32,
-    this: Weak<RefCell<Inner<F>>>,
     /// `None`: never configured; every request is refused.
     compiled: Option<Rc<Compiled<F>>>,
     state: F::Stream,
@@ -64,31 +60,32 @@ impl Side {
 
 impl<F: Filter> Stream<F> {
     pub(crate) fn new(context: u32, compiled: Option<Rc<Compiled<F>>>) -> Self {
-        Stream(Rc::new_cyclic(|this| {
-            RefCell::new(Inner {
-                context,
-                this: this.clone(),
-                compiled,
-                state: F::Stream::default(),
-                side: Side::Request,
-                held: false,
-                end_of_stream: false,
-                asks: 0,
-                waiting: None,
-                pausing: false,
-            })
-        }))
+        Stream {
+            context,
+            compiled,
+            state: F::Stream::default(),
+            side: Side::Request,
+            held: false,
+            end_of_stream: false,
+            asks: 0,
+            waiting: None,
+            pausing: false,
+        }
     }
-}
 
-impl<F: Filter> Inner<F> {
+    /// Is something of it still to come?
+    pub(crate) fn goes_on(&self) -> bool {
+        self.is_undecided()
+            || self.held
+            || self.compiled.as_ref().is_some_and(|c| c.filter.follows(&self.state))
+    }
+
     /// A stream that waited is judged once more.
-    pub(crate) fn go_on(stream: &RefCell<Self>, compiled: &Compiled<F>) {
-        let Ok(mut stream) = stream.try_borrow_mut() else { return };
-        if !std::mem::take(&mut stream.pausing) || stream.side == Side::Response {
+    pub(crate) fn go_on(&mut self, shell: &Shell<F>, compiled: &Rc<Compiled<F>>) {
+        if !std::mem::take(&mut self.pausing) || self.side == Side::Response {
             return;
         }
-        if stream.judge(compiled) == Action::Continue {
+        if self.judge(shell, compiled) == Action::Continue {
             hostcalls::resume_http_request().unwrap_or_default();
         }
     }
@@ -99,11 +96,11 @@ impl<F: Filter> Inner<F> {
         self.pausing || self.waiting.is_some()
     }
 
-    fn judge(&mut self, compiled: &Compiled<F>) -> Action {
+    fn judge(&mut self, shell: &Shell<F>, compiled: &Compiled<F>) -> Action {
         let source = Map(MapType::HttpRequestHeaders);
         let request = Request::lazy(&source, self.end_of_stream);
         let outcome = compiled.filter.request_headers(&mut self.state, &request, &Proxy);
-        self.apply(compiled, outcome, Moment::Headers)
+        self.apply(shell, compiled, outcome, Moment::Headers)
     }
 
     fn wait(&mut self, compiled: &Compiled<F>, wait: Wait) -> Action {
@@ -111,7 +108,7 @@ impl<F: Filter> Inner<F> {
         if !F::WORKS || self.side == Side::Response || self.asks > MAX_ASKS {
             return self.turn_away(compiled, &cannot_ask());
         }
-        if !compiled.waiting.add(self.context, wait, self.this.clone()) {
+        if !compiled.waiting.add(self.context, wait) {
             return self.turn_away(compiled, &too_many_wait());
         }
         self.pausing = true;
@@ -120,7 +117,13 @@ impl<F: Filter> Inner<F> {
     }
 
     /// Applies an outcome to the message at hand and says how to go on.
-    fn apply(&mut self, compiled: &Compiled<F>, outcome: Outcome, at: Moment) -> Action {
+    fn apply(
+        &mut self,
+        shell: &Shell<F>,
+        compiled: &Compiled<F>,
+        outcome: Outcome,
+        at: Moment,
+    ) -> Action {
         apply::publish(compiled, &outcome);
         let Outcome { step, mut headers, body, .. } = outcome;
         match step {
@@ -150,14 +153,18 @@ impl<F: Filter> Inner<F> {
                     return Action::Continue;
                 }
                 self.held = true;
-                if self.end_of_stream { self.whole_body(compiled, &[]) } else { Action::Pause }
+                if self.end_of_stream {
+                    self.whole_body(shell, compiled, &[])
+                } else {
+                    Action::Pause
+                }
             }
             Step::Ask(ask) => {
                 let action = self.edit(compiled, &headers);
                 if action == Action::Pause {
                     return action;
                 }
-                self.ask(compiled, &ask)
+                self.ask(shell, compiled, &ask)
             }
             Step::Wait(wait) => {
                 let action = self.edit(compiled, &headers);
@@ -197,7 +204,7 @@ impl<F: Filter> Inner<F> {
     }
 
     fn refuse(&mut self, plugin: &str, refusal: &Refusal) -> Action {
-        let id = hostcalls::get_property(vec!["request", "id"]).ok().flatten();
+        let id = Proxy.property(&["request", "id"]);
         apply::set_state("postern.refusal", &refusal.to_state(plugin, id.as_deref()));
         self.reply(&refusal.to_reply(id.as_deref()))
     }
@@ -219,16 +226,16 @@ impl<F: Filter> Inner<F> {
         }
     }
 
-    fn whole_body(&mut self, compiled: &Compiled<F>, body: &[u8]) -> Action {
+    fn whole_body(&mut self, shell: &Shell<F>, compiled: &Compiled<F>, body: &[u8]) -> Action {
         let outcome = match self.side {
             Side::Request => compiled.filter.request_body(&mut self.state, body, &Proxy),
             Side::Response => compiled.filter.response_body(&mut self.state, body, &Proxy),
         };
-        self.apply(compiled, outcome, Moment::Body)
+        self.apply(shell, compiled, outcome, Moment::Body)
     }
 
     /// A part of a held body came; `whole`: it was the last.
-    fn body(&mut self, size: usize, whole: bool) -> Action {
+    fn body(&mut self, shell: &Shell<F>, size: usize, whole: bool) -> Action {
         if !self.held {
             return Action::Continue;
         }
@@ -238,26 +245,26 @@ impl<F: Filter> Inner<F> {
                 Side::Request => compiled.filter.request_body_over_cap(&mut self.state),
                 Side::Response => compiled.filter.response_body_over_cap(&mut self.state),
             };
-            return self.apply(&compiled, outcome, Moment::OverCap);
+            return self.apply(shell, &compiled, outcome, Moment::OverCap);
         }
         if !whole {
             return Action::Pause;
         }
         self.end_of_stream = true;
         let body = apply::body(self.side.body());
-        self.whole_body(&compiled, &body)
+        self.whole_body(shell, &compiled, &body)
     }
 
     /// Trailers end a held body whose last part did not say so.
-    fn trailers(&mut self) -> Action {
+    fn trailers(&mut self, shell: &Shell<F>) -> Action {
         if self.held {
-            self.body(apply::body(self.side.body()).len(), true)
+            self.body(shell, apply::body(self.side.body()).len(), true)
         } else {
             Action::Continue
         }
     }
 
-    fn ask(&mut self, compiled: &Compiled<F>, ask: &Ask) -> Action {
+    fn ask(&mut self, shell: &Shell<F>, compiled: &Compiled<F>, ask: &Ask) -> Action {
         self.asks = self.asks.saturating_add(1);
         let sent = if self.asks > MAX_ASKS || self.side == Side::Response {
             None
@@ -266,6 +273,7 @@ impl<F: Filter> Inner<F> {
         };
         match sent {
             Some(token) => {
+                shell.expect(token, Callout::Stream(self.context));
                 self.waiting = Some(token);
                 Action::Pause
             }
@@ -274,7 +282,7 @@ impl<F: Filter> Inner<F> {
             }
             None => {
                 let outcome = compiled.filter.answer(&mut self.state, &Answer::Unavailable, &Proxy);
-                self.apply(compiled, outcome, Moment::Headers)
+                self.apply(shell, compiled, outcome, Moment::Headers)
             }
         }
     }
@@ -307,82 +315,76 @@ enum Moment {
     OverCap,
 }
 
-impl<F: Filter> Context for Stream<F> {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
-        let mut stream = self.0.borrow_mut();
-        if stream.waiting != Some(token) || stream.side == Side::Response {
+/// The proxy's events.
+impl<F: Filter> Stream<F> {
+    pub(crate) fn on_answer(&mut self, shell: &Shell<F>, token: u32, headers: usize, body: usize) {
+        if self.waiting != Some(token) || self.side == Side::Response {
             return;
         }
-        stream.waiting = None;
-        let Some(compiled) = stream.compiled.clone() else { return };
+        self.waiting = None;
+        let Some(compiled) = self.compiled.clone() else { return };
         let answer = apply::answer(headers, body);
-        let outcome = compiled.filter.answer(&mut stream.state, &answer, &Proxy);
-        if stream.apply(&compiled, outcome, Moment::Headers) == Action::Continue {
+        let outcome = compiled.filter.answer(&mut self.state, &answer, &Proxy);
+        if self.apply(shell, &compiled, outcome, Moment::Headers) == Action::Continue {
             hostcalls::resume_http_request().unwrap_or_default();
         }
     }
-}
 
-impl<F: Filter> HttpContext for Stream<F> {
-    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        let mut stream = self.0.borrow_mut();
-        stream.end_of_stream = end_of_stream;
-        let Some(compiled) = stream.compiled.clone() else {
+    pub(crate) fn on_request_headers(&mut self, shell: &Shell<F>, end_of_stream: bool) -> Action {
+        self.end_of_stream = end_of_stream;
+        let Some(compiled) = self.compiled.clone() else {
             let refusal = Refusal::new(
                 500,
                 "not_configured",
                 "Internal error",
                 "the gateway has no configuration",
             );
-            return stream.refuse(F::NAME, &refusal);
+            return self.refuse(F::NAME, &refusal);
         };
-        stream.judge(&compiled)
+        self.judge(shell, &compiled)
     }
 
     // An upstream may answer before the request has ended: what still comes of
     // the request is no part of a held answer.
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let mut stream = self.0.borrow_mut();
-        if stream.side == Side::Response {
+    pub(crate) fn on_request_body(&mut self, shell: &Shell<F>, size: usize, end: bool) -> Action {
+        if self.side == Side::Response {
             return Action::Continue;
         }
-        if stream.is_undecided() {
+        if self.is_undecided() {
             return Action::Pause;
         }
-        stream.body(size, end_of_stream)
+        self.body(shell, size, end)
     }
 
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        let mut stream = self.0.borrow_mut();
-        if stream.side == Side::Response {
+    pub(crate) fn on_request_trailers(&mut self, shell: &Shell<F>) -> Action {
+        if self.side == Side::Response {
             return Action::Continue;
         }
-        if stream.is_undecided() {
+        if self.is_undecided() {
             return Action::Pause;
         }
-        stream.trailers()
+        self.trailers(shell)
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        let mut stream = self.0.borrow_mut();
+    pub(crate) fn on_response_headers(&mut self, shell: &Shell<F>, end_of_stream: bool) -> Action {
         // A reply that came while a request was held or asked about ends that.
-        stream.side = Side::Response;
-        stream.held = false;
-        stream.waiting = None;
-        stream.pausing = false;
-        stream.end_of_stream = end_of_stream;
-        let Some(compiled) = stream.compiled.clone() else { return Action::Continue };
+        self.side = Side::Response;
+        self.held = false;
+        self.waiting = None;
+        self.pausing = false;
+        self.end_of_stream = end_of_stream;
+        let Some(compiled) = self.compiled.clone() else { return Action::Continue };
         let source = Map(MapType::HttpResponseHeaders);
         let response = Response::lazy(&source, end_of_stream);
-        let outcome = compiled.filter.response_headers(&mut stream.state, &response, &Proxy);
-        stream.apply(&compiled, outcome, Moment::Headers)
+        let outcome = compiled.filter.response_headers(&mut self.state, &response, &Proxy);
+        self.apply(shell, &compiled, outcome, Moment::Headers)
     }
 
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.0.borrow_mut().body(size, end_of_stream)
+    pub(crate) fn on_response_body(&mut self, shell: &Shell<F>, size: usize, end: bool) -> Action {
+        self.body(shell, size, end)
     }
 
-    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.0.borrow_mut().trailers()
+    pub(crate) fn on_response_trailers(&mut self, shell: &Shell<F>) -> Action {
+        self.trailers(shell)
     }
 }

@@ -45,6 +45,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// May its answer have to be changed?
+    pub(crate) fn is_followed(&self) -> bool {
+        !self.finished && (self.rule.is_some() || self.dialect.is_some())
+    }
+
     /// A record with the host, which the log takes from it: as a client wrote
     /// it, it may hold a credential (`user:key@host`).
     pub(crate) fn record(
@@ -106,7 +111,7 @@ pub(crate) fn headers(
     host: &dyn Host,
 ) -> Outcome {
     let answering = Answering::new(blueprint, stream);
-    if stream.finished || (answering.rule.is_none() && answering.dialect.is_none()) {
+    if !stream.is_followed() {
         return Outcome::pass();
     }
     let Some(status) = response.status().filter(|s| *s >= 200) else { return Outcome::pass() };

@@ -79,6 +79,10 @@ impl Filter for LegacyCompat {
         request::received(&self.blueprint, stream, request, host)
     }
 
+    fn follows(&self, stream: &Stream) -> bool {
+        stream.is_followed()
+    }
+
     fn response_headers(
         &self,
         stream: &mut Stream,
@@ -102,7 +106,7 @@ impl Filter for LegacyCompat {
 }
 
 #[cfg(target_family = "wasm")]
-postern_host::export!(LegacyCompat);
+postern_host::export!(LegacyCompat, bodies);
 
 #[cfg(test)]
 mod tests;

@@ -107,6 +107,10 @@ impl Filter for RateLimit {
         self.spend(stream, found.rule, &asked, host)
     }
 
+    fn follows(&self, stream: &Stream) -> bool {
+        stream.said.is_some()
+    }
+
     fn response_headers(
         &self,
         stream: &mut Stream,
@@ -199,4 +203,4 @@ fn unavailable() -> Refusal {
 }
 
 #[cfg(target_family = "wasm")]
-postern_host::export!(RateLimit);
+postern_host::export!(RateLimit, responses);

@@ -8,7 +8,9 @@ mod proxy;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
+use wasmi::{
+    CompilationMode, Config, Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val,
+};
 
 pub use proxy::{Headers, Proxy, Reply};
 
@@ -24,6 +26,8 @@ pub struct Module {
     store: Store<Proxy>,
     instance: Instance,
     next_context: i32,
+    /// Instructions of the module since this was last taken.
+    instructions: u64,
 }
 
 /// Why a module could not be used.
@@ -51,7 +55,13 @@ pub struct Event {
     pub paused: bool,
     /// Calls into the proxy, by the ABI's names.
     pub crossings: BTreeMap<String, u32>,
+    /// Wasm instructions that it ran, as the interpreter counts them: the same
+    /// on every machine.
+    pub instructions: u64,
 }
+
+/// More than any event may run.
+const FUEL: u64 = u64::MAX / 2;
 
 impl Module {
     /// Loads a module and starts its VM.
@@ -59,9 +69,13 @@ impl Module {
     /// # Errors
     /// When it is no module of this ABI or traps at the start.
     pub fn load(wasm: &[u8], plugin: &str, environment: &[(&str, &str)]) -> Result<Self, Broken> {
-        let engine = Engine::default();
+        let mut config = Config::default();
+        // Translation counts too: before the first call rather than in it.
+        config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
+        let engine = Engine::new(&config);
         let code = Code::new(&engine, wasm)?;
         let mut store = Store::new(&engine, Proxy::new(plugin, environment));
+        store.set_fuel(FUEL)?;
         let mut linker = Linker::new(&engine);
         for import in code.imports() {
             let ExternType::Func(signature) = import.ty() else {
@@ -78,7 +92,7 @@ impl Module {
                 .map_err(|e| Broken(e.to_string()))?;
         }
         let instance = linker.instantiate_and_start(&mut store, &code)?;
-        let mut module = Module { store, instance, next_context: ROOT + 1 };
+        let mut module = Module { store, instance, next_context: ROOT + 1, instructions: 0 };
         module.call("_initialize", &[])?;
         module.call("proxy_on_context_create", &[ROOT, 0])?;
         module.call("proxy_on_vm_start", &[ROOT, 0])?;
@@ -105,6 +119,7 @@ impl Module {
     /// # Errors
     /// When the module traps.
     pub fn stream(&mut self) -> Result<i32, Broken> {
+        self.instructions = 0;
         let context = self.next_context;
         self.next_context += 1;
         self.call("proxy_on_context_create", &[context, ROOT])?;
@@ -120,7 +135,13 @@ impl Module {
         for event in ["proxy_on_done", "proxy_on_log", "proxy_on_delete"] {
             self.call(event, &[stream])?;
         }
-        Ok(Event { paused: false, crossings: std::mem::take(&mut self.proxy().crossings) })
+        Ok(self.event(false))
+    }
+
+    /// What happened since the last event.
+    fn event(&mut self, paused: bool) -> Event {
+        let crossings = std::mem::take(&mut self.proxy().crossings);
+        Event { paused, crossings, instructions: std::mem::take(&mut self.instructions) }
     }
 
     /// Shows the module the headers of the request.
@@ -172,8 +193,7 @@ impl Module {
         self.proxy().crossings.clear();
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         let action = self.call(event, &[stream, size, i32::from(end)])?;
-        let crossings = std::mem::take(&mut self.proxy().crossings);
-        Ok(Event { paused: action == Some(1), crossings })
+        Ok(self.event(action == Some(1)))
     }
 
     /// Calls an export; those that a module leaves out answer nothing.
@@ -182,9 +202,11 @@ impl Module {
         let returns = self.returns(&function);
         let arguments: Vec<Val> = arguments.iter().copied().map(Val::I32).collect();
         let mut results = vec![Val::I32(0); returns];
+        self.store.set_fuel(FUEL)?;
         function
             .call(&mut self.store, &arguments, &mut results)
             .map_err(|e| Broken(format!("{name} trapped: {e}")))?;
+        self.instructions += FUEL - self.store.get_fuel()?;
         Ok(results.first().and_then(Val::i32))
     }
 

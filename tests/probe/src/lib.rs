@@ -271,4 +271,4 @@ fn count(key: &str, host: &dyn Host) -> Outcome {
 }
 
 #[cfg(target_family = "wasm")]
-postern_host::export!(Probe);
+postern_host::export!(Probe, bodies);

@@ -11,7 +11,7 @@ use postern_stack::environment::variable;
 use serde_json::json;
 
 use crate::bench::variant::Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
-use crate::bench::variant::Variant;
+use crate::bench::variant::{Modules, Variant};
 use crate::compile;
 use crate::corpus::workspace;
 
@@ -31,7 +31,7 @@ impl Variant {
         let mut filters = String::new();
         for (at, mount) in self.mounts.iter().enumerate() {
             filters += &match mount {
-                Ours(plugin) => ours(plugin, built, folder)?,
+                Ours(plugin) => ours(plugin, self.modules(built), folder)?,
                 Stock(name) => stock(name, "")?,
                 JwtAuthn { cache: true } => stock("jwt-authn", JWT_CACHE)?,
                 JwtAuthn { cache: false } => stock("jwt-authn", "")?,
@@ -50,6 +50,15 @@ impl Variant {
     }
 }
 
+impl Variant {
+    fn modules<'a>(&self, built: &'a Built) -> &'a Path {
+        match self.modules {
+            Modules::Here => &built.modules,
+            Modules::Other => &built.other,
+        }
+    }
+}
+
 /// As large as that of ours; it is 100 unless set, fewer than there are callers.
 const JWT_CACHE: &str = "jwt_cache_config: {jwt_cache_size: 10000}";
 
@@ -58,6 +67,8 @@ const JWT_CACHE: &str = "jwt_cache_config: {jwt_cache_size: 10000}";
 pub struct Built {
     /// The folder of the four filters.
     pub modules: PathBuf,
+    /// The same of another build.
+    pub other: PathBuf,
     /// The filter that does nothing, straight on the SDK.
     pub empty: PathBuf,
     /// The one through `filters/host`.
@@ -70,10 +81,10 @@ impl Built {
     ///
     /// # Errors
     /// What the compiler printed.
-    pub fn new(modules: PathBuf, folder: &Path) -> Result<Self, String> {
+    pub fn new(modules: PathBuf, other: PathBuf, folder: &Path) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let built =
-            Built { modules, empty: folder.join("empty.wasm"), shell: folder.join("shell.wasm") };
+        let [empty, shell] = ["empty.wasm", "shell.wasm"].map(|name| folder.join(name));
+        let built = Built { modules, other, empty, shell };
         write(&built.empty, &compile::filter("postern-empty", &[])?)?;
         let shell = Mounted {
             name: "shell".to_owned(),
@@ -94,7 +105,7 @@ fn write(to: &Path, module: &[u8]) -> Result<(), String> {
 
 /// Renders the demo's policy as `postern apply` does, and mounts it as the
 /// demo's bootstrap does.
-fn ours(plugin: &str, built: &Built, folder: &Path) -> Result<String, String> {
+fn ours(plugin: &str, modules: &Path, folder: &Path) -> Result<String, String> {
     let file = workspace().join("envoy/filters").join(format!("{plugin}.yaml"));
     let mut text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     if plugin == "rate-limit" {
@@ -103,7 +114,7 @@ fn ours(plugin: &str, built: &Built, folder: &Path) -> Result<String, String> {
     let checked = Policy::parse(&file, plugin, &text).and_then(|policy| policy.check(&variable));
     let checked = checked.map_err(|findings| format!("{findings:?}"))?;
     let to = folder.join("filters");
-    let target = Target { to: to.clone(), modules: built.modules.clone(), seen_as: None };
+    let target = Target { to: to.clone(), modules: modules.to_owned(), seen_as: None };
     apply(&[checked], &target).map_err(|finding| format!("{finding:?}"))?;
     let rendered = to.join(format!("{plugin}.json"));
     let item = json!({

@@ -51,6 +51,12 @@ impl Report {
         Some(median(of)? / median(to)?)
     }
 
+    /// What one costs more than another, of each round.
+    fn more(&self, of: &str, to: &str) -> Option<Quartiles> {
+        let costs = |name: &str| Some(&self.measured.iter().find(|m| m.name == name)?.costs);
+        Some(Quartiles::of(&additions(costs(of)?, costs(to)?)))
+    }
+
     fn ratios(&self) -> Vec<(&'static str, f64)> {
         let named = [("warm", "ours", "stock+cache"), ("cold", "ours, cold", "stock, cold")];
         named.into_iter().filter_map(|(name, of, to)| Some((name, self.ratio(of, to)?))).collect()
@@ -81,6 +87,11 @@ impl Report {
         );
         out += &format!("machine: {}\n", self.machine.line());
         out += &format!("noise: {}\n", self.noise());
+        for (of, to) in [("other", "ours"), ("other, cold", "ours, cold")] {
+            if let Some(more) = self.more(of, to) {
+                out += &format!("{of} costs more than {to}: {}\n", shown(more));
+            }
+        }
         for (name, ratio) in self.ratios() {
             out += &format!("ratio {name}: {ratio:.2}\n");
         }

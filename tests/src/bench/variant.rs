@@ -11,6 +11,17 @@ pub struct Variant {
     pub does: Does,
     /// Whose tokens it gets.
     pub tokens: Sent,
+    /// Which build of our filters.
+    pub modules: Modules,
+}
+
+/// Where our filters come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modules {
+    /// This checkout.
+    Here,
+    /// The folder that they are compared with.
+    Other,
 }
 
 /// The tokens of a load.
@@ -52,15 +63,20 @@ pub enum Does {
 
 use Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
 
-const BARE: Variant =
-    Variant { name: "bare", mounts: &[], does: Does::Proxy, tokens: Sent::InTurn };
+const BARE: Variant = Variant {
+    name: "bare",
+    mounts: &[],
+    does: Does::Proxy,
+    tokens: Sent::InTurn,
+    modules: Modules::Here,
+};
 const AGAIN: Variant = Variant { name: "bare again", ..BARE };
 const EMPTY: Variant = Variant { name: "empty", mounts: &[Empty, Empty, Empty, Empty], ..BARE };
 const OURS: Variant = Variant {
     name: "ours",
     mounts: &[Ours("legacy-compat"), Ours("auth"), Ours("rate-limit"), Ours("authz")],
     does: Does::Ours,
-    tokens: Sent::InTurn,
+    ..BARE
 };
 const OURS_COLD: Variant = Variant { name: "ours, cold", tokens: Sent::Once, ..OURS };
 
@@ -74,7 +90,7 @@ const STOCK_CACHE: Variant = Variant {
         Stock("rbac"),
     ],
     does: Does::Stock { cache: true },
-    tokens: Sent::InTurn,
+    ..BARE
 };
 const STOCK_COLD: Variant = Variant {
     name: "stock, cold",
@@ -87,15 +103,26 @@ const STOCK_COLD: Variant = Variant {
     ],
     does: Does::Stock { cache: false },
     tokens: Sent::Once,
+    ..BARE
 };
 
 const fn part(name: &'static str, mounts: &'static [Mount]) -> Variant {
-    Variant { name, mounts, does: Does::Part, tokens: Sent::InTurn }
+    Variant { name, mounts, does: Does::Part, ..BARE }
 }
 
 /// The comparison. The first is what the others are paired with; a second one
 /// like it shows the noise.
 pub const COMPARED: &[Variant] = &[BARE, AGAIN, EMPTY, STOCK_CACHE, OURS, STOCK_COLD, OURS_COLD];
+
+/// Two builds of our filters: this checkout's and another's.
+pub const BUILDS: &[Variant] = &[
+    BARE,
+    AGAIN,
+    OURS,
+    Variant { name: "other", modules: Modules::Other, ..OURS },
+    OURS_COLD,
+    Variant { name: "other, cold", modules: Modules::Other, ..OURS_COLD },
+];
 
 /// Where the time goes: each of our filters added to those before it.
 pub const PARTS: &[Variant] = &[

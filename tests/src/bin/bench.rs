@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use postern_tests::bench::mount::Built;
 use postern_tests::bench::run::{Options, run};
-use postern_tests::bench::variant::{COMPARED, PARTS, STOCK_PARTS, Variant};
+use postern_tests::bench::variant::{BUILDS, COMPARED, PARTS, STOCK_PARTS, Variant};
 use postern_tests::corpus::workspace;
 
-const USAGE: &str = "usage: postern-bench [--parts | --stock-parts] [--rounds N] [--requests N]
+const USAGE: &str =
+    "usage: postern-bench [--parts | --stock-parts | --other FOLDER] [--rounds N] [--requests N]
                      [--warm-up N] [--starts N] [--json FILE]
 
 variables: ENVOY, POSTERN_MODULES";
@@ -20,6 +21,8 @@ struct Asked {
     variants: &'static [Variant],
     options: Options,
     json: Option<PathBuf>,
+    /// The modules of another build, to compare ours with.
+    other: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -41,7 +44,8 @@ fn main() -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Option<Asked> {
-    let mut asked = Asked { variants: COMPARED, options: Options::quick(), json: None };
+    let mut asked =
+        Asked { variants: COMPARED, options: Options::quick(), json: None, other: None };
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let options = &mut asked.options;
@@ -55,6 +59,10 @@ fn parse(words: &[String]) -> Option<Asked> {
             }
             "--starts" => options.generations = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--warm-up" => options.warm_up = words.next()?.parse().ok()?,
+            "--other" => {
+                asked.variants = BUILDS;
+                asked.other = Some(PathBuf::from(words.next()?));
+            }
             "--json" => asked.json = Some(PathBuf::from(words.next()?)),
             _ => return None,
         }
@@ -86,6 +94,7 @@ fn measure(
 ) -> Result<postern_tests::bench::report::Report, String> {
     let modules = std::env::var_os("POSTERN_MODULES")
         .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
-    let built = Built::new(modules, &folder.join("empty"))?;
+    let other = asked.other.clone().unwrap_or_else(|| modules.clone());
+    let built = Built::new(modules, other, &folder.join("empty"))?;
     run(asked.variants, &built, folder, &asked.options, stop)
 }

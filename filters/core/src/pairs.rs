@@ -1,0 +1,130 @@
+//! A header map in the form in which it crosses the boundary to the proxy: one
+//! block of bytes, which is read in place.
+
+/// Names and values in order: the count, two lengths per header, then each
+/// name and value with a NUL behind it; numbers of 32 bits, little-endian
+/// (proxy-wasm ABI 0.2.1).
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Pairs(Vec<u8>);
+
+impl Pairs {
+    /// A map as the proxy hands it over. Where it is cut short, it ends.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Pairs(bytes)
+    }
+
+    /// Writes headers down in order; one that is longer than 4 GiB is left out.
+    pub fn new<N: AsRef<[u8]>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> Self {
+        let fitting = || {
+            headers.iter().filter_map(|(name, value)| {
+                let (name, value) = (name.as_ref(), value.as_ref());
+                let lengths = [u32::try_from(name.len()).ok()?, u32::try_from(value.len()).ok()?];
+                Some((name, value, lengths))
+            })
+        };
+        let count = u32::try_from(fitting().count()).unwrap_or(u32::MAX);
+        let mut out = count.to_le_bytes().to_vec();
+        for (.., lengths) in fitting() {
+            out.extend(lengths.into_iter().flat_map(u32::to_le_bytes));
+        }
+        for (name, value, _) in fitting() {
+            for text in [name, value] {
+                out.extend_from_slice(text);
+                out.push(0);
+            }
+        }
+        Pairs(out)
+    }
+
+    /// The form itself.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The headers in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (count, rest) = split_word(&self.0).unwrap_or_default();
+        let table = usize::try_from(count).unwrap_or(usize::MAX).checked_mul(8);
+        let (table, texts) = table.and_then(|size| rest.split_at_checked(size)).unwrap_or_default();
+        Iter { table, texts }
+    }
+}
+
+impl std::fmt::Debug for Pairs {
+    /// Names only: values may be credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
+    }
+}
+
+struct Iter<'a> {
+    /// The lengths of what is to come.
+    table: &'a [u8],
+    texts: &'a [u8],
+}
+
+impl<'a> Iter<'a> {
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let (length, table) = split_word(self.table)?;
+        let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
+        let (_, rest) = rest.split_first()?;
+        (self.table, self.texts) = (table, rest);
+        Some(text)
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.text()?, self.text()?))
+    }
+}
+
+fn split_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*word), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_form_is_that_of_the_abi() {
+        let pairs = Pairs::new(&[("a", &b"xy"[..]), ("bc", b"")]);
+        assert_eq!(
+            pairs.as_bytes(),
+            b"\x02\0\0\0\x01\0\0\0\x02\0\0\0\x02\0\0\0\0\0\0\0a\0xy\0bc\0\0"
+        );
+        assert_eq!(format!("{pairs:?}"), r#"["a", "bc"]"#);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(headers: Vec<(Vec<u8>, Vec<u8>)>, cut: prop::sample::Index) {
+            let pairs = Pairs::new(&headers);
+            let read = |pairs: &Pairs| -> Vec<(Vec<u8>, Vec<u8>)> {
+                pairs.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect()
+            };
+            prop_assert_eq!(&read(&pairs), &headers);
+            // A shorter one has the first of them, or none.
+            let whole = pairs.as_bytes();
+            let cut = Pairs::from_bytes(whole[..cut.index(whole.len())].to_vec());
+            let read = read(&cut);
+            prop_assert_eq!(read.as_slice(), &headers[..read.len()]);
+            prop_assert!(read.len() < headers.len() || headers.is_empty());
+        }
+
+        #[test]
+        fn no_bytes_stop_it(bytes: Vec<u8>) {
+            let size = bytes.len();
+            let read: usize = Pairs::from_bytes(bytes).iter().map(|(n, v)| n.len() + v.len()).sum();
+            prop_assert!(read <= size);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The module's entry points: the proxy's events, brought to the root context or
+//! the stream that they concern.
+//!
+//! In place of the SDK's dispatcher, which costs as much again as the rest of an
+//! event: a stream is remembered only while something of it is still to come.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+
+use postern_core::Filter;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::Action;
+
+use crate::root::{Compiled, Root};
+use crate::stream::Stream;
+
+/// All contexts of one VM.
+pub struct Shell<F: Filter> {
+    /// Few: one per plugin and configuration that the proxy still holds.
+    roots: RefCell<Vec<Rc<Root<F>>>>,
+    /// The stream that was made last, with its root: the next event is nearly
+    /// always its first.
+    fresh: Cell<Option<(u32, u32)>>,
+    /// Streams that were made, with their roots, and had no event since.
+    unseen: RefCell<Numbers<u32>>,
+    streams: RefCell<Numbers<Stream<F>>>,
+    callouts: RefCell<Numbers<Callout<F>>>,
+}
+
+/// Who asked.
+pub(crate) enum Callout<F: Filter> {
+    /// A stream.
+    Stream(u32),
+    /// A root context, for a configuration's task.
+    Task { root: u32, compiled: Rc<Compiled<F>>, task: u64 },
+}
+
+/// A table by numbers that the proxy counts up: no client chooses them, so that
+/// they need no hash that resists floods.
+pub(crate) type Numbers<T> = HashMap<u32, T, BuildHasherDefault<Spread>>;
+
+/// Spreads a number over the word (Fibonacci hashing).
+#[derive(Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl<F: Filter> Default for Shell<F> {
+    fn default() -> Self {
+        Shell {
+            roots: RefCell::default(),
+            fresh: Cell::new(None),
+            unseen: RefCell::default(),
+            streams: RefCell::default(),
+            callouts: RefCell::default(),
+        }
+    }
+}
+
+impl<F: Filter> Shell<F> {
+    /// `proxy_on_context_create`: a root's parent is 0.
+    pub fn on_context_create(&self, id: u32, parent: u32) {
+        if parent == 0 {
+            self.roots.borrow_mut().push(Rc::new(Root::new(id)));
+        } else if let Some((id, parent)) = self.fresh.replace(Some((id, parent))) {
+            self.unseen.borrow_mut().insert(id, parent);
+        }
+    }
+
+    /// `proxy_on_configure`: does it take the configuration?
+    pub fn on_configure(&self, root: u32) -> bool {
+        self.root(root).is_some_and(|root| root.configure())
+    }
+
+    /// `proxy_on_tick`.
+    pub fn on_tick(&self, root: u32) {
+        if let Some(root) = self.root(root) {
+            root.tick(self);
+        }
+    }
+
+    /// `proxy_on_delete`: of a stream or of a root.
+    pub fn on_delete(&self, id: u32) {
+        match self.fresh.take() {
+            Some((fresh, _)) if fresh == id => return,
+            other => self.fresh.set(other),
+        }
+        let known = self.streams.borrow_mut().remove(&id).is_some()
+            || self.unseen.borrow_mut().remove(&id).is_some();
+        // A stream that nothing was kept of is no root either.
+        if !known {
+            self.roots.borrow_mut().retain(|root| root.id != id);
+        }
+    }
+
+    /// `proxy_on_http_call_response`: streams and tasks alike.
+    pub fn on_http_call_response(&self, token: u32, headers: usize, body: usize) {
+        let callout = self.callouts.borrow_mut().remove(&token);
+        match callout {
+            Some(Callout::Stream(id)) => self.stream(id, |stream| {
+                // What is read and written is the stream's.
+                if hostcalls::set_effective_context(id).is_ok() {
+                    stream.on_answer(self, token, headers, body);
+                }
+            }),
+            Some(Callout::Task { root, compiled, task }) => {
+                if let Some(root) = self.root(root) {
+                    hostcalls::set_effective_context(root.id).unwrap_or_default();
+                    root.answer(self, &compiled, task, headers, body);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// `proxy_on_request_headers`.
+    pub fn on_request_headers(&self, id: u32, end_of_stream: bool) -> Action {
+        let root = self.parent(id).and_then(|parent| self.root(parent));
+        let mut stream = Stream::new(id, root.and_then(|root| root.compiled()));
+        let action = stream.on_request_headers(self, end_of_stream);
+        if stream.goes_on() {
+            self.streams.borrow_mut().insert(id, stream);
+        }
+        action
+    }
+
+    /// `proxy_on_request_body`.
+    pub fn on_request_body(&self, id: u32, size: usize, end_of_stream: bool) -> Action {
+        self.event(id, |stream| stream.on_request_body(self, size, end_of_stream))
+    }
+
+    /// `proxy_on_request_trailers`.
+    pub fn on_request_trailers(&self, id: u32) -> Action {
+        self.event(id, |stream| stream.on_request_trailers(self))
+    }
+
+    /// `proxy_on_response_headers`.
+    pub fn on_response_headers(&self, id: u32, end_of_stream: bool) -> Action {
+        self.event(id, |stream| stream.on_response_headers(self, end_of_stream))
+    }
+
+    /// `proxy_on_response_body`.
+    pub fn on_response_body(&self, id: u32, size: usize, end_of_stream: bool) -> Action {
+        self.event(id, |stream| stream.on_response_body(self, size, end_of_stream))
+    }
+
+    /// `proxy_on_response_trailers`.
+    pub fn on_response_trailers(&self, id: u32) -> Action {
+        self.event(id, |stream| stream.on_response_trailers(self))
+    }
+
+    /// A stream of which nothing was kept goes on.
+    fn event(&self, id: u32, event: impl FnOnce(&mut Stream<F>) -> Action) -> Action {
+        self.streams.borrow_mut().get_mut(&id).map_or(Action::Continue, event)
+    }
+
+    /// Brings `event` to a stream, if it is still there.
+    pub(crate) fn stream(&self, id: u32, event: impl FnOnce(&mut Stream<F>)) {
+        if let Some(stream) = self.streams.borrow_mut().get_mut(&id) {
+            event(stream);
+        }
+    }
+
+    pub(crate) fn has_stream(&self, id: u32) -> bool {
+        self.streams.borrow().contains_key(&id)
+    }
+
+    /// An answer is to come.
+    pub(crate) fn expect(&self, token: u32, callout: Callout<F>) {
+        self.callouts.borrow_mut().insert(token, callout);
+    }
+
+    fn root(&self, id: u32) -> Option<Rc<Root<F>>> {
+        self.roots.borrow().iter().rev().find(|root| root.id == id).cloned()
+    }
+
+    /// The root of a stream that has its first event.
+    fn parent(&self, id: u32) -> Option<u32> {
+        match self.fresh.take() {
+            Some((fresh, parent)) if fresh == id => return Some(parent),
+            other => self.fresh.set(other),
+        }
+        self.unseen.borrow_mut().remove(&id)
+    }
+}

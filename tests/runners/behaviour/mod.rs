@@ -2,6 +2,7 @@
 //! statistics after all of it.
 
 mod bodies;
+mod carriers;
 mod explain;
 mod follow;
 mod introspection;
@@ -47,6 +48,9 @@ pub const ALL: &[(&str, Test)] = &[
     ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
     ("policies::the_filters_refuse_a_broken_file_themselves", policies::broken_file),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
+    ("carriers::what_came_in_query_or_cookie_goes_no_further", carriers::taken_out),
+    ("carriers::two_places_at_once_and_bad_ones_are_refused", carriers::refused),
+    ("carriers::no_key_of_a_query_or_a_cookie_is_logged", carriers::not_logged),
     ("introspection::a_token_costs_one_question_for_all_workers", introspection::one_question),
     ("introspection::a_client_that_leaves_ends_no_question", introspection::client_leaves),
     ("introspection::a_revoked_token_is_refused_after_the_ttl", introspection::revoked),

@@ -80,7 +80,7 @@ impl Offline {
             return Err("a raw request needs a proxy: mark the case `only: envoy`".to_owned());
         }
         self.sent += 1;
-        self.chain.set_now(now());
+        self.chain.set_now(now().max(self.chain.now()));
         let sent = sent(filled, self.sent);
         let client = sent.client.clone();
         let to_head = sent.method == b"HEAD";

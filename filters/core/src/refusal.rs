@@ -53,6 +53,28 @@ impl Refusal {
         Refusal::new(400, "bad_request", "Bad request", detail)
     }
 
+    /// The shell's own: a filter wrote what cannot be sent.
+    #[must_use]
+    pub fn bad_edit() -> Self {
+        let detail = "the gateway made a header that cannot be sent";
+        Refusal::new(500, "bad_edit", "Internal error", detail)
+    }
+
+    /// The shell's own: a filter asks or waits where it cannot, or too often.
+    #[must_use]
+    pub fn cannot_ask() -> Self {
+        let detail = "a service that the gateway needs cannot be asked";
+        Refusal::new(503, "unavailable", "Service unavailable", detail).header("retry-after", "1")
+    }
+
+    /// The shell's own: as many requests wait as may.
+    #[must_use]
+    pub fn too_many_waiting() -> Self {
+        let detail = "too many requests wait for a service that the gateway needs";
+        let title = "Service unavailable";
+        Refusal::new(503, "too_many_waiting", title, detail).header("retry-after", "1")
+    }
+
     /// The same, with one more header.
     #[must_use]
     pub fn header(mut self, name: impl Into<Name>, value: impl Into<Vec<u8>>) -> Self {

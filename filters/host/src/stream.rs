@@ -106,10 +106,10 @@ impl<F: Filter> Stream<F> {
     fn wait(&mut self, compiled: &Compiled<F>, wait: Wait) -> Action {
         self.asks = self.asks.saturating_add(1);
         if !F::WORKS || self.side == Side::Response || self.asks > MAX_ASKS {
-            return self.turn_away(compiled, &cannot_ask());
+            return self.turn_away(compiled, &Refusal::cannot_ask());
         }
         if !compiled.waiting.add(self.context, wait) {
-            return self.turn_away(compiled, &too_many_wait());
+            return self.turn_away(compiled, &Refusal::too_many_waiting());
         }
         self.pausing = true;
         compiled.clock.at_least(SOON);
@@ -183,13 +183,7 @@ impl<F: Filter> Stream<F> {
         if let Err(name) = apply::edit_headers(self.side.headers(), edits) {
             warn!("{plugin}: the value written to `{name}` is outside its grammar");
             if self.side == Side::Request {
-                let refusal = Refusal::new(
-                    500,
-                    "bad_edit",
-                    "Internal error",
-                    "the gateway made a header that cannot be sent",
-                );
-                return self.turn_away(compiled, &refusal);
+                return self.turn_away(compiled, &Refusal::bad_edit());
             }
         }
         Action::Continue
@@ -278,7 +272,7 @@ impl<F: Filter> Stream<F> {
                 Action::Pause
             }
             None if self.asks > MAX_ASKS.saturating_mul(2) => {
-                self.turn_away(compiled, &cannot_ask())
+                self.turn_away(compiled, &Refusal::cannot_ask())
             }
             None => {
                 let outcome = compiled.filter.answer(&mut self.state, &Answer::Unavailable, &Proxy);
@@ -286,17 +280,6 @@ impl<F: Filter> Stream<F> {
             }
         }
     }
-}
-
-fn cannot_ask() -> Refusal {
-    let detail = "a service that the gateway needs cannot be asked";
-    Refusal::new(503, "unavailable", "Service unavailable", detail).header("retry-after", "1")
-}
-
-fn too_many_wait() -> Refusal {
-    let detail = "too many requests wait for a service that the gateway needs";
-    let title = "Service unavailable";
-    Refusal::new(503, "too_many_waiting", title, detail).header("retry-after", "1")
 }
 
 /// What became of a body.

@@ -115,7 +115,7 @@ impl ApiKeys {
                     Verdict::Wait { key: 0, at_most: list.settings().wait, or: unavailable(after) }
                 }
                 Lack::Unavailable(after) => Verdict::Unavailable(unavailable(after)),
-                Lack::Recent { .. } => Reason::ApiKey.into(),
+                Lack::Recent(_) => Reason::ApiKey.into(),
             };
         };
         match keys.find(&digest) {

@@ -65,11 +65,6 @@ impl Claims {
         self.text("iss")?.ok_or(Reason::MissingClaim)
     }
 
-    /// `iat`, if it is a date.
-    pub(crate) fn issued(&self) -> Option<i64> {
-        self.date("iat").ok().flatten()
-    }
-
     /// Checks dates, audience, and what else is asked of the claims; `now` in
     /// seconds since the Unix epoch.
     pub(crate) fn check(&self, expected: &Expected, now: i64) -> Result<Times, Reason> {

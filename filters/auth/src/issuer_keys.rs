@@ -74,14 +74,6 @@ impl Form for KeyForm {
     }
 }
 
-/// The times of a check.
-pub(crate) struct Times {
-    /// Now, since the Unix epoch.
-    pub(crate) now: Duration,
-    /// When the credential was here already.
-    pub(crate) since: Duration,
-}
-
 /// The one thing that requests of a provider of tokens wait for.
 const KEY: u64 = 0;
 
@@ -101,13 +93,11 @@ impl IssuerKeys {
 
     /// Checks a credential with the sets that serve. If it may be signed with a
     /// key that is not in them, the issuer may have published that since.
-    /// `says_so`: does it say itself that its key may have come after this time?
     pub(crate) fn check(
         &self,
         host: &dyn Host,
-        times: &Times,
+        now: Duration,
         may_be_new: impl Fn(Reason) -> bool,
-        says_so: impl Fn(Duration, &[&KeySet]) -> bool,
         attempt: impl Fn(&[&KeySet]) -> Result<Checked, Failure>,
     ) -> Verdict {
         let with = |set: Option<&KeySet>| attempt(&[&self.secrets, set.unwrap_or(&self.pinned)]);
@@ -116,7 +106,6 @@ impl IssuerKeys {
             _ => None,
         };
         let Some(published) = &self.published else { return with(None).into() };
-        let now = times.now;
         let known = published.current(now);
         self.note(known.as_ref());
         let checked = with(known.as_deref());
@@ -141,15 +130,9 @@ impl IssuerKeys {
                 at_most: published.patience(),
                 or: unavailable(retry_after),
             },
-            Lack::Recent { asked_at, retry_after } => {
-                let set = looked.or(known);
-                let sets = [&self.secrets, set.as_deref().unwrap_or(&self.pinned)];
-                // The issuer was asked when it was here already.
-                if times.since <= asked_at || !says_so(asked_at, &sets) {
-                    return reason.into();
-                }
-                Verdict::Unavailable(unavailable(retry_after))
-            }
+            // Anybody can name a key that nobody has, and say of a token what he
+            // likes: nothing more is promised to it than one fetch per cooldown.
+            Lack::Recent(_) => reason.into(),
             Lack::Unavailable(retry_after) => Verdict::Unavailable(unavailable(retry_after)),
         }
     }

@@ -1,13 +1,11 @@
 //! A provider of JWTs (RFC 7519, RFC 8725): one issuer, its keys, and what its
 //! tokens have to say.
 
-use std::time::Duration;
-
 use postern_core::config::{At, Count, Errors, Node, Text, Value};
 use postern_core::filter::Environment;
 use postern_core::{Answer, Host, Metric, Work};
 
-use crate::algorithm::{Algorithm, Shape};
+use crate::algorithm::Algorithm;
 use crate::budget::Budget;
 use crate::carrier::{Carrier, Taken};
 use crate::checked::{Checked, Failure};
@@ -15,7 +13,7 @@ use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
 use crate::claims::{Claims, Expected, Told};
-use crate::issuer_keys::{IssuerKeys, Times};
+use crate::issuer_keys::IssuerKeys;
 use crate::jws::Jws;
 use crate::key::Key;
 use crate::key_set::KeySet;
@@ -120,9 +118,7 @@ impl Kind for Jwt {
             let has_no_kid = || Jws::parse(&taken.secret).is_ok_and(|jws| jws.header.kid.is_none());
             reason == Reason::UnknownKey || reason == Reason::Signature && has_no_kid()
         };
-        let says_so = |time: Duration, sets: &[&KeySet]| says_so(&taken.secret, time, sets);
-        let times = Times { now: asked.now, since: asked.since.unwrap_or(asked.now) };
-        self.keys.check(asked.host, &times, may_be_new, says_so, |sets| {
+        self.keys.check(asked.host, asked.now, may_be_new, |sets| {
             self.check(asked.provider, &taken.secret, sets, asked.host, asked.budget)
         })
     }
@@ -251,21 +247,6 @@ impl Jwt {
         let key = check_signature(&jws, algorithm, sets, host, budget)?;
         Ok(Checked { key: Some(key.fingerprint().to_owned()), ..checked })
     }
-}
-
-/// Does this token say that its key may be one that came after this time? It names
-/// a key that is not there, of a kind that issuers publish, and it was issued later
-/// than that, or does not say when. Nobody but the signer can say so: a stranger may
-/// lie, and an honest one's word is all that is needed.
-fn says_so(token: &[u8], time: Duration, sets: &[&KeySet]) -> bool {
-    let Ok(jws) = Jws::parse(token) else { return false };
-    let published = |a: Algorithm| !matches!(a.shape(), Shape::Secret(_));
-    let unknown = |kid: &str| !sets.iter().any(|set| set.names(kid));
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let issued = Claims::parse(&jws.payload).ok().and_then(|claims| claims.issued());
-    Algorithm::parse(&jws.header.alg).is_some_and(published)
-        && jws.header.kid.as_deref().is_some_and(unknown)
-        && issued.is_none_or(|issued| issued > seconds)
 }
 
 /// Tries the keys that the token may be signed with. That there is none is

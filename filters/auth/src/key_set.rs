@@ -71,11 +71,6 @@ impl KeySet {
         self.keys.iter().any(|key| key.fingerprint() == fingerprint)
     }
 
-    /// Is any of them called so?
-    pub(crate) fn names(&self, kid: &str) -> bool {
-        self.keys.iter().any(|key| key.kid() == Some(kid))
-    }
-
     /// The keys that a token of this algorithm and with this id may be signed
     /// with; without an id, all of the algorithm.
     pub(crate) fn candidates<'k>(

@@ -28,9 +28,7 @@ postern_core::config! {
         /// A JWK Set (RFC 7517) that the issuer publishes. A request with a key
         /// that is not in it waits for a fetch, if none was made within
         /// `cooldown`; it is refused (401) if the key was not in that either, and
-        /// answered 503 if that failed. Within `cooldown` it is refused, too; but
-        /// if it names its key (`kid`) and its `iat` is later than the last fetch,
-        /// or is not there, it is answered 503: the key may have come since.
+        /// answered 503 if that failed. Within `cooldown` it is refused at once.
         remote: Remote(RemoteConfig),
         /// The same, at an address that the issuer names.
         discovery: Discovery(DiscoveryConfig),

@@ -62,7 +62,7 @@ impl Revocations {
             Lack::Wait(seconds) => {
                 Verdict::Wait { key: self.key(), at_most: remote.settings().wait, or: why(seconds) }
             }
-            Lack::Recent { retry_after: seconds, .. } | Lack::Unavailable(seconds) => {
+            Lack::Recent(seconds) | Lack::Unavailable(seconds) => {
                 Verdict::Unavailable(why(seconds))
             }
         })

@@ -136,12 +136,8 @@ pub(crate) enum Lack {
     /// that takes too long.
     Wait(u64),
     /// It was fetched a short time ago and did not say it.
-    Recent {
-        /// When that was asked for: what it does not say was not so then.
-        asked_at: Duration,
-        /// In so many seconds it is asked for again.
-        retry_after: u64,
-    },
+    /// In so many seconds it is asked for again.
+    Recent(u64),
     /// It cannot be fetched now; in so many seconds it can be tried again.
     Unavailable(u64),
 }
@@ -245,8 +241,7 @@ impl<F: Form> Remote<F> {
             }
             Lack::Wait(retry_after)
         } else if known && local.state.failures == 0 {
-            let asked_at = local.current.as_ref().map_or(0, |current| current.confirmed_at);
-            Lack::Recent { asked_at: Duration::from_millis(asked_at), retry_after }
+            Lack::Recent(retry_after)
         } else {
             Lack::Unavailable(retry_after)
         }

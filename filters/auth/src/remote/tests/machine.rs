@@ -90,7 +90,7 @@ fn a_request_causes_one_fetch_per_cooldown() {
     assert_eq!(value(&b, &host), Some(6));
     host.set_now(at(39));
     b.look(&host);
-    let recent = Lack::Recent { asked_at: at(10), retry_after: 1 };
+    let recent = Lack::Recent(1);
     assert_eq!((a.lacking(at(39)), b.lacking(at(39))), (recent, recent));
     quiet(&a, &host);
     host.set_now(at(40));

@@ -15,13 +15,17 @@
 #[macro_export]
 macro_rules! export {
     ($filter:ty) => {
-        $crate::export!(@module $filter, {});
+        $crate::export!(@module $filter, { $crate::export!(@no_waits $filter); });
     };
     ($filter:ty, responses) => {
-        $crate::export!(@module $filter, { $crate::export!(@responses); });
+        $crate::export!(@module $filter, {
+            $crate::export!(@no_waits $filter);
+            $crate::export!(@responses);
+        });
     };
     ($filter:ty, waits) => {
         $crate::export!(@module $filter, {
+            $crate::export!(@no_holds $filter);
             $crate::export!(@responses);
             $crate::export!(@request_bodies);
         });
@@ -95,6 +99,15 @@ macro_rules! export {
 
             $($more)*
         }
+    };
+    // What a filter says of itself has to fit what it exports.
+    (@no_waits $filter:ty) => {
+        const _: () = assert!(!<$filter as $crate::Filter>::WORKS, "`WORKS` needs `waits`");
+        $crate::export!(@no_holds $filter);
+    };
+    (@no_holds $filter:ty) => {
+        const _: () =
+            assert!(!<$filter as $crate::Filter>::HOLDS_BODIES, "`HOLDS_BODIES` needs `bodies`");
     };
     (@responses) => {
         #[unsafe(no_mangle)]

@@ -28,4 +28,4 @@ pub use shell::Shell;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
-pub use proxy_wasm;
+pub use {postern_core::Filter, proxy_wasm};

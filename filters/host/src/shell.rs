@@ -99,11 +99,23 @@ impl<F: Filter> Shell<F> {
             Some((fresh, _)) if fresh == id => return,
             other => self.fresh.set(other),
         }
-        let known = self.streams.borrow_mut().remove(&id).is_some()
-            || self.unseen.borrow_mut().remove(&id).is_some();
-        // A stream that nothing was kept of is no root either.
-        if !known {
-            self.roots.borrow_mut().retain(|root| root.id != id);
+        if let Some(stream) = self.streams.borrow_mut().remove(&id) {
+            if let Some(token) = stream.asks_for() {
+                self.callouts.borrow_mut().remove(&token);
+            }
+            return;
+        }
+        if self.unseen.borrow_mut().remove(&id).is_some() {
+            return;
+        }
+        let mut roots = self.roots.borrow_mut();
+        let before = roots.len();
+        roots.retain(|root| root.id != id);
+        // The proxy calls off what a root has asked for, and says nothing of it.
+        if roots.len() < before {
+            let is_its =
+                |callout: &Callout<F>| matches!(callout, Callout::Task { root, .. } if *root == id);
+            self.callouts.borrow_mut().retain(|_, callout| !is_its(callout));
         }
     }
 

@@ -80,6 +80,11 @@ impl<F: Filter> Stream<F> {
             || self.compiled.as_ref().is_some_and(|c| c.filter.follows(&self.state))
     }
 
+    /// The callout whose answer it waits for.
+    pub(crate) fn asks_for(&self) -> Option<u32> {
+        self.waiting
+    }
+
     /// A stream that waited is judged once more.
     pub(crate) fn go_on(&mut self, shell: &Shell<F>, compiled: &Rc<Compiled<F>>) {
         if !std::mem::take(&mut self.pausing) || self.side == Side::Response {

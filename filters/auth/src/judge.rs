@@ -136,6 +136,7 @@ impl<'a> Case<'a> {
         let Some(once) = &known.once else { return Ok(()) };
         once.spend(self.host).map_err(|spent| match spent {
             Spent::Replayed => self.bad(Reason::Replayed, Some(provider)),
+            Spent::Forgotten => self.bad(Reason::Forgotten, Some(provider)),
             Spent::Full { retry_after } => {
                 let why = Unavailable { code: "replay_guard_full", retry_after };
                 self.unavailable(provider, why)

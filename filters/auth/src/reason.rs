@@ -90,6 +90,8 @@ pub(crate) enum Reason {
     MessageSignature,
     /// Its nonce was used before.
     Replayed,
+    /// Its nonce may have been used: it is older than what is remembered.
+    Forgotten,
     /// More than one signature of the request, or one of them twice: 400, as for
     /// any other two credentials.
     Several,
@@ -143,6 +145,7 @@ impl Reason {
         Reason::MessageKeyDates,
         Reason::MessageSignature,
         Reason::Replayed,
+        Reason::Forgotten,
         Reason::Several,
         Reason::Kind,
     ];
@@ -194,6 +197,7 @@ impl Reason {
             | Reason::MessageKeyDates
             | Reason::MessageSignature
             | Reason::Replayed
+            | Reason::Forgotten
             | Reason::Several => 4,
         }
     }
@@ -277,6 +281,10 @@ impl Reason {
                 ("bad_message_signature", "the message signature does not verify")
             }
             Reason::Replayed => ("replayed", "the signature's nonce was used before"),
+            Reason::Forgotten => (
+                "forgotten_nonce",
+                "the signature is older than the nonces that are remembered: sign anew",
+            ),
             Reason::Several => {
                 ("several_message_signatures", "the request has more than one credential")
             }

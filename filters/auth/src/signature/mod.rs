@@ -16,7 +16,7 @@ use postern_core::filter::Environment;
 
 use self::component::{Outside, Required};
 use self::input::Input;
-use self::replay::{Once, room};
+use self::replay::{LONGEST, Once, room};
 use self::signer::{Signer, SignerConfig};
 use crate::carrier::Taken;
 use crate::checked::{Checked, Failure};
@@ -25,13 +25,6 @@ use crate::seconds::Leeway;
 use crate::verdict::{Asked, Kind, Known, Verdict};
 
 pub(crate) use self::input::{INPUT, SIGNATURE};
-
-/// The longest time for which a signature may be good, in seconds.
-const LONGEST: u64 = 3600;
-/// How long after `created` a nonce is kept, in seconds: as long as any policy
-/// may take its signature (the largest `max_age` and `leeway`). The one in force
-/// may be followed by one that takes older signatures.
-const KEPT: i64 = LONGEST as i64 + 300;
 
 postern_core::config! {
     /// Callers by signatures of their requests (RFC 9421), `hmac-sha256` or
@@ -76,12 +69,14 @@ postern_core::config! {
         leeway: Leeway = Leeway(30),
         /// Each signature needs a `nonce`, and a nonce of a key counts once per
         /// Envoy process, on all its workers: another process, or a restarted
-        /// one, does not know it. A nonce is kept for 65 minutes after
-        /// `created`, whatever `max_age` is, since another policy may take
-        /// older signatures. So many are kept per key, 8192 at the least, in 20
-        /// bytes each; twice as many as a client signs in 65 minutes are
-        /// enough. What finds no room is answered 503. Another number forgets
-        /// nothing, another name of the provider all. `0` keeps none.
+        /// one, does not know it. So many are kept per key, 8192 at the least,
+        /// in 20 bytes each, and for 65 minutes after `created` at the longest:
+        /// another policy may take older signatures. Over that the oldest are
+        /// forgotten, and a signature that is no younger is refused (401), since
+        /// it may be one of them: twice as many as a client signs while its
+        /// requests are on their way, clocks that differ included, are enough.
+        /// If they do not last for the present second, the answer is 503.
+        /// Another name of the provider forgets all. `0` keeps none.
         max_nonces: Count<0, 1_048_576> = Count::new(16_384),
         /// With `max_nonces: 0` only: requests need no nonce, and whoever
         /// overhears one can send it again until it is too old.
@@ -193,8 +188,7 @@ impl Signatures {
         }
         let once = match (self.room, &said.nonce) {
             (Some(room), Some(nonce)) => {
-                let kept = created.saturating_add(KEPT);
-                Some(Once::new(asked.provider, keyid, nonce, room, kept))
+                Some(Once::new(asked.provider, keyid, nonce, room, created))
             }
             (Some(_), None) => return Err(Reason::MessageParameter.into()),
             (None, _) => None,

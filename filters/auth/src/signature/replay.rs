@@ -3,28 +3,45 @@
 //! hurts nobody else. All tables have the same number of slots, and their size
 //! is what a slot holds: so a nonce is found again under another size.
 //!
-//! Nothing is evicted before its time: where a fresh nonce finds its slot full
-//! of nonces that still count, it is turned away for now. A replay is never let
-//! through for want of room.
+//! A full slot forgets the oldest signature in it, and remembers how old that
+//! was: what is no younger may be one that was forgotten, and is refused. So a
+//! replay is never let through for want of room, and who signs a lot is not turned
+//! away, as long as a slot holds what he signs while his requests are on their way.
+//!
+//! A key takes 256 slots of at most 20 bytes for each nonce and 4 more: 321 KiB
+//! for 16,384 nonces.
+
+#[cfg(test)]
+mod tests;
 
 use postern_core::digest::{hex, sha256};
 use postern_core::{Host, StoreError, Stored};
 
+/// The longest `max_age` in seconds.
+pub(super) const LONGEST: u64 = 3600;
+
+/// How long after `created` a nonce is kept, in seconds: as long as any policy
+/// may take its signature (the largest `max_age` and `leeway`). The one in force
+/// may be followed by one that takes older signatures.
+const KEPT: u32 = LONGEST as u32 + 300;
+
+/// The first part of every key. Changes with the format.
+const PREFIX: &str = "auth.nonces.2";
+
 /// Slots of every table.
 const SLOTS: u64 = 256;
 
-/// The fewest nonces in one slot. With a table half full, fewer than one slot in
-/// a thousand is.
+/// The fewest nonces in one slot: chance puts more into some than into others.
 const LEAST_ROOM: usize = 32;
 
-/// Bytes of a kept nonce: its digest, and until when it counts.
+/// Bytes of a kept nonce: its digest, and when its signature was made.
 const DIGEST: usize = 16;
 const ENTRY: usize = DIGEST + 4;
 
 /// How often a slot is tried that other workers write to.
 const TRIES: usize = 16;
 
-/// Something that may be used once, until a time.
+/// Something that may be used once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Once {
     /// The shared value that it belongs into.
@@ -32,8 +49,8 @@ pub(crate) struct Once {
     digest: [u8; DIGEST],
     /// Nonces that the slot may hold.
     room: usize,
-    /// In seconds since the Unix epoch.
-    until: u32,
+    /// When its signature was made, in seconds since the Unix epoch.
+    created: u32,
 }
 
 /// Why it cannot be used.
@@ -41,6 +58,9 @@ pub(crate) struct Once {
 pub(crate) enum Spent {
     /// It was used before.
     Replayed,
+    /// It may have been used: it is as old as what was forgotten. One that is
+    /// signed now would pass.
+    Forgotten,
     /// It cannot be told now. In how many seconds to try again, at least 1.
     Full { retry_after: u64 },
 }
@@ -51,9 +71,9 @@ pub(crate) fn room(nonces: u64) -> usize {
 }
 
 impl Once {
-    /// A nonce of `keyid` in a table of `room` nonces a slot; it counts until
-    /// `until`, in seconds since the Unix epoch.
-    pub(crate) fn new(provider: &str, keyid: &str, nonce: &str, room: usize, until: i64) -> Self {
+    /// A nonce of `keyid` in a table of `room` nonces a slot; its signature was
+    /// made at `created`, in seconds since the Unix epoch.
+    pub(crate) fn new(provider: &str, keyid: &str, nonce: &str, room: usize, created: i64) -> Self {
         let keyid = sha256(keyid.as_bytes());
         let digest = sha256(&[&keyid, nonce.as_bytes()].concat());
         let (digest, rest) =
@@ -63,10 +83,10 @@ impl Once {
         let slot = u64::from_le_bytes(rest) % SLOTS;
         let table = hex(keyid.first_chunk::<8>().map_or(&[][..], |head| head));
         Once {
-            slot: format!("auth.nonces.{provider}.{table}.{slot}"),
+            slot: format!("{PREFIX}.{provider}.{table}.{slot}"),
             digest,
-            room,
-            until: u32::try_from(until.max(0)).unwrap_or(u32::MAX),
+            room: room.max(1),
+            created: u32::try_from(created.max(0)).unwrap_or(u32::MAX),
         }
     }
 
@@ -78,13 +98,14 @@ impl Once {
         let now = u32::try_from(host.now().as_secs()).unwrap_or(u32::MAX);
         for _ in 0..TRIES {
             let seen = host.load(&self.slot);
-            let old: &[u8] = match &seen {
-                Stored::Absent => &[],
-                Stored::Value(value, _) => value,
+            let mut slot = match &seen {
+                Stored::Absent => Slot::default(),
+                Stored::Value(value, _) => Slot::decode(value),
                 Stored::Unavailable => return Err(Spent::Full { retry_after: 1 }),
             };
-            let value = self.added_to(old, now)?;
-            match host.store(&self.slot, &value, &seen) {
+            slot.forget_before(now.saturating_sub(KEPT));
+            slot.spend(self, now)?;
+            match host.store(&self.slot, &slot.encode(), &seen) {
                 Ok(()) => return Ok(()),
                 Err(StoreError::Conflict) => {}
                 Err(StoreError::Unavailable) => break,
@@ -92,175 +113,77 @@ impl Once {
         }
         Err(Spent::Full { retry_after: 1 })
     }
-
-    /// The slot with this in it, and without what does not count any more.
-    fn added_to(&self, slot: &[u8], now: u32) -> Result<Vec<u8>, Spent> {
-        let mut out = Vec::with_capacity(slot.len().saturating_add(ENTRY));
-        let mut soonest = u32::MAX;
-        for entry in slot.chunks_exact(ENTRY) {
-            let Some((digest, until)) = entry.split_first_chunk::<DIGEST>() else { continue };
-            let until = u32::from_le_bytes(until.first_chunk().copied().unwrap_or_default());
-            if until < now {
-                continue;
-            }
-            if *digest == self.digest {
-                return Err(Spent::Replayed);
-            }
-            soonest = soonest.min(until);
-            out.extend_from_slice(entry);
-        }
-        if out.len() >= self.room.saturating_mul(ENTRY) {
-            let retry_after = u64::from(soonest.saturating_sub(now)).saturating_add(1);
-            return Err(Spent::Full { retry_after });
-        }
-        out.extend_from_slice(&self.digest);
-        out.extend_from_slice(&self.until.to_le_bytes());
-        Ok(out)
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::time::Duration;
+/// What a slot holds.
+#[derive(Debug, Default)]
+struct Slot {
+    /// When the youngest signature was made that was forgotten; 0: none was.
+    forgotten: u32,
+    entries: Vec<([u8; DIGEST], u32)>,
+}
 
-    use postern_core::fake::{FakeHost, Fault};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn host(seconds: u64) -> FakeHost {
-        FakeHost::at(Duration::from_secs(seconds))
-    }
-
-    /// Nonces of the key `k` that share a slot.
-    fn in_one_slot(count: usize) -> Vec<String> {
-        let slot = |nonce: &str| Once::new("p", "k", nonce, 1, 0).slot;
-        let all = (0..).map(|n: u32| n.to_string());
-        all.filter(|nonce| slot(nonce) == slot("0")).take(count).collect()
-    }
-
-    #[test]
-    fn a_table_of_another_size_knows_what_was_used() {
-        let host = host(100);
-        let once = |n: u32, size| Once::new("p", "k", &n.to_string(), room(size), 200);
-        for n in 0..1000 {
-            assert_eq!(once(n, 16_384).spend(&host), Ok(()));
+impl Slot {
+    /// What it did not write is nothing.
+    fn decode(bytes: &[u8]) -> Self {
+        let Some((forgotten, rest)) = bytes.split_first_chunk() else { return Slot::default() };
+        let entries = rest.chunks_exact(ENTRY);
+        if !entries.remainder().is_empty() {
+            return Slot::default();
         }
-        for size in [1, 8192, 16_384, 20_000, 1_048_576] {
-            for n in 0..1000 {
-                assert_eq!(once(n, size).spend(&host), Err(Spent::Replayed), "{size}");
+        let entry = |bytes: &[u8]| {
+            let (digest, created) = bytes.split_first_chunk::<DIGEST>()?;
+            Some((*digest, u32::from_le_bytes(*created.first_chunk()?)))
+        };
+        let forgotten = u32::from_le_bytes(*forgotten);
+        Slot { forgotten, entries: entries.filter_map(entry).collect() }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out =
+            Vec::with_capacity(self.entries.len().saturating_mul(ENTRY).saturating_add(4));
+        out.extend_from_slice(&self.forgotten.to_le_bytes());
+        for (digest, created) in &self.entries {
+            out.extend_from_slice(digest);
+            out.extend_from_slice(&created.to_le_bytes());
+        }
+        out
+    }
+
+    /// Forgets what no policy takes any more. If the clock is set back, it may.
+    fn forget_before(&mut self, end: u32) {
+        let Slot { forgotten, entries } = self;
+        entries.retain(|(_, created)| {
+            let kept = *created >= end;
+            if !kept {
+                *forgotten = (*forgotten).max(*created);
             }
+            kept
+        });
+    }
+
+    fn spend(&mut self, once: &Once, now: u32) -> Result<(), Spent> {
+        if self.entries.iter().any(|(digest, _)| *digest == once.digest) {
+            return Err(Spent::Replayed);
         }
-        // One that became smaller than what it holds forgets nothing of it.
-        let nonces = in_one_slot(4);
-        let once = |n: usize, room| Once::new("q", "k", &nonces[n], room, 200);
-        for n in 0..3 {
-            assert_eq!(once(n, 3).spend(&host), Ok(()));
+        if once.created <= self.forgotten {
+            // Signing anew helps as soon as the clock is past that.
+            let retry_after = u64::from(self.forgotten.saturating_sub(now)).saturating_add(1);
+            let full = Spent::Full { retry_after: retry_after.min(u64::from(KEPT)) };
+            return Err(if self.forgotten >= now { full } else { Spent::Forgotten });
         }
-        assert_eq!(once(3, 1).spend(&host), Err(Spent::Full { retry_after: 101 }));
-        assert_eq!(once(0, 1).spend(&host), Err(Spent::Replayed));
-        assert_eq!(once(2, 1).spend(&host), Err(Spent::Replayed));
-    }
-
-    #[test]
-    fn tables_hold_what_they_are_told_to() {
-        assert_eq!([0, 1, 8192, 8193].map(room), [32, 32, 32, 33]);
-        assert_eq!([16_384, 1_048_576].map(room), [64, 4096]);
-    }
-
-    #[test]
-    fn a_nonce_counts_once_per_key_and_provider_until_its_time() {
-        let host = host(100);
-        let once =
-            |provider: &str, keyid: &str, nonce: &str| Once::new(provider, keyid, nonce, 4, 130);
-        assert_eq!(once("p", "k", "n").spend(&host), Ok(()));
-        assert_eq!(once("p", "k", "n").spend(&host), Err(Spent::Replayed));
-        assert_eq!(once("p", "k", "m").spend(&host), Ok(()));
-        assert_eq!(once("p", "l", "n").spend(&host), Ok(()));
-        assert_eq!(once("q", "k", "n").spend(&host), Ok(()));
-        host.set_now(Duration::from_secs(130));
-        assert_eq!(once("p", "k", "n").spend(&host), Err(Spent::Replayed), "the last second");
-        host.set_now(Duration::from_secs(131));
-        assert_eq!(once("p", "k", "n").spend(&host), Ok(()), "a signature that old is refused");
-    }
-
-    #[test]
-    fn a_full_slot_turns_away_and_forgets_nothing() {
-        let host = host(100);
-        let nonces = in_one_slot(5);
-        let once = |n: usize, until| Once::new("p", "k", &nonces[n], 3, until);
-        for n in 0..3 {
-            assert_eq!(once(n, 110 + n as i64).spend(&host), Ok(()));
+        self.entries.push((once.digest, once.created));
+        while self.entries.len() > once.room {
+            self.forget_oldest();
         }
-        assert_eq!(once(3, 200).spend(&host), Err(Spent::Full { retry_after: 11 }));
-        assert_eq!(once(0, 110).spend(&host), Err(Spent::Replayed));
-        host.set_now(Duration::from_secs(111));
-        assert_eq!(once(3, 200).spend(&host), Ok(()), "room for one");
-        assert_eq!(once(4, 200).spend(&host), Err(Spent::Full { retry_after: 1 }));
-        assert_eq!(once(1, 111).spend(&host), Err(Spent::Replayed));
-        assert_eq!(host.shared_len(), 1);
+        Ok(())
     }
 
-    #[test]
-    fn a_map_that_does_not_answer_lets_nothing_through() {
-        for fault in [Fault::Unavailable, Fault::Conflict] {
-            let deaf = host(0);
-            deaf.break_shared(fault);
-            let once = Once::new("p", "k", "n", 1, 9);
-            assert_eq!(once.spend(&deaf), Err(Spent::Full { retry_after: 1 }), "{fault:?}");
-        }
-    }
-
-    #[test]
-    fn half_full_tables_hardly_ever_turn_away() {
-        let host = host(100);
-        let (slots, mut turned_away) = (SLOTS as usize, 0);
-        for n in 0..slots * LEAST_ROOM / 2 {
-            let once = Once::new("p", "k", &n.to_string(), LEAST_ROOM, 200);
-            turned_away += usize::from(once.spend(&host).is_err());
-        }
-        assert_eq!(turned_away, 0);
-        assert!(host.shared_len() <= slots);
-    }
-
-    proptest! {
-        /// Against a set that never forgets too early: what it has is never
-        /// let through, what it has not is let through unless a slot is full.
-        #[test]
-        fn never_lets_a_replay_through(
-            steps in prop::collection::vec(
-                (0u8..12, 0u32..20, 0u32..4, any::<bool>(), 1usize..6), 1..300,
-            ),
-        ) {
-            let host = host(1000);
-            let nonces = in_one_slot(12);
-            let mut model: BTreeMap<u8, u32> = BTreeMap::new();
-            let mut now = 1000u32;
-            for (nonce, life, passed, garbage, room) in steps {
-                now += passed;
-                host.set_now(Duration::from_secs(u64::from(now)));
-                let own = &nonces[usize::from(nonce)];
-                let once = Once::new("p", "k", own, room, i64::from(now + life));
-                if garbage && host.load(&once.slot) == Stored::Absent {
-                    // What somebody else left there is no reason to trap.
-                    let _ = host.store(&once.slot, b"short", &Stored::Absent);
-                }
-                let counts = model.get(&nonce).is_some_and(|until| *until >= now);
-                match once.spend(&host) {
-                    Ok(()) => {
-                        prop_assert!(!counts);
-                        model.insert(nonce, now + life);
-                    }
-                    Err(Spent::Replayed) => prop_assert!(counts),
-                    Err(Spent::Full { retry_after }) => {
-                        prop_assert!(!counts && retry_after > 0);
-                        let live = model.values().filter(|until| **until >= now).count();
-                        prop_assert!(live >= room);
-                    }
-                }
-            }
-            prop_assert!(host.shared_len() <= 1);
+    fn forget_oldest(&mut self) {
+        let ages = self.entries.iter().enumerate().map(|(at, (_, created))| (*created, at));
+        if let Some((created, at)) = ages.min() {
+            self.entries.swap_remove(at);
+            self.forgotten = self.forgotten.max(created);
         }
     }
 }

@@ -77,30 +77,42 @@ fn one_slot() -> impl Iterator<Item = String> {
     (0..).map(|n: u32| n.to_string()).filter(move |nonce| slot(nonce) == own)
 }
 
+/// Signed at this time, with one of the nonces.
+fn signed_at(nonce: &str, created: i64) -> Lines {
+    let mut lines = example();
+    sign(&mut lines, &BASE, &with(nonce).replace(&CREATED.to_string(), &created.to_string()));
+    lines
+}
+
 #[test]
-fn a_full_table_is_503_and_lets_no_replay_through() {
+fn a_full_table_lets_no_replay_through_and_refuses_nothing_new() {
     let (auth, host) = (auth(json!({"max_nonces": 32})), host());
-    let nonces: Vec<String> = one_slot().take(33).collect();
-    let (last, first) = nonces.split_last().unwrap();
-    for nonce in first {
+    let nonces: Vec<String> = one_slot().take(34).collect();
+    for nonce in &nonces[..33] {
         assert_eq!(subject(&ask(&auth, &host, &signed(nonce))), "bluefin");
     }
-    let outcome = ask(&auth, &host, &signed(last));
+    // One of them is forgotten: what else was signed in this second may be that.
+    let now = CREATED as u64;
+    host.set_now(Duration::from_secs(now));
+    let outcome = ask(&auth, &host, &signed(&nonces[33]));
     let refusal = refusal(&outcome);
     assert_eq!((refusal.status, refusal.code), (503, "replay_guard_full"));
-    assert_eq!(refusal.headers, [("retry-after".into(), b"3901".to_vec())]);
-    refused(&ask(&auth, &host, &signed(&first[0])), "replayed");
+    assert_eq!(refusal.headers, [("retry-after".into(), b"1".to_vec())]);
+    host.set_now(Duration::from_secs(now + 1));
+    refused(&ask(&auth, &host, &signed(&nonces[33])), "forgotten_nonce");
+    let mut codes = std::collections::BTreeSet::new();
+    for nonce in &nonces[..33] {
+        let outcome = ask(&auth, &host, &signed(nonce));
+        codes.insert(outcome.record.as_ref().unwrap().code);
+    }
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["forgotten_nonce", "replayed"]);
+    assert_eq!(subject(&ask(&auth, &host, &signed_at(&nonces[33], CREATED + 1))), "bluefin");
     // Another key's table is another.
     let mut lines = example();
     let parameters = format!(";created={CREATED};keyid=\"test-key-ed25519\";nonce=\"0\"");
     sign(&mut lines, &BASE, &parameters);
     assert_eq!(subject(&ask(&auth, &host, &lines)), "ember");
     assert_eq!(host.shared_len(), 2);
-    host.set_now(Duration::from_secs(CREATED as u64 + 3901));
-    let later = with(last).replace(&CREATED.to_string(), &(CREATED + 3901).to_string());
-    let mut lines = example();
-    sign(&mut lines, &BASE, &later);
-    assert_eq!(subject(&ask(&auth, &host, &lines)), "bluefin");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The module's entry points: the proxy's events, brought to the root context or
 //! the stream that they concern.
 //!
-//! In place of the SDK's dispatcher, which costs as much again as the rest of an
-//! event: a stream is remembered only while something of it is still to come.
+//! In place of the SDK's dispatcher, which keeps every stream to its end and looks
+//! for it in several tables at each event: here a stream is remembered only while
+//! something of it is still to come.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

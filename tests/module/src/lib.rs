@@ -8,9 +8,7 @@ mod proxy;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use wasmi::{
-    CompilationMode, Config, Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val,
-};
+use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
 
 pub use proxy::{Headers, Proxy, Reply};
 
@@ -26,8 +24,6 @@ pub struct Module {
     store: Store<Proxy>,
     instance: Instance,
     next_context: i32,
-    /// Instructions of the module since this was last taken.
-    instructions: u64,
 }
 
 /// Why a module could not be used.
@@ -55,13 +51,7 @@ pub struct Event {
     pub paused: bool,
     /// Calls into the proxy, by the ABI's names.
     pub crossings: BTreeMap<String, u32>,
-    /// Wasm instructions that it ran, as the interpreter counts them: the same
-    /// on every machine.
-    pub instructions: u64,
 }
-
-/// More than any event may run.
-const FUEL: u64 = u64::MAX / 2;
 
 impl Module {
     /// Loads a module and starts its VM.
@@ -69,13 +59,9 @@ impl Module {
     /// # Errors
     /// When it is no module of this ABI or traps at the start.
     pub fn load(wasm: &[u8], plugin: &str, environment: &[(&str, &str)]) -> Result<Self, Broken> {
-        let mut config = Config::default();
-        // Translation counts too: before the first call rather than in it.
-        config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
-        let engine = Engine::new(&config);
+        let engine = Engine::default();
         let code = Code::new(&engine, wasm)?;
         let mut store = Store::new(&engine, Proxy::new(plugin, environment));
-        store.set_fuel(FUEL)?;
         let mut linker = Linker::new(&engine);
         for import in code.imports() {
             let ExternType::Func(signature) = import.ty() else {
@@ -92,7 +78,7 @@ impl Module {
                 .map_err(|e| Broken(e.to_string()))?;
         }
         let instance = linker.instantiate_and_start(&mut store, &code)?;
-        let mut module = Module { store, instance, next_context: ROOT + 1, instructions: 0 };
+        let mut module = Module { store, instance, next_context: ROOT + 1 };
         module.call("_initialize", &[])?;
         module.call("proxy_on_context_create", &[ROOT, 0])?;
         module.call("proxy_on_vm_start", &[ROOT, 0])?;
@@ -119,7 +105,6 @@ impl Module {
     /// # Errors
     /// When the module traps.
     pub fn stream(&mut self) -> Result<i32, Broken> {
-        self.instructions = 0;
         let context = self.next_context;
         self.next_context += 1;
         self.call("proxy_on_context_create", &[context, ROOT])?;
@@ -141,7 +126,7 @@ impl Module {
     /// What happened since the last event.
     fn event(&mut self, paused: bool) -> Event {
         let crossings = std::mem::take(&mut self.proxy().crossings);
-        Event { paused, crossings, instructions: std::mem::take(&mut self.instructions) }
+        Event { paused, crossings }
     }
 
     /// Shows the module the headers of the request.
@@ -202,11 +187,9 @@ impl Module {
         let returns = self.returns(&function);
         let arguments: Vec<Val> = arguments.iter().copied().map(Val::I32).collect();
         let mut results = vec![Val::I32(0); returns];
-        self.store.set_fuel(FUEL)?;
         function
             .call(&mut self.store, &arguments, &mut results)
             .map_err(|e| Broken(format!("{name} trapped: {e}")))?;
-        self.instructions += FUEL - self.store.get_fuel()?;
         Ok(results.first().and_then(Val::i32))
     }
 

@@ -115,6 +115,5 @@ fn the_plain_path_crosses_no_more_often_than_this() {
     // The first request also makes the secret that the workers share, and has
     // its token checked.
     chain.pass(request.clone(), response.clone());
-    chain.pass(request.clone(), response.clone());
     assert_eq!(chain.pass(request, response), EXPECTED);
 }

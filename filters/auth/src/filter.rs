@@ -55,6 +55,7 @@ impl Filter for Auth {
     ];
     const PUBLISHES_IDENTITY: bool = true;
     const WORKS: bool = true;
+    const WAITS: bool = true;
     type Stream = Waited;
 
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {

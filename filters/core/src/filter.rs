@@ -19,9 +19,12 @@ pub trait Filter: Sized + 'static {
     /// The counters, a fixed set; exported as `postern.<plugin>.<counter>`.
     const COUNTERS: &'static [&'static str];
 
-    /// Does the filter work beside the streams ([`Filter::tick`])? Only then may
-    /// it answer with [`Step::Wait`](crate::Step::Wait).
+    /// Does the filter work beside the streams ([`Filter::tick`])?
     const WORKS: bool = false;
+
+    /// Does the filter ever answer with [`Step::Wait`](crate::Step::Wait)? Only a
+    /// filter that works beside the streams has something to wait for.
+    const WAITS: bool = false;
 
     /// Does the filter ever answer with [`Step::Hold`](crate::Step::Hold)?
     /// Then Envoy must be told to stop iteration at headers.

@@ -7,6 +7,7 @@
 //! `postern-host` binds that to proxy-wasm; native tests and the command line
 //! tool bind it to [`fake::FakeHost`].
 
+pub mod address;
 pub mod challenge;
 pub mod config;
 pub mod digest;

@@ -6,7 +6,7 @@
 ///
 /// - `responses`: the headers of responses;
 /// - `waits`: those, and bodies of requests that wait
-///   ([`Filter::WORKS`](postern_core::Filter::WORKS));
+///   ([`Filter::WAITS`](postern_core::Filter::WAITS));
 /// - `bodies`: all of it ([`Filter::HOLDS_BODIES`](postern_core::Filter::HOLDS_BODIES)).
 ///
 /// The names begin with `postern_on_`: the SDK's dispatcher, which is not used,
@@ -43,6 +43,11 @@ macro_rules! export {
         mod entry {
             use super::*;
             use $crate::proxy_wasm::types::Action;
+
+            const _: () = assert!(
+                <$filter as $crate::Filter>::WORKS || !<$filter as $crate::Filter>::WAITS,
+                "`WAITS` needs `WORKS`"
+            );
 
             thread_local! {
                 static SHELL: $crate::Shell<$filter> = $crate::Shell::default();
@@ -102,7 +107,7 @@ macro_rules! export {
     };
     // What a filter says of itself has to fit what it exports.
     (@no_waits $filter:ty) => {
-        const _: () = assert!(!<$filter as $crate::Filter>::WORKS, "`WORKS` needs `waits`");
+        const _: () = assert!(!<$filter as $crate::Filter>::WAITS, "`WAITS` needs `waits`");
         $crate::export!(@no_holds $filter);
     };
     (@no_holds $filter:ty) => {

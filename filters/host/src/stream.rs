@@ -110,7 +110,7 @@ impl<F: Filter> Stream<F> {
 
     fn wait(&mut self, compiled: &Compiled<F>, wait: Wait) -> Action {
         self.asks = self.asks.saturating_add(1);
-        if !F::WORKS || self.side == Side::Response || self.asks > MAX_ASKS {
+        if !F::WAITS || self.side == Side::Response || self.asks > MAX_ASKS {
             return self.turn_away(compiled, &Refusal::cannot_ask());
         }
         if !compiled.waiting.add(self.context, wait) {

@@ -55,6 +55,7 @@ impl Filter for Probe {
     const COUNTERS: &'static [&'static str] = &["asked", "held"];
     const HOLDS_BODIES: bool = true;
     const WORKS: bool = true;
+    const WAITS: bool = true;
     type Stream = Task;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {

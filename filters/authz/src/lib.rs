@@ -8,6 +8,8 @@
 mod decide;
 mod policy;
 mod refusals;
+#[allow(dead_code)]
+mod rollout;
 
 #[cfg(test)]
 mod tests;

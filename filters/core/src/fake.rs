@@ -54,6 +54,11 @@ impl FakeHost {
         self.fault.set(Some(fault));
     }
 
+    /// From now on they are well again, with what they held.
+    pub fn mend_shared(&self) {
+        self.fault.set(None);
+    }
+
     /// How many shared values there are.
     #[must_use]
     pub fn shared_len(&self) -> usize {

@@ -76,7 +76,10 @@ fn cell(text: &str) -> String {
 
 /// A default as an operator would write it, out of its declaration.
 fn plain(default: &str, schema: &Schema) -> String {
-    // `stringify!` puts blanks where it likes.
+    // `stringify!` puts blanks where it likes, but not into a text.
+    if let Some(quoted) = default.split('"').nth(1) {
+        return quoted.to_owned();
+    }
     let text: String = default.chars().filter(|c| !c.is_whitespace()).collect();
     let empty = ["::new()", "::default()", "::any()"].iter().any(|end| text.ends_with(end));
     if empty {
@@ -86,9 +89,6 @@ fn plain(default: &str, schema: &Schema) -> String {
         let Schema::List(item) = schema else { return items.to_owned() };
         let items: Vec<String> = items.split(',').map(|i| plain(i, item)).collect();
         return format!("[{}]", items.join(", "));
-    }
-    if let Some(quoted) = text.split('"').nth(1) {
-        return quoted.to_owned();
     }
     match text.as_str() {
         "Carrier::bearer()" => return "{authorization: Bearer}".to_owned(),
@@ -126,6 +126,7 @@ fn type_of(schema: &Schema) -> String {
         Schema::Any => "anything".to_owned(),
         Schema::Bool => "`true` or `false`".to_owned(),
         Schema::Count { min, max } => format!("whole number, {min} to {max}"),
+        Schema::Number => "number".to_owned(),
         Schema::Text { expected, .. } => cell(expected),
         Schema::Choice { name, .. } | Schema::Object { name, .. } => {
             let name = heading(name);

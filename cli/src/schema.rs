@@ -88,6 +88,7 @@ fn shape(schema: &Schema, definitions: &mut Map<String, Value>) -> Value {
         Schema::Any => json!({}),
         Schema::Bool => json!({"type": "boolean"}),
         Schema::Count { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
+        Schema::Number => json!({"type": "number"}),
         Schema::Text { pattern: None, .. } => json!({"type": "string"}),
         Schema::Text { pattern: Some(pattern), .. } => {
             json!({"type": "string", "pattern": pattern})

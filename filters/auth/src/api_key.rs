@@ -12,12 +12,12 @@ use postern_core::{Answer, Host, Metric, Work};
 use crate::carrier::{Carrier, Taken};
 use crate::checked::Checked;
 use crate::claims::is_printable;
-use crate::instant::Instant;
 use crate::key_list::{Builder, Entry, Found, KeyList};
 use crate::key_list_form::{KeyListForm, MAX_BYTES as MAX_LIST};
 use crate::reason::Reason;
 use crate::remote::{Lack, Place, Remote, RemoteConfig};
 use crate::verdict::{Asked, Kind, Unavailable, Verdict};
+use postern_core::instant::Instant;
 
 /// The longest API key in bytes.
 const MAX_BYTES: usize = 512;
@@ -214,7 +214,8 @@ impl Kind for ApiKeys {
 impl ApiKeyConfig {
     /// Is there a time at which it is valid?
     pub(crate) fn lives(&self) -> bool {
-        let (from, to) = (self.not_before.map(|t| t.0), self.expires.map(|t| t.0));
+        let (from, to) =
+            (self.not_before.map(Instant::seconds), self.expires.map(Instant::seconds));
         from.zip(to).is_none_or(|(from, to)| from < to)
     }
 
@@ -228,8 +229,8 @@ impl ApiKeyConfig {
             client: text(&self.client),
             scopes,
             plan: text(&self.plan),
-            not_before: self.not_before.map(|t| t.0),
-            expires: self.expires.map(|t| t.0),
+            not_before: self.not_before.map(Instant::seconds),
+            expires: self.expires.map(Instant::seconds),
         }
     }
 }

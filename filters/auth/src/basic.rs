@@ -13,9 +13,9 @@ use crate::api_key::{Digest, Printable};
 use crate::carrier::Taken;
 use crate::checked::Checked;
 use crate::claims::is_printable;
-use crate::instant::Instant;
 use crate::reason::Reason;
 use crate::verdict::{Asked, Kind, Verdict};
+use postern_core::instant::Instant;
 
 /// The most pairs of one provider: they are compiled on each worker.
 const MAX_USERS: usize = 10_000;
@@ -118,7 +118,8 @@ impl Basic {
                 let why = format!("the user at `users[{first}]` has the same secret");
                 complain("sha256", why);
             }
-            let (not_before, expires) = (user.not_before.map(|t| t.0), user.expires.map(|t| t.0));
+            let (not_before, expires) =
+                (user.not_before.map(Instant::seconds), user.expires.map(Instant::seconds));
             if not_before.zip(expires).is_some_and(|(from, to)| from >= to) {
                 complain("expires", "expected a time after `not_before`".to_owned());
             }

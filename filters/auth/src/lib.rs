@@ -27,7 +27,6 @@ mod filter;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod identity_headers;
-mod instant;
 mod introspection;
 mod issuer_keys;
 mod judge;

@@ -9,8 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::checked::Checked;
-use crate::instant::Instant;
 use crate::remote::{Form, Read, RemoteConfig};
+use postern_core::instant::Instant;
 
 postern_core::config! {
     /// Credentials that are refused although they are good otherwise; remembered
@@ -73,7 +73,7 @@ impl Revoked {
         };
         for one in &config.issued_before {
             let text = |text: &Option<Text>| text.as_ref().map(|t| t.as_str().to_owned());
-            revoked.add_issued_before(text(&one.subject), text(&one.client), one.at.0);
+            revoked.add_issued_before(text(&one.subject), text(&one.client), one.at.seconds());
         }
         revoked
     }
@@ -98,7 +98,7 @@ impl Revoked {
             issued_before: HashMap::new(),
         };
         for (i, Object(one)) in list.issued_before.into_iter().enumerate() {
-            let Some(Instant(at)) = Instant::parse(&one.at) else {
+            let Some(at) = Instant::parse(&one.at).map(Instant::seconds) else {
                 return Err(format!("issued_before[{i}].at: expected a time in UTC"));
             };
             revoked.add_issued_before(one.subject, one.client, at);

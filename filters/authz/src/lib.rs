@@ -5,11 +5,23 @@
 //! with one that cannot be read, nothing is allowed, public routes included:
 //! the filter does not guess who is calling.
 
-mod decide;
+mod applies;
+mod claim;
+mod facts;
+mod later;
+mod metrics;
+mod number;
+mod obligations;
 mod policy;
+mod reason;
 mod refusals;
 #[allow(dead_code)]
 mod rollout;
+mod rule;
+mod rule_set;
+mod sets;
+mod source;
+mod subject;
 
 #[cfg(test)]
 mod tests;
@@ -20,135 +32,174 @@ use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::identity::{STATE, Seen};
-use postern_core::rules::{Rules, Subject as Asked};
-use postern_core::{Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Request, Target};
+use postern_core::rules::{HeaderName, Subject as Asked};
+use postern_core::{
+    Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request, Response, Target,
+};
 
-use decide::Verdict;
-pub use policy::{Effect, Policy, Rule, Subject};
+use facts::Facts;
+use metrics::Metrics;
+pub use policy::{Policy, Refusals};
 pub use postern_core::challenge::{Realm, Scope};
+pub use reason::Reason;
+pub use rule::{Effect, Rule};
+use rule_set::{RuleSet, Ruling};
+use source::Source;
+pub use subject::Subject;
 
 /// The filter with its compiled policy.
 #[derive(Debug)]
 pub struct Authz {
     realm: Realm,
-    rules: Rules<Rule>,
-}
-
-/// Indices into [`Authz::COUNTERS`](Filter::COUNTERS).
-mod counter {
-    pub(crate) const ALLOWED: usize = 0;
-    pub(crate) const BAD_REQUEST: usize = 1;
-    pub(crate) const NO_IDENTITY: usize = 2;
-    pub(crate) const BAD_IDENTITY: usize = 3;
-    pub(crate) const DENY_RULE: usize = 4;
-    pub(crate) const NO_RULE: usize = 5;
-    pub(crate) const IDENTITY_REQUIRED: usize = 6;
-    pub(crate) const INSUFFICIENT_SCOPE: usize = 7;
+    source: Option<Source>,
+    rules: RuleSet,
+    refusals: Refusals,
+    explain_header: Option<HeaderName>,
+    metrics: Metrics,
 }
 
 impl Filter for Authz {
     const NAME: &'static str = "authz";
-    const COUNTERS: &'static [&'static str] = &[
-        "allowed",
-        "denied_bad_request",
-        "denied_no_identity",
-        "denied_bad_identity",
-        "denied_by_rule",
-        "denied_no_rule",
-        "denied_identity_required",
-        "denied_insufficient_scope",
-    ];
-    type Stream = ();
+    const COUNTERS: &'static [&'static str] = &[];
+    /// Edits of the response that are due.
+    type Stream = Vec<HeaderEdit>;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
-        let Policy { realm, rules } = config::decode(policy)?;
-        let rules = rules.into_iter().map(|rule| (rule.applies_to.clone(), rule)).collect();
-        Ok(Authz { realm, rules: Rules::new(rules) })
+        let Policy { realm, source, rules, refusals, explain_header } = config::decode(policy)?;
+        let rules = RuleSet::new(rules);
+        let metrics = Metrics::new(rules.iter());
+        Ok(Authz { realm, source, rules, refusals, explain_header, metrics })
     }
 
     fn schema() -> Schema {
         Policy::schema()
     }
 
-    fn follows(&self, _stream: &()) -> bool {
-        false
+    fn metrics(&self) -> Vec<Metric> {
+        self.metrics.list().to_vec()
     }
 
-    fn request_headers(&self, (): &mut (), request: &Request<'_>, host: &dyn Host) -> Outcome {
+    fn follows(&self, due: &Vec<HeaderEdit>) -> bool {
+        !due.is_empty()
+    }
+
+    fn request_headers(
+        &self,
+        due: &mut Vec<HeaderEdit>,
+        request: &Request<'_>,
+        host: &dyn Host,
+    ) -> Outcome {
         let target = match Target::parse(request.path()) {
             Ok(target) => target,
-            Err(why) => return bad_request(why.to_string()),
+            Err(why) => return self.bad_request(why.to_string()),
         };
         let asked = Asked::new(request, &target, host);
         // Without them a deny rule for a host or a method would not see it.
         if asked.host.is_none() {
-            return bad_request("the request has no host that can be read");
+            return self.bad_request("the request has no host that can be read");
         }
         if asked.method.is_empty() {
-            return bad_request("the request has no method");
+            return self.bad_request("the request has no method");
         }
-        let Some(state) = host.property(&[STATE]) else {
-            return nobody("no_identity", counter::NO_IDENTITY);
-        };
-        let Some(identity) = Seen::read(&state) else {
-            return nobody("bad_identity", counter::BAD_IDENTITY);
-        };
-        let verdict = decide::decide(&self.rules, &asked, &identity);
-        self.answer(&verdict, &target)
+        match &self.source {
+            Some(source) => match source.read(request, host) {
+                Some(identity) => self.judge(&asked, &identity, due),
+                None => self.refuse(&Ruling::new(Reason::BadIdentity, None)),
+            },
+            None => match host.property(&[STATE]) {
+                Some(state) => match Seen::read(&state) {
+                    Some(identity) => self.judge(&asked, &identity, due),
+                    None => self.refuse(&Ruling::new(Reason::BadIdentity, None)),
+                },
+                None => self.refuse(&Ruling::new(Reason::NoIdentity, None)),
+            },
+        }
+    }
+
+    fn response_headers(
+        &self,
+        due: &mut Vec<HeaderEdit>,
+        _response: &Response<'_>,
+        _host: &dyn Host,
+    ) -> Outcome {
+        Outcome::edit(std::mem::take(due))
     }
 }
 
 impl Authz {
-    fn answer(&self, verdict: &Verdict<'_>, target: &Target<'_>) -> Outcome {
-        match verdict {
-            Verdict::Allow(rule) => {
-                // The upstream has to get the path that was judged.
-                let edits = if target.is_changed() {
-                    vec![HeaderEdit::set(":path", target.canonical())]
-                } else {
-                    Vec::new()
-                };
-                Outcome::edit(edits)
-                    .with_record(record(Decision::Allow, Some(rule), "allowed"))
-                    .counting(counter::ALLOWED)
-            }
-            Verdict::DenyRule(rule) => {
-                refuse(refusals::access_denied(), Some(rule), "deny_rule", counter::DENY_RULE)
-            }
-            Verdict::NoRule => refuse(refusals::access_denied(), None, "no_rule", counter::NO_RULE),
-            Verdict::IdentityRequired(rule) => refuse(
-                refusals::identity_required(&self.realm),
-                Some(rule),
-                "identity_required",
-                counter::IDENTITY_REQUIRED,
-            ),
-            Verdict::InsufficientScope(rule, scopes) => refuse(
-                refusals::insufficient_scope(&self.realm, scopes),
-                Some(rule),
-                "insufficient_scope",
-                counter::INSUFFICIENT_SCOPE,
-            ),
+    fn judge(&self, asked: &Asked<'_>, identity: &Seen<'_>, due: &mut Vec<HeaderEdit>) -> Outcome {
+        let caller = match identity {
+            Seen::Anonymous => None,
+            Seen::Known(caller) => Some(caller.as_ref()),
+        };
+        let ruling = self.rules.decide(&Facts { asked, caller });
+        match ruling.reason {
+            Reason::Allowed => self.allow(&ruling, asked.target, due),
+            _ => self.refuse(&ruling),
         }
     }
-}
 
-fn bad_request(why: impl Into<Cow<'static, str>>) -> Outcome {
-    refuse(Refusal::bad_request(why), None, "bad_request", counter::BAD_REQUEST)
-}
-
-fn nobody(code: &'static str, counter: usize) -> Outcome {
-    refuse(refusals::access_denied(), None, code, counter)
-}
-
-fn refuse(refusal: Refusal, rule: Option<&Rule>, code: &'static str, counter: usize) -> Outcome {
-    Outcome::refuse(refusal).with_record(record(Decision::Deny, rule, code)).counting(counter)
-}
-
-fn record(decision: Decision, rule: Option<&Rule>, code: &'static str) -> Record {
-    match rule {
-        Some(rule) => Record::new(decision, rule.name.as_str().to_owned(), code),
-        None => Record::new(decision, "-", code),
+    fn allow(
+        &self,
+        ruling: &Ruling<'_>,
+        target: &Target<'_>,
+        due: &mut Vec<HeaderEdit>,
+    ) -> Outcome {
+        let mut edits = Vec::new();
+        // The upstream has to get the path that was judged.
+        if target.is_changed() {
+            edits.push(HeaderEdit::set(":path", target.canonical()));
+        }
+        let rule = self.rules.rule(ruling);
+        let mut record = record(ruling.reason, rule);
+        if let Some(obligations) = rule.and_then(|rule| rule.obligations.as_ref()) {
+            edits.extend(obligations.request.iter().cloned());
+            due.extend(obligations.response.iter().cloned());
+            if !obligations.tags.is_empty() {
+                record = record.with("tags", obligations.tags.clone());
+            }
+        }
+        if let Some((name, value)) = self.explained(ruling.reason, rule) {
+            due.push(HeaderEdit::set(name, value));
+        }
+        let count = self.metrics.of(ruling.reason, ruling.rule);
+        Outcome { headers: edits, record: Some(record), count, ..Outcome::default() }
     }
+
+    fn refuse(&self, ruling: &Ruling<'_>) -> Outcome {
+        let rule = self.rules.rule(ruling);
+        let told = refusals::of(ruling.reason, rule, &ruling.scopes, &self.realm, &self.refusals);
+        self.refuse_with(told, ruling, rule)
+    }
+
+    fn bad_request(&self, why: impl Into<Cow<'static, str>>) -> Outcome {
+        let ruling = Ruling::new(Reason::BadRequest, None);
+        self.refuse_with(Refusal::bad_request(why), &ruling, None)
+    }
+
+    fn refuse_with(&self, refusal: Refusal, ruling: &Ruling<'_>, rule: Option<&Rule>) -> Outcome {
+        let refusal = match self.explained(ruling.reason, rule) {
+            Some((name, value)) => refusal.header(name, value),
+            None => refusal,
+        };
+        let count = self.metrics.of(ruling.reason, ruling.rule);
+        let record = Some(record(ruling.reason, rule));
+        Outcome { record, count, ..Outcome::refuse(refusal) }
+    }
+
+    /// The header for whoever explains a policy.
+    fn explained(&self, reason: Reason, rule: Option<&Rule>) -> Option<(String, String)> {
+        let name = self.explain_header.as_ref()?.as_str().to_owned();
+        Some((name, format!("{}; rule={}", reason.code(), name_of(rule))))
+    }
+}
+
+fn record(reason: Reason, rule: Option<&Rule>) -> Record {
+    Record::new(reason.decision(), name_of(rule).to_owned(), reason.code())
+}
+
+fn name_of(rule: Option<&Rule>) -> &str {
+    rule.map_or("-", |rule| rule.name.as_str())
 }
 
 #[cfg(target_family = "wasm")]

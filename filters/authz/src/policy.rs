@@ -2,60 +2,62 @@
 
 use std::collections::BTreeMap;
 
-use postern_core::challenge::{Realm, Scope};
+use postern_core::challenge::Realm;
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Name, Value};
-use postern_core::identity::SeenCaller;
-use postern_core::rules::Match;
+use postern_core::config::{At, Decode, Errors, Text, Value};
+use postern_core::rules::HeaderName;
 
-/// How many scopes one list may name: they all go into one challenge.
-const MAX_SCOPES: usize = 32;
+use crate::later::Later;
+use crate::rule::{Rule, RuleConfig};
+use crate::sets::Sets;
+use crate::source::Source;
+
+/// The most rules of one policy: so many are compiled before a worker has been
+/// held up for 50 ms.
+pub const MAX_RULES: usize = 20_000;
+
+/// The most rules that are counted one by one: each costs a call per request
+/// that it decides.
+const MAX_COUNTED: usize = 64;
 
 postern_core::config! {
     struct PolicyConfig {
         /// The protection space that challenges name (RFC 9110 §11.5).
         realm: Realm = Realm::default(),
+        /// Where the identity comes from; left out: from `auth`, by filter state
+        /// that no client can set.
+        identity: Option<Source>,
+        /// Named lists and conditions that rules refer to.
+        sets: Option<Later<Sets<'static>>>,
         /// The rules. A deny rule that applies wins; else an allow rule that
-        /// applies lets the request pass; else it is denied. Their order only
-        /// says which of several is named in the record.
-        rules: Vec<RuleConfig>,
+        /// applies lets the request pass; else it is denied. A deny rule that
+        /// cannot be evaluated denies; an allow rule that cannot be evaluated
+        /// does not allow. Their order only says which of several is named in
+        /// the record.
+        rules: Later<Vec<RuleConfig>>,
+        /// What refused clients are told.
+        refusals: Refusals = Refusals::default(),
+        /// A response header that names reason and rule of each decision, for
+        /// whoever explains a policy. It tells every client: leave it out in
+        /// production.
+        explain_header: Option<HeaderName>,
     }
 
-    struct RuleConfig {
-        /// The rule's name, unique in the policy.
-        name: Name,
-        /// What the rule does.
-        effect: Effect = Effect::Allow,
-        /// What requests it applies to; `{}`: all of them.
-        r#match: Match,
-        /// Whom it applies to.
-        subject: Subject,
+    /// What refused clients are told. Challenges and codes are the same in any
+    /// case.
+    pub struct Refusals {
+        /// The `detail` of a refusal with the code `access_denied`, where its
+        /// rule has none of its own.
+        detail: Text = Text::from_static("the policy does not allow this request"),
+        /// Is the rule named, as the problem's member `rule`?
+        name_rule: bool = false,
     }
+}
 
-    /// What a rule does.
-    pub choice Effect {
-        /// Lets pass, unless a deny rule applies too.
-        Allow = "allow",
-        /// Refuses, whatever else applies.
-        Deny = "deny",
-    }
-
-    /// Whom a rule applies to, whatever their scopes.
-    choice WideSubject {
-        /// Everybody, with or without a credential.
-        Anyone = "anyone",
-        /// Only callers without one.
-        Anonymous = "anonymous",
-        /// Every caller with a checked credential.
-        Identified = "identified",
-    }
-
-    /// Whom a rule applies to, by scopes: exactly one of the two.
-    struct SubjectConfig {
-        /// Callers with at least one of these scopes.
-        any_scope: Option<Vec<Scope>>,
-        /// Callers with all of these scopes.
-        all_scopes: Option<Vec<Scope>>,
+impl Default for Refusals {
+    fn default() -> Self {
+        let detail = Text::from_static("the policy does not allow this request");
+        Refusals { detail, name_rule: false }
     }
 }
 
@@ -64,42 +66,58 @@ postern_core::config! {
 pub struct Policy {
     /// The protection space.
     pub realm: Realm,
+    /// Where the identity comes from; `None`: the gateway's own contract.
+    pub source: Option<Source>,
     /// At least one rule; names are unique.
     pub rules: Vec<Rule>,
-}
-
-/// A rule.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// Its name.
-    pub name: Name,
-    /// What it does.
-    pub effect: Effect,
-    /// What requests it applies to.
-    pub applies_to: Match,
-    /// Whom it applies to.
-    pub subject: Subject,
+    /// What refused clients are told.
+    pub refusals: Refusals,
+    /// A response header that names reason and rule.
+    pub explain_header: Option<HeaderName>,
 }
 
 impl Decode for Policy {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         unique_names(at, errors);
-        let PolicyConfig { realm, rules } = PolicyConfig::decode(at, errors)?;
-        let rules = rules
-            .into_iter()
-            .map(|RuleConfig { name, effect, r#match, subject }| Rule {
-                name,
-                effect,
-                applies_to: r#match,
-                subject,
-            })
-            .collect();
-        Some(Policy { realm, rules })
+        let config = PolicyConfig::decode(at, errors);
+        let sets = match at.node().get("sets") {
+            Some(node) => Sets::read(at.key("sets", node), errors),
+            None => Sets::default(),
+        };
+        let rules = match at.node().get("rules") {
+            Some(node) => rules(at.key("rules", node), &sets, errors),
+            None => Vec::new(),
+        };
+        let PolicyConfig { realm, identity, sets: _, rules: Later(_), refusals, explain_header } =
+            config?;
+        Some(Policy { realm, source: identity, rules, refusals, explain_header })
     }
 
     fn schema() -> Schema {
         PolicyConfig::schema()
     }
+}
+
+/// One rule at a time, so that those that refer to a set see it in place.
+fn rules(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Vec<Rule> {
+    let Value::List(items) = &at.node().value else {
+        at.expected(errors, "a list");
+        return Vec::new();
+    };
+    if items.len() > MAX_RULES {
+        at.error(errors, format!("expected at most {MAX_RULES} rules"));
+        return Vec::new();
+    }
+    let mut rules = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        let Some(whole) = sets.put_into(at.index(i, item), errors) else { continue };
+        rules.extend(Rule::decode(at.index(i, &whole), errors));
+    }
+    let counted = rules.iter().filter(|rule| rule.counted).count();
+    if counted > MAX_COUNTED {
+        at.error(errors, format!("expected at most {MAX_COUNTED} rules with `counted`"));
+    }
+    rules
 }
 
 /// Read from the tree, so that it is noted beside all other mistakes.
@@ -126,103 +144,7 @@ fn unique_names(at: At<'_>, errors: &mut Errors) {
     }
 }
 
-fn shown(text: &str) -> String {
+/// A text of the policy as a message may show it.
+pub(crate) fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
-}
-
-/// Whom a rule applies to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Everybody, with or without an identity.
-    Anyone,
-    /// Only callers without an identity.
-    Anonymous,
-    /// Every caller with an identity.
-    Identified,
-    /// Callers with at least one of these scopes.
-    AnyScope(Vec<Scope>),
-    /// Callers with all of these scopes.
-    AllScopes(Vec<Scope>),
-}
-
-const SUBJECT: &str =
-    "`anyone`, `anonymous`, `identified` or a mapping with `any_scope` or `all_scopes`";
-
-impl Subject {
-    /// Does it apply to this caller? `None`: one without an identity.
-    #[must_use]
-    pub fn includes(&self, caller: Option<&SeenCaller<'_>>) -> bool {
-        let has =
-            |scope: &Scope| caller.is_some_and(|c| c.scopes.iter().any(|s| s == scope.as_str()));
-        match self {
-            Subject::Anyone => true,
-            Subject::Anonymous => caller.is_none(),
-            Subject::Identified => caller.is_some(),
-            Subject::AnyScope(scopes) => scopes.iter().any(has),
-            Subject::AllScopes(scopes) => scopes.iter().all(has),
-        }
-    }
-
-    /// The scopes that it asks for.
-    #[must_use]
-    pub fn scopes(&self) -> &[Scope] {
-        match self {
-            Subject::AnyScope(scopes) | Subject::AllScopes(scopes) => scopes,
-            Subject::Anyone | Subject::Anonymous | Subject::Identified => &[],
-        }
-    }
-}
-
-impl Decode for Subject {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        match &at.node().value {
-            Value::Text(_) => {
-                // The mapping is expected too, so the message is wider.
-                let wide = WideSubject::decode(at, &mut Errors::default());
-                if wide.is_none() {
-                    at.error(errors, format!("expected {SUBJECT}"));
-                }
-                wide.map(|wide| match wide {
-                    WideSubject::Anyone => Subject::Anyone,
-                    WideSubject::Anonymous => Subject::Anonymous,
-                    WideSubject::Identified => Subject::Identified,
-                })
-            }
-            // A misspelt key is one mistake: only it is told.
-            Value::Map(entries) if entries.iter().any(|(key, _)| !is_known(&key.text)) => {
-                SubjectConfig::decode(at, errors);
-                None
-            }
-            Value::Map(_) => {
-                let SubjectConfig { any_scope, all_scopes } = SubjectConfig::decode(at, errors)?;
-                let (key, scopes, make): (_, _, fn(_) -> _) = match (any_scope, all_scopes) {
-                    (Some(any), None) => ("any_scope", any, Subject::AnyScope),
-                    (None, Some(all)) => ("all_scopes", all, Subject::AllScopes),
-                    _ => {
-                        at.error(errors, "expected exactly one of `any_scope` or `all_scopes`");
-                        return None;
-                    }
-                };
-                if !(1..=MAX_SCOPES).contains(&scopes.len()) {
-                    let node = at.node().get(key).unwrap_or(at.node());
-                    let message = format!("expected 1 to {MAX_SCOPES} scopes");
-                    at.key(key, node).error(errors, message);
-                    return None;
-                }
-                Some(make(scopes))
-            }
-            _ => {
-                at.expected(errors, SUBJECT);
-                None
-            }
-        }
-    }
-
-    fn schema() -> Schema {
-        Schema::AnyOf(vec![WideSubject::schema(), SubjectConfig::schema()])
-    }
-}
-
-fn is_known(key: &str) -> bool {
-    matches!(key, "any_scope" | "all_scopes")
 }

@@ -1,22 +1,47 @@
 //! The refusals, with the challenges of RFC 6750 §3.
 
 use postern_core::Refusal;
-
 use postern_core::challenge::{Realm, Scope};
+
+use crate::policy::Refusals;
+use crate::reason::Reason;
+use crate::rule::Rule;
 
 /// How long the list of scopes in a challenge may grow, in bytes; further ones
 /// are left out. One rule's scopes fit whole.
 const MAX_SCOPE_TEXT: usize = 4200;
 
-/// 403: a deny rule, no rule, or no identity to judge. The client does not
-/// learn which.
-pub(crate) fn access_denied() -> Refusal {
-    Refusal::new(403, "access_denied", "Access denied", "the policy does not allow this request")
+/// What the client gets, as the policy wants it told.
+pub(crate) fn of(
+    reason: Reason,
+    rule: Option<&Rule>,
+    scopes: &[&Scope],
+    realm: &Realm,
+    told: &Refusals,
+) -> Refusal {
+    let refusal = match reason {
+        Reason::IdentityRequired => identity_required(realm),
+        Reason::InsufficientScope => insufficient_scope(realm, scopes),
+        _ => {
+            let own = rule.and_then(|rule| rule.detail.as_ref());
+            access_denied(own.unwrap_or(&told.detail).as_str().to_owned())
+        }
+    };
+    match rule {
+        Some(rule) if told.name_rule => refusal.member("rule", rule.name.as_str()),
+        _ => refusal,
+    }
+}
+
+/// 403: a deny rule, no rule, a rule for others, or no identity to judge. The
+/// client does not learn which, unless the policy says so.
+fn access_denied(detail: String) -> Refusal {
+    Refusal::new(403, "access_denied", "Access denied", detail)
 }
 
 /// 401: the caller sent no credential where one is needed, so the challenge
 /// has no `error` (RFC 6750 §3.1).
-pub(crate) fn identity_required(realm: &Realm) -> Refusal {
+fn identity_required(realm: &Realm) -> Refusal {
     Refusal::new(
         401,
         "credentials_required",
@@ -27,7 +52,7 @@ pub(crate) fn identity_required(realm: &Realm) -> Refusal {
 }
 
 /// 403: the credential is good, but not for this (RFC 6750 §3.1).
-pub(crate) fn insufficient_scope(realm: &Realm, scopes: &[&Scope]) -> Refusal {
+fn insufficient_scope(realm: &Realm, scopes: &[&Scope]) -> Refusal {
     let mut list = String::new();
     for scope in scopes.iter().map(|s| s.as_str()) {
         if list.len().saturating_add(scope.len()) >= MAX_SCOPE_TEXT {

@@ -51,7 +51,7 @@ fn judge(authz: &Authz, headers: &[(&str, &[u8])], identity: Option<&[u8]>) -> J
         host.set_property(identity::STATE, identity);
     }
     let request = Request::new(Headers::new(all), true);
-    let outcome = authz.request_headers(&mut (), &request, &host);
+    let outcome = authz.request_headers(&mut Vec::new(), &request, &host);
     let record = outcome.record.unwrap();
     assert_eq!(outcome.count.len(), 1, "each decision is counted once");
     let refusal = match outcome.step {

@@ -121,7 +121,7 @@ pub struct SeenCaller<'a> {
     /// The caller's plan.
     pub plan: Option<Cow<'a, str>>,
     /// Further claims: the text of a JSON object.
-    claims: Option<&'a str>,
+    pub claims: Option<Cow<'a, str>>,
 }
 
 impl<'a> Seen<'a> {
@@ -143,7 +143,10 @@ impl<'a> Seen<'a> {
             "provider" => once(&mut provider, scan.text()?),
             "credential" => once(&mut credential, scan.text()?),
             "plan" => once(&mut plan, scan.text()?),
-            "claims" => once(&mut claims, scan.skip().filter(|c| c.starts_with('{'))?),
+            "claims" => {
+                let text = scan.skip().filter(|c| c.starts_with('{'))?;
+                once(&mut claims, Cow::Borrowed(text))
+            }
             _ => scan.skip().map(drop),
         })?;
         match (version?, anonymous.unwrap_or(false), sub) {
@@ -168,6 +171,33 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
 }
 
 impl SeenCaller<'_> {
+    /// A claim by its name. `sub`, `iss`, `client`, `provider`, `credential` and
+    /// `plan` are the members of the identity; all others are the claims that it
+    /// carries on. `None`: it has none of this name, or `null`.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<Value> {
+        let own = |text: &str| Some(Value::from(text));
+        match name {
+            "sub" => own(&self.sub),
+            "iss" => self.iss.as_deref().and_then(own),
+            "client" => self.client.as_deref().and_then(own),
+            "provider" => own(&self.provider),
+            "credential" => own(&self.credential),
+            "plan" => self.plan.as_deref().and_then(own),
+            _ => {
+                let mut found = None;
+                Scan::new(self.claims.as_deref()?.as_bytes())?.object(|member, scan| {
+                    if member == name {
+                        once(&mut found, scan.value::<Value>()?)
+                    } else {
+                        scan.skip().map(drop)
+                    }
+                })?;
+                found.filter(|value| !value.is_null())
+            }
+        }
+    }
+
     fn owned(&self) -> Option<Caller> {
         let own = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
         Some(Caller {
@@ -178,7 +208,7 @@ impl SeenCaller<'_> {
             provider: self.provider.clone().into_owned(),
             credential: self.credential.clone().into_owned(),
             plan: own(&self.plan),
-            claims: match self.claims {
+            claims: match &self.claims {
                 Some(claims) => serde_json::from_str(claims).ok()?,
                 None => Map::new(),
             },
@@ -248,6 +278,22 @@ mod tests {
             String::from_utf8_lossy(&json),
             r#"{"v":1,"sub":"a \"b\"","iss":"https://id.example.com","client":"app","scopes":["x","y"],"provider":"idp","credential":"jwt:1","plan":"tiny","claims":{"team":7}}"#
         );
+    }
+
+    #[test]
+    fn claims_are_found_by_name() {
+        let json = br#"{"v":1,"sub":"a","plan":"p","provider":"idp","claims":{"x":[1],"sub":"b","n":null,"d":1,"d":2}}"#;
+        let Some(Seen::Known(caller)) = Seen::read(json) else { panic!("not read") };
+        let claim = |name| caller.claim(name).map(|v| v.to_string());
+        assert_eq!(claim("sub").as_deref(), Some("\"a\""));
+        assert_eq!(claim("plan").as_deref(), Some("\"p\""));
+        assert_eq!(claim("provider").as_deref(), Some("\"idp\""));
+        // One that stands twice makes all of them unreadable only where it is
+        // asked for.
+        assert_eq!(claim("x").as_deref(), Some("[1]"));
+        for none in ["n", "d", "client", "iss", "y"] {
+            assert_eq!(claim(none), None, "{none}");
+        }
     }
 
     #[test]

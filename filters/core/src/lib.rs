@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod challenge;
+pub mod conditions;
 pub mod config;
 pub mod digest;
 #[cfg(any(test, feature = "fake"))]
@@ -21,6 +22,7 @@ pub mod headers;
 pub mod host;
 pub mod host_name;
 pub mod identity;
+pub mod instant;
 pub mod matcher;
 pub mod pairs;
 pub mod record;
@@ -32,6 +34,7 @@ mod shown;
 pub mod step;
 pub mod target;
 pub mod template;
+pub mod truth;
 pub mod view;
 pub mod work;
 
@@ -43,5 +46,6 @@ pub use record::{Decision, Mode, Record};
 pub use refusal::Refusal;
 pub use step::{Answer, Ask, HeaderEdit, Outcome, Reply, Step, Wait};
 pub use target::Target;
+pub use truth::Truth;
 pub use view::{Request, Response};
 pub use work::{Metric, MetricKind, Task, Work};

@@ -1,6 +1,11 @@
 //! What a rule applies to, in the words that all four policies share, and an
 //! ordered set of rules with an index over it.
 
+use std::cell::OnceCell;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::conditions::address_of;
 use crate::config::schema::Schema;
 use crate::config::{At, AtLeastOne, Decode, Errors, Text, decode_text};
 use crate::grammar;
@@ -10,6 +15,7 @@ use crate::host_name::host_of;
 use crate::matcher::Index;
 use crate::target::Target;
 use crate::template::{Captured, Template};
+use crate::truth::Truth;
 use crate::view::Request;
 
 crate::config! {
@@ -51,10 +57,14 @@ impl Match {
         }
     }
 
-    /// What the index does not look at.
-    fn rest_holds(&self, subject: &Subject<'_>) -> bool {
-        self.headers_hold(subject.headers)
-            && (self.routes.is_empty() || subject.route_is_of(&self.routes))
+    /// What the index does not look at. Headers cost nothing, so they are
+    /// asked first.
+    fn rest(&self, subject: &Subject<'_>) -> Truth {
+        Truth::from(self.headers_hold(subject.headers)).and(|| self.route_holds(subject))
+    }
+
+    fn route_holds(&self, subject: &Subject<'_>) -> Truth {
+        if self.routes.is_empty() { Truth::Yes } else { subject.route_is_of(&self.routes) }
     }
 
     fn headers_hold(&self, headers: &Headers<'_>) -> bool {
@@ -170,17 +180,52 @@ impl Decode for HeaderName {
 }
 
 /// A condition on a header; it holds if one of the header's values fulfils it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderMatch {
     name: HeaderName,
     test: Test,
 }
 
-#[derive(Clone, Debug)]
-enum Test {
+/// What a value has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
     Exact(Vec<Text>),
     Prefix(Vec<Text>),
+    /// Whatever it is: it is there, or is not.
     Present(bool),
+}
+
+impl Test {
+    /// Exactly one has to be given.
+    pub(crate) fn one_of(
+        exact: Option<Vec<Text>>,
+        prefix: Option<Vec<Text>>,
+        present: Option<bool>,
+        at: At<'_>,
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        match (exact, prefix, present) {
+            (Some(list), None, None) if !list.is_empty() => Some(Test::Exact(list)),
+            (None, Some(list), None) if !list.is_empty() => Some(Test::Prefix(list)),
+            (None, None, Some(present)) => Some(Test::Present(present)),
+            _ => {
+                at.error(
+                    errors,
+                    "expected exactly one test of `exact`, `prefix` or `present`, not empty",
+                );
+                None
+            }
+        }
+    }
+
+    /// Is this value one of those meant?
+    pub(crate) fn accepts(&self, value: &[u8]) -> bool {
+        match self {
+            Test::Exact(list) => list.iter().any(|t| t.as_str().as_bytes() == value),
+            Test::Prefix(list) => list.iter().any(|t| value.starts_with(t.as_str().as_bytes())),
+            Test::Present(present) => *present,
+        }
+    }
 }
 
 crate::config! {
@@ -200,20 +245,10 @@ crate::config! {
 
 impl Decode for HeaderMatch {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let raw = HeaderMatchConfig::decode(at, errors)?;
-        let test = match (raw.exact, raw.prefix, raw.present) {
-            (Some(list), None, None) if !list.is_empty() => Test::Exact(list),
-            (None, Some(list), None) if !list.is_empty() => Test::Prefix(list),
-            (None, None, Some(present)) => Test::Present(present),
-            _ => {
-                at.error(
-                    errors,
-                    "expected exactly one test of `exact`, `prefix` or `present`, not empty",
-                );
-                return None;
-            }
-        };
-        Some(HeaderMatch { name: raw.name, test })
+        let HeaderMatchConfig { name, exact, prefix, present } =
+            HeaderMatchConfig::decode(at, errors)?;
+        let test = Test::one_of(exact, prefix, present, at, errors)?;
+        Some(HeaderMatch { name, test })
     }
 
     fn schema() -> Schema {
@@ -225,11 +260,8 @@ impl HeaderMatch {
     fn holds(&self, headers: &Headers<'_>) -> bool {
         let mut values = headers.all(self.name.as_str());
         match &self.test {
-            Test::Exact(list) => values.any(|v| list.iter().any(|t| t.as_str().as_bytes() == v)),
-            Test::Prefix(list) => {
-                values.any(|v| list.iter().any(|t| v.starts_with(t.as_str().as_bytes())))
-            }
             Test::Present(present) => values.next().is_some() == *present,
+            test => values.any(|value| test.accepts(value)),
         }
     }
 }
@@ -249,6 +281,7 @@ pub struct Found<'r, T> {
     pub index: usize,
     /// The rule.
     pub rule: &'r T,
+    matches: &'r Match,
     template: Option<&'r Template>,
 }
 
@@ -264,6 +297,18 @@ impl<'r, T> Found<'r, T> {
     pub fn template(&self) -> Option<&'r Template> {
         self.template
     }
+
+    /// Of a [candidate](Rules::candidates): do its conditions on headers hold?
+    #[must_use]
+    pub fn headers_hold(&self, subject: &Subject<'_>) -> bool {
+        self.matches.headers_hold(subject.headers)
+    }
+
+    /// Of a candidate: does its condition on the route hold? That asks the proxy.
+    #[must_use]
+    pub fn route_holds(&self, subject: &Subject<'_>) -> Truth {
+        self.matches.route_holds(subject)
+    }
 }
 
 /// What rules are matched against, taken from a request once.
@@ -276,7 +321,12 @@ pub struct Subject<'a> {
     pub target: &'a Target<'a>,
     /// All headers.
     pub headers: &'a Headers<'a>,
+    /// Does the request end with its headers?
+    pub end_of_stream: bool,
     proxy: &'a dyn Host,
+    route: OnceCell<Option<Vec<u8>>>,
+    address: OnceCell<Option<IpAddr>>,
+    now: OnceCell<Duration>,
 }
 
 impl<'a> Subject<'a> {
@@ -288,13 +338,30 @@ impl<'a> Subject<'a> {
             method: request.method().unwrap_or_default(),
             target,
             headers: request.headers(),
+            end_of_stream: request.is_end_of_stream(),
             proxy,
+            route: OnceCell::new(),
+            address: OnceCell::new(),
+            now: OnceCell::new(),
         }
     }
 
-    fn route_is_of(&self, names: &[Text]) -> bool {
-        let route = self.proxy.property(&["xds", "route_name"]);
-        route.is_some_and(|route| names.iter().any(|name| name.as_str().as_bytes() == route))
+    /// The client's address, as the proxy knows it by its trusted hops. The
+    /// proxy is asked when it is first needed, once. `None`: it has none that
+    /// can be read.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        *self.address.get_or_init(|| address_of(&self.proxy.property(&["source", "address"])?))
+    }
+
+    /// The time since the Unix epoch, read once.
+    pub fn now(&self) -> Duration {
+        *self.now.get_or_init(|| self.proxy.now())
+    }
+
+    fn route_is_of(&self, names: &[Text]) -> Truth {
+        let route = self.route.get_or_init(|| self.proxy.property(&["xds", "route_name"]));
+        let is = |route: &Vec<u8>| names.iter().any(|name| name.as_str().as_bytes() == route);
+        route.as_ref().map(is).into()
     }
 }
 
@@ -325,11 +392,20 @@ impl<T> Rules<T> {
 
     /// Every rule that applies, in order.
     pub fn all<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = Found<'r, T>> {
+        self.candidates(subject).filter(move |found| found.matches.rest(subject) == Truth::Yes)
+    }
+
+    /// Every rule whose host, method and path match, in order; whether it
+    /// applies is for [`Found::headers_hold`] and [`Found::route_holds`] to say.
+    pub fn candidates<'r>(
+        &'r self,
+        subject: &Subject<'_>,
+    ) -> impl Iterator<Item = Found<'r, T>> + use<'r, T> {
         let candidates = self.index.find(subject.host.as_deref(), subject.method, subject.target);
         candidates.into_iter().filter_map(move |(index, path)| {
             let (matches, rule) = self.rules.get(index)?;
             let template = path.and_then(|p| matches.paths.get(p));
-            matches.rest_holds(subject).then_some(Found { index, rule, template })
+            Some(Found { index, rule, matches, template })
         })
     }
 }

@@ -211,7 +211,11 @@ pub fn counters(does: Does) -> (&'static [&'static str], &'static [&'static str]
     match does {
         Does::Proxy | Does::Part => (&[], TRAPS),
         Does::Ours => (
-            &["postern.auth.authenticated", "postern.rate-limit.allowed", "postern.authz.allowed"],
+            &[
+                "postern.auth.authenticated",
+                "postern.rate-limit.allowed",
+                "postern.authz.decisions.enforce.allow.allowed",
+            ],
             TRAPS,
         ),
         Does::Stock { .. } => {

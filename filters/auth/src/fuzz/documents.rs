@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::{HIDDEN, NOW, is_fit_to_tell, texts};
 use crate::checked::Checked;
 use crate::discovery::AddressForm;
-use crate::instant::Instant;
 use crate::key_list::{Builder, Entry, KeyList};
 use crate::key_list_form::{KeyListForm, MAX_BYTES};
 use crate::remote::{Form, Read};
 use crate::revoked::Lists;
+use postern_core::instant::Instant;
 
 pub(super) const WORDS: &[&str] = &[
     "\"keys\":[",
@@ -230,7 +230,7 @@ pub(super) fn revocations(body: &[u8]) {
     assert!(texts("clients").iter().all(|text| with(&|c| c.client = Some(text.clone()))));
     for one in all("issued_before") {
         let text = |name: &str| one[name].as_str().map(str::to_owned);
-        let Instant(at) = text("at").and_then(|at| Instant::parse(&at)).expect("a time");
+        let at = text("at").and_then(|at| Instant::parse(&at)).expect("a time").seconds();
         let mut checked = nobody();
         checked.issued = Some(at - 1);
         checked.caller.sub = text("subject").unwrap_or(checked.caller.sub);
@@ -289,7 +289,7 @@ pub(super) fn instant_seeds() -> Vec<Vec<u8>> {
 /// A time, written again from its seconds, is what was read.
 pub(super) fn instant(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let Some(Instant(seconds)) = twice(|| Instant::parse(text)) else { return };
+    let Some(seconds) = twice(|| Instant::parse(text)).map(Instant::seconds) else { return };
     let (mut days, rest) = (seconds / 86_400, seconds % 86_400);
     let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970;

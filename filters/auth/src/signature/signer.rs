@@ -12,7 +12,6 @@ use postern_core::identity::Caller;
 use crate::algorithm::Algorithm;
 use crate::api_key::Printable;
 use crate::checked::{Checked, Failure};
-use crate::instant::Instant;
 use crate::jwk::Jwk;
 use crate::key::Key;
 use crate::material::Material;
@@ -20,6 +19,7 @@ use crate::pem::{PemConfig, PublicPem};
 use crate::reason::Reason;
 use crate::secret::{self, Variable};
 use crate::verdict::Asked;
+use postern_core::instant::Instant;
 
 /// The most keys that one provider may have.
 const MAX_KEYS: usize = 1024;
@@ -100,7 +100,8 @@ pub(super) fn compile(
         if let Some(first) = first {
             complain("id", format!("the key at `keys[{first}]` has the same `id`"));
         }
-        let (not_before, expires) = (config.not_before.map(|t| t.0), config.expires.map(|t| t.0));
+        let (not_before, expires) =
+            (config.not_before.map(Instant::seconds), config.expires.map(Instant::seconds));
         if not_before.zip(expires).is_some_and(|(from, to)| from >= to) {
             complain("expires", "expected a time after `not_before`".to_owned());
         }

@@ -25,15 +25,14 @@ fn every_mistake_is_named_at_once() {
          unknown key `relm`, did you mean `realm`?\n\
          realm: expected a realm of 1 to 128 printable ASCII characters without `\"` and `\\`\n\
          rules[0].effect: expected `allow` or `deny`\n\
-         rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping with `any_scope` or `all_scopes`\n\
+         rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`\n\
          rules[1].match: unknown key `path`, did you mean `paths`?\n\
-         rules[1].subject.any_scope: expected 1 to 32 scopes\n\
+         rules[1].subject.any_scope: expected at least one; leave the key out where it does not matter\n\
          rules[2]: missing key `match`\n\
-         rules[2].subject: expected exactly one of `any_scope` or `all_scopes`\n\
          rules[3]: missing key `name`\n\
          rules[3].subject.all_scopes[0]: expected a scope of 1 to 256 printable ASCII characters without blank, `\"` and `\\`\n\
          rules[4].match.paths[0]: a path template begins with `/`\n\
-         rules[4].subject: expected `anyone`, `anonymous`, `identified` or a mapping with `any_scope` or `all_scopes`, but found a whole number",
+         rules[4].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`, but found a whole number",
     );
 }
 

@@ -48,6 +48,12 @@ impl<'a> At<'a> {
         self.node
     }
 
+    /// Another value in the same place.
+    #[must_use]
+    pub fn replaced<'b>(&'b self, node: &'b Node) -> At<'b> {
+        At { node, ..*self }
+    }
+
     /// A value of a mapping.
     #[must_use]
     pub fn key<'b>(&'b self, key: &'b str, node: &'b Node) -> At<'b> {

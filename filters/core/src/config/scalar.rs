@@ -33,6 +33,12 @@ pub fn decode_text<T>(
 pub struct Name(String);
 
 impl Name {
+    /// A default in a type's declaration.
+    #[must_use]
+    pub fn from_static(name: &'static str) -> Self {
+        Name(name.to_owned())
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -63,6 +69,12 @@ impl Decode for Name {
 pub struct Text(String);
 
 impl Text {
+    /// A default in a type's declaration.
+    #[must_use]
+    pub fn from_static(text: &'static str) -> Self {
+        Text(text.to_owned())
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

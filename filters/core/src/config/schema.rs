@@ -15,6 +15,8 @@ pub enum Schema {
         /// The greatest.
         max: u64,
     },
+    /// Any number.
+    Number,
     /// A text.
     Text {
         /// What is expected, as the error message says it.

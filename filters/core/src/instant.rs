@@ -1,15 +1,17 @@
 //! A point in time as a policy writes it: RFC 3339 in UTC, whole seconds.
 
-use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, decode_text};
+use crate::config::schema::Schema;
+use crate::config::{At, Decode, Errors, decode_text};
 
 /// Seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instant(pub(crate) i64);
+pub struct Instant(i64);
 
 impl Instant {
     /// Reads `2026-01-31T12:00:00Z`, from 1970 to 9999.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// `None`: it is anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let shape = text.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
         if !shape.eq(*b"0000-00-00T00:00:00Z") {
             return None;
@@ -26,6 +28,12 @@ impl Instant {
         let months = (1..month).filter_map(|m| days_in(year, m)).sum::<i64>();
         let days = years + months + day - 1;
         good.then_some(Instant(days * 86_400 + hour * 3600 + minute * 60 + second))
+    }
+
+    /// Seconds since the Unix epoch.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0
     }
 }
 

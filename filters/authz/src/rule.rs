@@ -1,0 +1,144 @@
+//! One rule: what requests, whom, under what conditions, and what follows.
+
+use postern_core::Truth;
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, AtLeastOne, Decode, Errors, Name, Text};
+use postern_core::rules::{Found, Match};
+
+use crate::applies::{Further, MatchConfig};
+use crate::claim::ClaimCondition;
+use crate::facts::Facts;
+use crate::obligations::Obligations;
+use crate::subject::Subject;
+
+postern_core::config! {
+    pub(crate) struct RuleConfig {
+        /// The rule's name, unique in the policy.
+        name: Name,
+        /// What the rule does.
+        effect: Effect = Effect::Allow,
+        /// What requests it applies to; `{}`: all of them.
+        r#match: MatchConfig,
+        /// Whom it applies to.
+        subject: Subject,
+        /// What the caller's claims have to say; all of it. A caller without the
+        /// claim cannot be judged by it.
+        claims: AtLeastOne<ClaimCondition> = AtLeastOne::default(),
+        /// What an allow rule wants done with the requests that it lets pass.
+        obligations: Option<Obligations>,
+        /// What a client is told that this deny rule refuses, in place of the
+        /// policy's `refusals.detail`.
+        detail: Option<Text>,
+        /// Are its decisions counted by themselves, as the metric
+        /// `rule_decisions.<name>`? At most 64 rules; each costs a call to the proxy per
+        /// decision.
+        counted: bool = false,
+    }
+
+    /// What a rule does.
+    pub choice Effect {
+        /// Lets pass, unless a deny rule applies too.
+        Allow = "allow",
+        /// Refuses, whatever else applies.
+        Deny = "deny",
+    }
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: Name,
+    /// What it does.
+    pub effect: Effect,
+    /// What requests it applies to, as far as all filters know it.
+    pub applies_to: Match,
+    /// The other conditions on requests, if there are any.
+    pub further: Option<Box<Further>>,
+    /// Whom it applies to.
+    pub subject: Subject,
+    /// What the caller's claims have to say.
+    pub claims: Box<[ClaimCondition]>,
+    /// What follows from an allow rule.
+    pub obligations: Option<Box<Obligations>>,
+    /// What the client of a deny rule is told.
+    pub detail: Option<Text>,
+    /// Is it counted by itself?
+    pub counted: bool,
+}
+
+impl Rule {
+    /// Does it apply? What costs nothing is asked first, so that the proxy is
+    /// asked only where that decides.
+    pub(crate) fn applies(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+        self.subject
+            .includes(facts.caller)
+            .and(|| found.headers_hold(facts.asked).into())
+            .and(|| self.claims_hold(found, facts))
+            .and(|| self.message_is_meant(facts))
+            .and(|| self.situation_is_meant(found, facts))
+    }
+
+    /// Is the request one that it is about, whoever sent it?
+    pub(crate) fn request_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+        Truth::from(found.headers_hold(facts.asked))
+            .and(|| self.message_is_meant(facts))
+            .and(|| self.situation_is_meant(found, facts))
+    }
+
+    /// What the caller's claims say.
+    pub(crate) fn claims_hold(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+        Truth::all(self.claims.iter().map(|c| c.holds(found.template(), facts)))
+    }
+
+    fn message_is_meant(&self, facts: &Facts<'_>) -> Truth {
+        self.further.as_ref().map_or(Truth::Yes, |further| further.message(facts.asked))
+    }
+
+    fn situation_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+        let further = self.further.as_ref();
+        further
+            .map_or(Truth::Yes, |f| f.time(facts.asked))
+            .and(|| found.route_holds(facts.asked))
+            .and(|| further.map_or(Truth::Yes, |f| f.client(facts.asked)))
+    }
+}
+
+impl Decode for Rule {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let RuleConfig { name, effect, r#match, subject, claims, obligations, detail, counted } =
+            RuleConfig::decode(at, errors)?;
+        let (applies_to, further) = r#match.split();
+        let own = |key: &str, errors: &mut Errors, message: &str| {
+            if let Some(node) = at.node().get(key) {
+                at.key(key, node).error(errors, message);
+            }
+        };
+        if effect == Effect::Deny && obligations.is_some() {
+            own("obligations", errors, "expected none: a deny rule lets nothing pass");
+        }
+        if effect == Effect::Allow && detail.is_some() {
+            own("detail", errors, "expected none: an allow rule refuses nobody");
+        }
+        if let Some(list) = at.node().get("claims") {
+            for (i, claim) in claims.iter().enumerate() {
+                claim.check(&applies_to, at.key("claims", list), i, errors);
+            }
+        }
+        Some(Rule {
+            name,
+            effect,
+            applies_to,
+            further,
+            subject,
+            claims: claims.to_vec().into(),
+            obligations: obligations.map(Box::new),
+            detail,
+            counted,
+        })
+    }
+
+    fn schema() -> Schema {
+        RuleConfig::schema()
+    }
+}

@@ -1,0 +1,161 @@
+//! A compiled set of rules: a pure function of a request and its caller.
+
+use postern_core::Truth;
+use postern_core::challenge::Scope;
+use postern_core::identity::SeenCaller;
+use postern_core::rules::{Found, Match, Rules};
+
+use crate::facts::Facts;
+use crate::reason::Reason;
+use crate::rule::{Effect, Rule};
+use crate::subject::Subject;
+
+/// Rules, compiled once. Deciding costs the same among ten and ten thousand.
+#[derive(Debug)]
+pub(crate) struct RuleSet {
+    rules: Rules<Rule>,
+}
+
+/// What was decided, why, and by which rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ruling<'r> {
+    /// Why; it says whether the request is let pass.
+    pub(crate) reason: Reason,
+    /// The rule's place in its set; `None`: none decided.
+    pub(crate) rule: Option<usize>,
+    /// The scopes that would do, each once, in order.
+    pub(crate) scopes: Vec<&'r Scope>,
+}
+
+impl<'r> Ruling<'r> {
+    pub(crate) fn new(reason: Reason, rule: Option<usize>) -> Self {
+        Ruling { reason, rule, scopes: Vec::new() }
+    }
+}
+
+impl RuleSet {
+    pub(crate) fn new(rules: Vec<Rule>) -> Self {
+        let apart = |mut rule: Rule| (std::mem::replace(&mut rule.applies_to, Match::any()), rule);
+        RuleSet { rules: Rules::new(rules.into_iter().map(apart).collect()) }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// The rule that a ruling names.
+    pub(crate) fn rule(&self, ruling: &Ruling<'_>) -> Option<&Rule> {
+        self.rules.get(ruling.rule?)
+    }
+
+    /// Looks at every rule that matches the request: a deny rule anywhere wins,
+    /// and so does one that cannot be evaluated.
+    pub(crate) fn decide(&self, facts: &Facts<'_>) -> Ruling<'_> {
+        let mut allowed = None;
+        for found in self.rules.candidates(facts.asked) {
+            let Found { index, rule, .. } = found;
+            if rule.effect == Effect::Allow && allowed.is_some() {
+                continue;
+            }
+            match (rule.effect, rule.applies(&found, facts)) {
+                (_, Truth::No) | (Effect::Allow, Truth::Unknown) => {}
+                (Effect::Allow, Truth::Yes) => allowed = Some(index),
+                (Effect::Deny, Truth::Yes) => return Ruling::new(Reason::DenyRule, Some(index)),
+                (Effect::Deny, Truth::Unknown) => {
+                    return Ruling::new(Reason::CannotEvaluate, Some(index));
+                }
+            }
+        }
+        match allowed {
+            Some(index) => Ruling::new(Reason::Allowed, Some(index)),
+            None => self.why_not(facts),
+        }
+    }
+
+    /// No rule allows it: what did those lack that are about this request? Of
+    /// several rules that lack the same, the first is named.
+    fn why_not(&self, facts: &Facts<'_>) -> Ruling<'_> {
+        let mut nearest: Option<(Lack, usize)> = None;
+        let mut scopes: Vec<&Scope> = Vec::new();
+        for found in self.rules.candidates(facts.asked) {
+            let Some(lack) = lack(&found, facts) else { continue };
+            if lack == Lack::Scopes {
+                for scope in found.rule.subject.scopes() {
+                    if !scopes.contains(&scope) {
+                        scopes.push(scope);
+                    }
+                }
+            }
+            if nearest.is_none_or(|(so_far, _)| lack < so_far) {
+                nearest = Some((lack, found.index));
+            }
+        }
+        let Some((lack, index)) = nearest else { return Ruling::new(Reason::NoRule, None) };
+        let reason = match lack {
+            Lack::Identity => Reason::IdentityRequired,
+            Lack::Scopes => Reason::InsufficientScope,
+            Lack::Certainty => Reason::CannotEvaluate,
+            Lack::Membership => Reason::WrongSubject,
+        };
+        Ruling { scopes, ..Ruling::new(reason, Some(index)) }
+    }
+}
+
+/// What an allow rule lacks; the nearest first: what the caller can do most
+/// about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    /// The caller has to say who it is.
+    Identity,
+    /// Nothing but scopes.
+    Scopes,
+    /// Nothing fails, but something cannot be told.
+    Certainty,
+    /// It is for others.
+    Membership,
+}
+
+/// `None`: the rule is not about this request, or allows nobody like this.
+fn lack(found: &Found<'_, Rule>, facts: &Facts<'_>) -> Option<Lack> {
+    let rule = found.rule;
+    if rule.effect == Effect::Deny {
+        return None;
+    }
+    let request = rule.request_is_meant(found, facts);
+    if request == Truth::No {
+        return None;
+    }
+    let claims = rule.claims_hold(found, facts);
+    match facts.caller {
+        None => lack_of_anonymous(&rule.subject, request, claims),
+        Some(caller) => lack_of_known(&rule.subject, caller, request, claims),
+    }
+}
+
+fn lack_of_anonymous(subject: &Subject, request: Truth, claims: Truth) -> Option<Lack> {
+    match subject {
+        Subject::Anonymous => (request.and(|| claims) == Truth::Unknown).then_some(Lack::Certainty),
+        Subject::Anyone if claims == Truth::Yes => Some(Lack::Certainty),
+        Subject::Anyone | Subject::Identified | Subject::Having(_) => Some(Lack::Identity),
+    }
+}
+
+fn lack_of_known(
+    subject: &Subject,
+    caller: &SeenCaller<'_>,
+    request: Truth,
+    claims: Truth,
+) -> Option<Lack> {
+    if *subject == Subject::Anonymous {
+        return None;
+    }
+    let others = claims.and(|| subject.includes_but_for_scopes(caller));
+    if others == Truth::No {
+        return Some(Lack::Membership);
+    }
+    match request.and(|| others).and(|| subject.includes(Some(caller))) {
+        Truth::No => Some(Lack::Scopes),
+        Truth::Unknown => Some(Lack::Certainty),
+        Truth::Yes => None,
+    }
+}

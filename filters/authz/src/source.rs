@@ -1,0 +1,222 @@
+//! Where the identity comes from, if not from `auth`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use postern_core::config::{AtLeastOne, Name, Text};
+use postern_core::identity::{Seen, SeenCaller};
+use postern_core::pairs::Pairs;
+use postern_core::rules::HeaderName;
+use postern_core::{Headers, Host, Request};
+use serde_json::{Map, Value};
+
+postern_core::config! {
+    /// Where the identity comes from, if not from `auth`.
+    pub oneof Source {
+        /// From Envoy's own `jwt_authn`, by the metadata that it writes.
+        jwt_authn: JwtAuthn(JwtAuthn),
+        /// From headers that a trusted hop before this filter writes. Whoever can
+        /// send a request past that hop can be anybody: the hop has to remove
+        /// these headers from what clients send, on every route.
+        trusted_headers: TrustedHeaders(TrustedHeaders),
+    }
+
+    /// The payload of a token that `jwt_authn` checked. Each member costs a
+    /// question to the proxy per request. Claims that are texts or lists of texts
+    /// can be read, and numbers where they are named as such. A request without
+    /// the subject is anonymous.
+    pub struct JwtAuthn {
+        /// `payload_in_metadata` of that filter.
+        payload: Text,
+        /// The provider that identities then have.
+        provider: Name = Name::from_static("jwt_authn"),
+        /// The claim that is the subject.
+        subject: Text = Text::from_static("sub"),
+        /// The claim that is the issuer.
+        issuer: Option<Text>,
+        /// The claim that is the client.
+        client: Option<Text>,
+        /// The claim with the scopes: a text with blanks, or a list.
+        scopes: Text = Text::from_static("scope"),
+        /// The claim that is the plan.
+        plan: Option<Text>,
+        /// Claims that rules name: texts, or lists of texts.
+        claims: AtLeastOne<Text> = AtLeastOne::default(),
+        /// Claims that rules name: numbers.
+        numbers: AtLeastOne<Text> = AtLeastOne::default(),
+    }
+
+    /// Headers that are believed. One that stands twice, or is not UTF-8, makes
+    /// the identity unreadable. A request without the subject's is anonymous.
+    pub struct TrustedHeaders {
+        /// The subject.
+        subject: HeaderName,
+        /// The provider that identities then have.
+        provider: Name = Name::from_static("trusted_headers"),
+        /// The client.
+        client: Option<HeaderName>,
+        /// The scopes, with blanks between them.
+        scopes: Option<HeaderName>,
+        /// The plan.
+        plan: Option<HeaderName>,
+        /// Claims that are texts, each by its header.
+        claims: BTreeMap<String, HeaderName> = BTreeMap::default(),
+        /// Claims that are lists of texts, each by its header, with commas
+        /// between them: `roles`, `groups`.
+        lists: BTreeMap<String, HeaderName> = BTreeMap::default(),
+    }
+}
+
+impl Source {
+    /// The identity. `None`: there is one that cannot be read.
+    pub(crate) fn read(&self, request: &Request<'_>, host: &dyn Host) -> Option<Seen<'static>> {
+        match self {
+            Source::JwtAuthn(source) => source.read(host),
+            Source::TrustedHeaders(source) => source.read(request.headers()),
+        }
+    }
+}
+
+const METADATA: [&str; 3] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
+
+impl JwtAuthn {
+    fn read(&self, host: &dyn Host) -> Option<Seen<'static>> {
+        let claim = |name: &Text| {
+            let [a, b, c] = METADATA;
+            host.property(&[a, b, c, self.payload.as_str(), name.as_str()])
+        };
+        // Where it is given, it has to be a text.
+        let text = |name: &Text| claim(name).map(String::from_utf8).transpose().ok();
+        let optional = |name: &Option<Text>| match name {
+            Some(name) => text(name),
+            None => Some(None),
+        };
+        let Some(sub) = text(&self.subject)? else { return Some(Seen::Anonymous) };
+        let scopes = match claim(&self.scopes) {
+            None => Vec::new(),
+            Some(bytes) => match texts(bytes)? {
+                Value::String(words) => words_of(&words),
+                Value::Array(list) => list.iter().filter_map(Value::as_str).map(own).collect(),
+                _ => return None,
+            },
+        };
+        let mut claims = Map::new();
+        for name in self.claims.iter() {
+            if let Some(bytes) = claim(name) {
+                claims.insert(name.as_str().to_owned(), texts(bytes).unwrap_or(UNREADABLE()));
+            }
+        }
+        for name in self.numbers.iter() {
+            if let Some(bytes) = claim(name) {
+                let number = bytes.try_into().ok().map(f64::from_le_bytes);
+                let number = number.map(whole_where_it_is).unwrap_or(UNREADABLE());
+                claims.insert(name.as_str().to_owned(), number);
+            }
+        }
+        Some(known(SeenCaller {
+            sub: sub.into(),
+            iss: optional(&self.issuer)?.map(Cow::Owned),
+            client: optional(&self.client)?.map(Cow::Owned),
+            scopes,
+            provider: own(self.provider.as_str()),
+            credential: Cow::Borrowed("jwt"),
+            plan: optional(&self.plan)?.map(Cow::Owned),
+            claims: to_text(claims),
+        }))
+    }
+}
+
+impl TrustedHeaders {
+    fn read(&self, headers: &Headers<'_>) -> Option<Seen<'static>> {
+        let one = |name: &HeaderName| -> Option<Option<String>> {
+            let mut values = headers.all(name.as_str());
+            match (values.next(), values.next()) {
+                (None, _) => Some(None),
+                (Some(value), None) if !value.is_empty() => {
+                    String::from_utf8(value.to_vec()).ok().map(Some)
+                }
+                _ => None,
+            }
+        };
+        let optional = |name: &Option<HeaderName>| match name {
+            Some(name) => one(name),
+            None => Some(None),
+        };
+        let Some(sub) = one(&self.subject)? else { return Some(Seen::Anonymous) };
+        let mut claims = Map::new();
+        for (claim, name) in &self.claims {
+            if let Some(text) = one(name)? {
+                claims.insert(claim.clone(), text.into());
+            }
+        }
+        for (claim, name) in &self.lists {
+            if let Some(text) = one(name)? {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                claims.insert(claim.clone(), items.map(Value::from).collect());
+            }
+        }
+        Some(known(SeenCaller {
+            sub: sub.into(),
+            iss: None,
+            client: optional(&self.client)?.map(Cow::Owned),
+            scopes: optional(&self.scopes)?.map(|text| words_of(&text)).unwrap_or_default(),
+            provider: own(self.provider.as_str()),
+            credential: Cow::Borrowed("header"),
+            plan: optional(&self.plan)?.map(Cow::Owned),
+            claims: to_text(claims),
+        }))
+    }
+}
+
+/// Stands for a claim that is there and cannot be read: no rule can be
+/// evaluated by it.
+const UNREADABLE: fn() -> Value = || Value::Object(Map::new());
+
+fn known(caller: SeenCaller<'static>) -> Seen<'static> {
+    Seen::Known(Box::new(caller))
+}
+
+fn own(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
+}
+
+fn words_of(text: &str) -> Vec<Cow<'static, str>> {
+    text.split(' ').filter(|word| !word.is_empty()).map(own).collect()
+}
+
+/// `None`: without claims there is no object.
+fn to_text(claims: Map<String, Value>) -> Option<Cow<'static, str>> {
+    (!claims.is_empty()).then(|| Cow::Owned(Value::Object(claims).to_string()))
+}
+
+/// A text or a list of texts, as Envoy hands them over: a text as it is, a list
+/// in the form of a header map, of which the names are the items. That form has
+/// a NUL in it, and no text that is meant here has.
+fn texts(bytes: Vec<u8>) -> Option<Value> {
+    if !bytes.contains(&0) {
+        return String::from_utf8(bytes).ok().map(Value::String);
+    }
+    let size = bytes.len();
+    let pairs = Pairs::from_bytes(bytes);
+    let items: Option<Vec<Value>> = pairs
+        .iter()
+        .map(|(item, nothing)| {
+            let item = std::str::from_utf8(item).ok().filter(|_| nothing.is_empty())?;
+            Some(Value::from(item))
+        })
+        .collect();
+    // A map that was cut short, or is none, is shorter than its bytes.
+    let items = items?;
+    let whole = items.iter().filter_map(Value::as_str).map(|item| item.len() + 10).sum::<usize>();
+    (whole + 4 == size).then_some(Value::Array(items))
+}
+
+/// Numbers of metadata are floats.
+fn whole_where_it_is(number: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= EXACT {
+        Value::from(number as i64)
+    } else {
+        Value::from(number)
+    }
+}

@@ -26,6 +26,11 @@ impl Good {
         let policies = self.policies.iter().map(|c| c.policy.file.as_path());
         policies.chain(self.bootstraps.iter().map(PathBuf::as_path))
     }
+
+    /// What the policies say in vain.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.policies.iter().flat_map(|c| &c.warnings)
+    }
 }
 
 /// Checks policy files, bootstraps, and folders of them. A folder stands for

@@ -9,6 +9,7 @@ pub mod clusters;
 pub mod edge;
 pub mod explain;
 pub mod finding;
+pub mod include;
 pub mod policy;
 pub mod reference;
 pub mod render;

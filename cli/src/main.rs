@@ -29,7 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Checks policies and the bootstrap that mounts them; names every mistake
-    /// with file, line, column and path.
+    /// with file, line, column and path, and warns of what is said in vain.
     Check {
         /// Files, or folders of them.
         #[arg(default_value = "envoy")]
@@ -140,20 +140,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Warnings go where errors go, and stop nothing.
+fn warn(warnings: &[Finding]) {
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    eprint!("{}", report::warnings(warnings, colours));
+}
+
 fn run(command: Command) -> Result<String, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
     match command {
         Command::Check { paths, json } => {
             let good = check(&paths, &environment)?;
+            let warnings: Vec<Finding> = good.warnings().cloned().collect();
             if json {
-                return Ok("[]".to_owned());
+                return Ok(format!("{:#}", report::warnings_json(&warnings)));
             }
+            warn(&warnings);
             Ok(good.files().map(|file| format!("{}: good\n", file.display())).collect())
         }
         Command::Schema { filter } => Ok(format!("{:#}", schema::of(kind_named(&filter)?))),
         Command::Reference { filter } => Ok(reference::of(kind_named(&filter)?)),
         Command::Apply { paths, to, modules, seen_as, only, wait, patience, json } => {
-            let mut checked = check(&paths, &environment)?.policies;
+            let good = check(&paths, &environment)?;
+            if !json {
+                warn(&good.warnings().cloned().collect::<Vec<_>>());
+            }
+            let mut checked = good.policies;
             if let Some(only) = only {
                 checked.retain(|c| c.policy.plugin == only);
                 if checked.is_empty() {

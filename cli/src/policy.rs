@@ -14,6 +14,7 @@ use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
 
 use crate::finding::Finding;
+use crate::include::{self, Origins};
 use crate::yaml;
 
 /// The largest policy file in bytes.
@@ -91,8 +92,11 @@ pub struct Policy {
     pub plugin: String,
     /// The filter it is for.
     pub kind: Kind,
-    /// The policy without the key `filter`.
+    /// The policy without the keys `filter` and `include`, what it includes in
+    /// place.
     pub node: Node,
+    /// Which parts of it stand in which included file.
+    pub origins: Origins,
 }
 
 /// A policy that its filter takes.
@@ -102,6 +106,8 @@ pub struct Checked {
     pub policy: Policy,
     /// The environment variables that it reads, sorted.
     pub environment: Vec<String>,
+    /// What it says in vain.
+    pub warnings: Vec<Finding>,
 }
 
 impl Policy {
@@ -148,7 +154,11 @@ impl Policy {
                 format!("`{plugin}` cannot name a plugin: filters share a state of that name");
             return Err(vec![Finding::of_file(file, message)]);
         }
-        Ok(Policy { file: file.to_owned(), plugin: plugin.to_owned(), kind, node })
+        let origins = match kind {
+            Kind::Authz => include::resolve(file, &mut node)?,
+            Kind::Auth | Kind::RateLimit | Kind::LegacyCompat => Origins::default(),
+        };
+        Ok(Policy { file: file.to_owned(), plugin: plugin.to_owned(), kind, node, origins })
     }
 
     /// Has the filter itself compile the policy.
@@ -161,11 +171,29 @@ impl Policy {
             asked.borrow_mut().insert(name.to_owned());
             environment(name)
         };
-        self.kind.configure(&self.node, &recording).map_err(|e| Finding::all_of(&self.file, &e))?;
+        self.kind.configure(&self.node, &recording).map_err(|e| self.findings(&e))?;
+        let warnings = self.review()?;
         // As the filter gets it: depth counts anew where an alias was.
         parse_json(self.node.to_json().as_bytes())
             .map_err(|_| vec![Finding::of_file(&self.file, "the policy is nested too deeply")])?;
-        Ok(Checked { environment: asked.into_inner().into_iter().collect(), policy: self })
+        let environment = asked.into_inner().into_iter().collect();
+        Ok(Checked { environment, warnings, policy: self })
+    }
+
+    /// The mistakes of the policy, each in the file where it stands.
+    #[must_use]
+    pub fn findings(&self, errors: &Errors) -> Vec<Finding> {
+        self.origins.findings(&self.file, errors)
+    }
+
+    /// What it says in vain.
+    fn review(&self) -> Result<Vec<Finding>, Vec<Finding>> {
+        if self.kind != Kind::Authz {
+            return Ok(Vec::new());
+        }
+        let review = postern_authz::review::review(&self.node).map_err(|e| self.findings(&e))?;
+        let errors = self.findings(&review.errors);
+        if errors.is_empty() { Ok(self.findings(&review.warnings)) } else { Err(errors) }
     }
 }
 
@@ -208,6 +236,14 @@ pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Vec<Finding>> {
         return Err(vec![Finding::of_file(path, "no policy file (`*.yaml`) in this folder")]);
     }
     Ok(files)
+}
+
+/// The text of a node, if it is one.
+pub(crate) fn text_of(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
 }
 
 fn unreadable(error: &std::io::Error) -> String {

@@ -20,10 +20,21 @@ const MAX_WIDTH: usize = 400;
 /// about. `colours`: for a terminal.
 #[must_use]
 pub fn text(findings: &[Finding], colours: bool) -> String {
+    rendered(findings, "", Level::ERROR, colours)
+}
+
+/// The same of what is no mistake: each begins with `warning:`.
+#[must_use]
+pub fn warnings(findings: &[Finding], colours: bool) -> String {
+    rendered(findings, "warning: ", Level::WARNING, colours)
+}
+
+fn rendered(findings: &[Finding], before: &str, level: Level<'_>, colours: bool) -> String {
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     let mut sources: BTreeMap<&Path, Option<String>> = BTreeMap::new();
     let mut out = String::new();
     for finding in findings {
+        out.push_str(before);
         out.push_str(&finding.to_string());
         out.push('\n');
         let source =
@@ -32,7 +43,7 @@ pub fn text(findings: &[Finding], colours: bool) -> String {
             let shown = Snippet::source(masked(lines, finding, &span))
                 .line_start(first)
                 .annotation(AnnotationKind::Primary.span(span));
-            out.push_str(&renderer.render(&[Group::with_level(Level::ERROR).element(shown)]));
+            out.push_str(&renderer.render(&[Group::with_level(level.clone()).element(shown)]));
             out.push_str("\n\n");
         }
     }
@@ -116,9 +127,20 @@ fn offset(source: &str, at: Position) -> Option<usize> {
 }
 
 /// The findings as JSON: a list of objects with `file`, `line`, `column`,
-/// `end_line`, `end_column` (from 1; 0: the file as a whole), `path`, `message`.
+/// `end_line`, `end_column` (from 1; 0: the file as a whole), `path`, `message`,
+/// `level`: `error` or `warning`.
 #[must_use]
 pub fn json(findings: &[Finding]) -> Value {
+    with_level(findings, "error")
+}
+
+/// The same of what is no mistake.
+#[must_use]
+pub fn warnings_json(findings: &[Finding]) -> Value {
+    with_level(findings, "warning")
+}
+
+fn with_level(findings: &[Finding], level: &str) -> Value {
     let one = |f: &Finding| {
         json!({
             "file": f.file,
@@ -128,6 +150,7 @@ pub fn json(findings: &[Finding]) -> Value {
             "end_column": f.span.end.column,
             "path": f.path,
             "message": f.message,
+            "level": level,
         })
     };
     findings.iter().map(one).collect()

@@ -16,7 +16,7 @@ pub fn beside_rewrites<'p>(policies: impl Iterator<Item = &'p Policy> + Clone) -
     let named = judging.flat_map(|policy| {
         let mut errors = Errors::default();
         walk(At::root(&policy.node), "", &mut errors);
-        Finding::all_of(&policy.file, &errors)
+        policy.findings(&errors)
     });
     named.collect()
 }
@@ -26,6 +26,8 @@ fn walk(at: At<'_>, under: &str, errors: &mut Errors) {
         Value::Map(entries) => {
             for (key, node) in entries {
                 let at = at.key(&key.text, node);
+                // The members of `matches` are named matches.
+                let name = if under == "matches" { "match" } else { &key.text };
                 if under == "match" && key.text == "routes" {
                     at.error(
                         errors,
@@ -33,7 +35,7 @@ fn walk(at: At<'_>, under: &str, errors: &mut Errors) {
                          request as it came: match on hosts and paths",
                     );
                 } else {
-                    walk(at, &key.text, errors);
+                    walk(at, name, errors);
                 }
             }
         }

@@ -15,6 +15,7 @@ mod obligations;
 mod policy;
 mod reason;
 mod refusals;
+pub mod review;
 #[allow(dead_code)]
 mod rollout;
 mod rule;

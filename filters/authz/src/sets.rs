@@ -3,12 +3,12 @@
 //! one meaning of a list, whoever wrote it down where.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_core::challenge::Scope;
 use postern_core::conditions::Block;
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, AtLeastOne, Decode, Errors, Key, Name, Node, Text, Value};
+use postern_core::config::{At, AtLeastOne, Decode, Errors, Key, Name, Node, Span, Text, Value};
 use postern_core::template::Template;
 
 use crate::applies::MatchConfig;
@@ -204,7 +204,7 @@ impl<'a> Sets<'a> {
         let Value::Map(more) = &set.value else {
             // `anyone` and such words are no mapping: they stand alone.
             if entries.is_empty() {
-                *node = set.clone();
+                *node = placed(set, reference.span);
             } else {
                 place.error(errors, "expected a set that is a mapping, beside other keys");
             }
@@ -215,7 +215,8 @@ impl<'a> Sets<'a> {
                 let message = format!("`{}` stands here and in the set", shown(&key.text));
                 place.error(errors, message);
             }
-            entries.push((key.clone(), value.clone()));
+            let key = Key { span: reference.span, text: key.text.clone() };
+            entries.push((key, placed(value, reference.span)));
         }
     }
 
@@ -236,7 +237,7 @@ impl<'a> Sets<'a> {
                         let set = self.find(kind, named, item.key("set", named), errors);
                         let set = set.map(|set| &set.value);
                         if let Some(Value::List(more)) = set {
-                            whole.extend(more.iter().cloned());
+                            whole.extend(more.iter().map(|one| placed(one, named.span)));
                         }
                     }
                 }
@@ -288,9 +289,70 @@ fn reference(item: &Node) -> Option<&Node> {
     }
 }
 
+/// A copy that stands where it is referred to: the set may be in another file.
+fn placed(node: &Node, span: Span) -> Node {
+    let value = match &node.value {
+        Value::List(items) => Value::List(items.iter().map(|item| placed(item, span)).collect()),
+        Value::Map(entries) => {
+            let placed = |(key, value): &(Key, Node)| {
+                (Key { span, text: key.text.clone() }, placed(value, span))
+            };
+            Value::Map(entries.iter().map(placed).collect())
+        }
+        scalar => scalar.clone(),
+    };
+    Node { span, value }
+}
+
 fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match &mut node.value {
         Value::Map(entries) => entries.iter_mut().find(|(k, _)| k.text == key).map(|(_, v)| v),
+        _ => None,
+    }
+}
+
+/// The sets, by kind and name, that rules and other sets refer to.
+pub(crate) fn named_in(policy: &Node) -> BTreeSet<(&'static str, &str)> {
+    let mut named = BTreeSet::new();
+    for rule in items_of(policy.get("rules")) {
+        for (mapping, kind) in MAPPINGS {
+            let set = rule.get(mapping).and_then(|node| node.get("set"));
+            named.extend(set.and_then(text_of).map(|name| (kind, name)));
+        }
+        for (mapping, ..) in &LISTS {
+            let node = if mapping.is_empty() { Some(rule) } else { rule.get(mapping) };
+            named.extend(node.into_iter().flat_map(|node| lists_named(mapping, node)));
+        }
+    }
+    for (mapping, kind) in MAPPINGS {
+        let Some(Value::Map(sets)) = policy.get("sets").and_then(|s| s.get(kind)).map(|n| &n.value)
+        else {
+            continue;
+        };
+        named.extend(sets.iter().flat_map(|(_, node)| lists_named(mapping, node)));
+    }
+    named
+}
+
+/// The sets that the lists of one mapping refer to.
+fn lists_named<'n>(mapping: &str, node: &'n Node) -> impl Iterator<Item = (&'static str, &'n str)> {
+    let lists: Vec<_> = LISTS.iter().filter(|(own, ..)| *own == mapping).collect();
+    lists.into_iter().flat_map(move |(_, key, kind)| {
+        let items = items_of(node.get(key));
+        items.iter().filter_map(|item| Some((*kind, text_of(reference(item)?)?)))
+    })
+}
+
+fn items_of(list: Option<&Node>) -> &[Node] {
+    match list.map(|list| &list.value) {
+        Some(Value::List(items)) => items,
+        _ => &[],
+    }
+}
+
+fn text_of(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text),
         _ => None,
     }
 }

@@ -57,6 +57,29 @@ impl Match {
         }
     }
 
+    /// Does it apply to every request that `other` does? It may say no where it
+    /// is so, but never yes where it is not.
+    #[must_use]
+    pub fn covers(&self, other: &Match) -> bool {
+        let everywhere = |t: &Template| t.segments().is_empty() && t.has_tail();
+        let paths = self.paths.is_empty()
+            || self.paths.iter().any(everywhere)
+            || each(&other.paths, &self.paths, |narrow, wide| wide.covers(narrow));
+        let methods = self.methods.is_empty()
+            || each(&other.methods, &self.methods, |narrow, wide| {
+                // `GET` stands for `HEAD` too.
+                wide.covers(narrow.0.as_bytes())
+            });
+        paths
+            && methods
+            && (self.hosts.is_empty()
+                || each(&other.hosts, &self.hosts, |narrow, wide| wide.covers(narrow)))
+            && (self.routes.is_empty() || each(&other.routes, &self.routes, |a, b| a == b))
+            && self.headers.iter().all(|own| other.headers.contains(own))
+            && (self.any_header.is_empty()
+                || each(&other.any_header, &self.any_header, |a, b| a == b))
+    }
+
     /// What the index does not look at. Headers cost nothing, so they are
     /// asked first.
     fn rest(&self, subject: &Subject<'_>) -> Truth {
@@ -73,6 +96,11 @@ impl Match {
     }
 }
 
+/// There are some, and each of them is in one of the others.
+fn each<T>(narrow: &[T], wide: &[T], covered: impl Fn(&T, &T) -> bool) -> bool {
+    !narrow.is_empty() && narrow.iter().all(|n| wide.iter().any(|w| covered(n, w)))
+}
+
 /// A host, or all hosts below one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPattern {
@@ -80,6 +108,21 @@ pub enum HostPattern {
     Exact(String),
     /// All that end with this, its leading dot included.
     Below(String),
+}
+
+impl HostPattern {
+    /// Does it stand for every host that `other` does?
+    #[must_use]
+    pub fn covers(&self, other: &HostPattern) -> bool {
+        match (self, other) {
+            (HostPattern::Exact(own), HostPattern::Exact(host)) => own == host,
+            (HostPattern::Exact(_), HostPattern::Below(_)) => false,
+            (HostPattern::Below(own), HostPattern::Exact(host)) => {
+                host.len() > own.len() && host.ends_with(own.as_str())
+            }
+            (HostPattern::Below(own), HostPattern::Below(below)) => below.ends_with(own.as_str()),
+        }
+    }
 }
 
 impl Decode for HostPattern {
@@ -120,6 +163,12 @@ impl Method {
     #[must_use]
     pub fn covers(&self, method: &[u8]) -> bool {
         self.0.as_bytes() == method || (self.0 == "GET" && method == b"HEAD")
+    }
+
+    /// As it stands on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -132,6 +132,17 @@ impl Template {
             && self.segments.iter().zip(segments).all(|(p, s)| p.matches(s.decoded()))
     }
 
+    /// Does every path that `other` matches match this one too? It may say no
+    /// where it is so, but never yes where it is not.
+    #[must_use]
+    pub fn covers(&self, other: &Template) -> bool {
+        let fits = match self.tail {
+            Some(_) => other.segments.len() >= self.segments.len(),
+            None => other.segments.len() == self.segments.len() && other.tail.is_none(),
+        };
+        fits && self.segments.iter().zip(&other.segments).all(|(a, b)| a.covers(b))
+    }
+
     /// The captured parts of a path that matches.
     #[must_use]
     pub fn captures<'t, 'p>(&'t self, target: &Target<'p>) -> Vec<Captured<'t, 'p>> {
@@ -240,6 +251,24 @@ impl Pattern {
     pub fn is_any(&self) -> bool {
         let any = |(c, after): &(Capture, Vec<u8>)| c.kind == Kind::Some && after.is_empty();
         self.prefix.is_empty() && self.captures.len() == 1 && self.captures.iter().all(any)
+    }
+
+    /// Does it match all that `other` does?
+    fn covers(&self, other: &Pattern) -> bool {
+        if other.is_literal() {
+            return self.matches(&other.prefix);
+        }
+        let shape = |(capture, after): &(Capture, Vec<u8>)| (capture.kind.clone(), after.clone());
+        let same = self.prefix == other.prefix
+            && self.captures.iter().map(shape).eq(other.captures.iter().map(shape));
+        same || (self.is_any() && other.is_never_empty())
+    }
+
+    fn is_never_empty(&self) -> bool {
+        let filled = |(capture, after): &(Capture, Vec<u8>)| {
+            !after.is_empty() || matches!(capture.kind, Kind::Some | Kind::Int | Kind::OneOf(_))
+        };
+        !self.prefix.is_empty() || self.captures.iter().any(filled)
     }
 
     /// Does it match a decoded segment?
@@ -417,6 +446,32 @@ mod tests {
         check("/**", "/", Some(&[]));
         check("/**", "*", None);
         check("/a/{rest:**}", "/a/b/c%20d", Some(&[("rest", "b/c%20d")]));
+    }
+
+    #[test]
+    fn wider_templates_cover_narrower_ones() {
+        for (wide, narrow, expected) in [
+            ("/**", "/", true),
+            ("/**", "/a/{x}/**", true),
+            ("/a/**", "/a", true),
+            ("/a/**", "/**", false),
+            ("/a/{x}", "/a/b", true),
+            ("/a/{x}", "/a/{y}", true),
+            ("/a/{x}", "/a/{y:int}.json", true),
+            ("/a/{x}", "/a/", false),
+            ("/a/{x}", "/a/{y?}", false),
+            ("/a/{x?}", "/a/{y?}", true),
+            ("/a/*", "/a/**", false),
+            ("/a/{x}.json", "/a/b.json", true),
+            ("/a/{x}.json", "/a/{y}.json", true),
+            ("/a/{x}.json", "/a/{y}", false),
+            ("/a/{x:b|c}", "/a/b", true),
+            ("/a/{x:b|c}", "/a/d", false),
+            ("/a/b", "/a/{x}", false),
+        ] {
+            let parse = |text| Template::parse(text).unwrap();
+            assert_eq!(parse(wide).covers(&parse(narrow)), expected, "{wide} {narrow}");
+        }
     }
 
     #[test]

@@ -1,0 +1,219 @@
+//! What a policy says in vain: rules that never decide, sets that no rule
+//! names. For the tool that checks policies; the filter does not carry it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postern_core::config::{self, At, Errors, Node, Value};
+use postern_core::rules::Match;
+use postern_core::template::Template;
+
+use crate::applies::Further;
+use crate::policy::{Policy, shown};
+use crate::rule::{Effect, Rule};
+use crate::sets;
+use crate::subject::{Part, Subject};
+
+/// What was found. Names of rules stand in it, so that both can be found.
+#[derive(Debug, Default)]
+pub struct Review {
+    /// Rules that can never do what they are for: a policy like this is refused.
+    pub errors: Errors,
+    /// What changes nothing.
+    pub warnings: Errors,
+}
+
+/// Looks through a policy that [decodes](config::decode).
+///
+/// # Errors
+/// It does not.
+pub fn review(policy: &Node) -> Result<Review, Errors> {
+    let Policy { rules, .. } = config::decode(policy)?;
+    let mut review = Review::default();
+    let root = At::root(policy);
+    let list = policy.get("rules").unwrap_or(policy);
+    let at = root.key("rules", list);
+    let index = ByFirstSegment::new(&rules);
+    for (i, rule) in rules.iter().enumerate() {
+        let Some((other, effect)) = index.vain(i, rule, &rules) else { continue };
+        let (own, name) = (rule.name.as_str(), other.name.as_str());
+        let Value::List(items) = &list.value else { continue };
+        let Some(node) = items.get(i) else { continue };
+        let place = at.index(i, node);
+        match effect {
+            Vain::Shadowed => {
+                // Whoever refuses everything means to: a way to stop in need.
+                let stop = is_everything(other);
+                let list = if stop { &mut review.warnings } else { &mut review.errors };
+                let message = "never allows: the deny rule";
+                let what = "refuses all that it is about";
+                place.error(list, format!("`{own}` {message} `{name}` {what}"));
+            }
+            Vain::Allowed => place.error(
+                &mut review.warnings,
+                format!("`{own}` changes nothing: `{name}` allows all that it allows"),
+            ),
+            Vain::Denied => place.error(
+                &mut review.warnings,
+                format!("`{own}` changes nothing: `{name}` refuses all that it refuses"),
+            ),
+        }
+    }
+    unused_sets(policy, &mut review.warnings);
+    Ok(review)
+}
+
+/// Why a rule is in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vain {
+    Shadowed,
+    Allowed,
+    Denied,
+}
+
+/// Rules by the first segment of their paths, so that only those are compared
+/// that may have to do with one another.
+struct ByFirstSegment<'r> {
+    literal: BTreeMap<&'r [u8], Vec<usize>>,
+    any: Vec<usize>,
+}
+
+impl<'r> ByFirstSegment<'r> {
+    fn new(rules: &'r [Rule]) -> Self {
+        let mut index = ByFirstSegment { literal: BTreeMap::new(), any: Vec::new() };
+        for (i, rule) in rules.iter().enumerate() {
+            let firsts: BTreeSet<Option<&[u8]>> = match rule.applies_to.paths.len() {
+                0 => BTreeSet::from([None]),
+                _ => rule.applies_to.paths.iter().map(first).collect(),
+            };
+            for first in firsts {
+                match first {
+                    Some(literal) => index.literal.entry(literal).or_default().push(i),
+                    None => index.any.push(i),
+                }
+            }
+        }
+        index
+    }
+
+    /// The rule because of which this one is in vain.
+    fn vain(&self, at: usize, rule: &Rule, rules: &'r [Rule]) -> Option<(&'r Rule, Vain)> {
+        let own = rule.applies_to.paths.first().and_then(first);
+        let same = own.and_then(|literal| self.literal.get(literal)).map(Vec::as_slice);
+        let others = self.any.iter().chain(same.unwrap_or_default());
+        let mut found = None;
+        for (i, other) in others.filter_map(|i| Some((*i, rules.get(*i)?))) {
+            if i == at || !covers(other, rule) {
+                continue;
+            }
+            let vain = match (rule.effect, other.effect) {
+                (Effect::Allow, Effect::Deny) => return Some((other, Vain::Shadowed)),
+                (Effect::Deny, Effect::Allow) => continue,
+                (Effect::Allow, Effect::Allow) => Vain::Allowed,
+                (Effect::Deny, Effect::Deny) => Vain::Denied,
+            };
+            // The first of several decides: what it adds is heard. Of two that
+            // are the same, the later one is in vain.
+            let heard = at < i && (adds(rule) || covers(rule, other));
+            if !heard && found.is_none() {
+                found = Some((other, vain));
+            }
+        }
+        found
+    }
+}
+
+/// Is it about everything that anybody asks?
+fn is_everything(rule: &Rule) -> bool {
+    Match::any().covers(&rule.applies_to)
+        && rule.applies_to.covers(&Match::any())
+        && rule.further.is_none()
+        && rule.claims.is_empty()
+        && rule.subject == Subject::Anyone
+}
+
+/// Does it do more than to allow or to refuse?
+fn adds(rule: &Rule) -> bool {
+    rule.obligations.is_some() || rule.detail.is_some() || rule.counted
+}
+
+fn first(template: &Template) -> Option<&[u8]> {
+    template.segments().first().filter(|s| s.is_literal()).map(|s| s.prefix())
+}
+
+/// Does `wide` apply wherever `narrow` does? It may say no where it is so, but
+/// never yes where it is not.
+fn covers(wide: &Rule, narrow: &Rule) -> bool {
+    wide.applies_to.covers(&narrow.applies_to)
+        && subject_covers(&wide.subject, &narrow.subject)
+        && wide.claims.iter().all(|claim| narrow.claims.contains(claim))
+        && match (&wide.further, &narrow.further) {
+            (None, _) => true,
+            (Some(wide), Some(narrow)) => further_covers(wide, narrow),
+            (Some(_), None) => false,
+        }
+}
+
+fn further_covers(wide: &Further, narrow: &Further) -> bool {
+    let Further { query, client_addresses, content_types, body_size, times } = wide;
+    let some = |narrow: usize| narrow > 0;
+    query.iter().all(|own| narrow.query.contains(own))
+        && (client_addresses.is_empty()
+            || (!narrow.client_addresses.is_empty()
+                && client_addresses.covers(&narrow.client_addresses)))
+        && (content_types.is_empty()
+            || (some(narrow.content_types.len())
+                && narrow.content_types.iter().all(|n| content_types.iter().any(|w| w.covers(n)))))
+        && body_size.is_none_or(|own| narrow.body_size.is_some_and(|n| own.covers(&n)))
+        && (times.is_empty()
+            || (some(narrow.times.len()) && narrow.times.iter().all(|n| times.contains(n))))
+}
+
+fn subject_covers(wide: &Subject, narrow: &Subject) -> bool {
+    match (wide, narrow) {
+        (Subject::Anyone, _)
+        | (Subject::Anonymous, Subject::Anonymous)
+        | (Subject::Identified, Subject::Identified | Subject::Having(_)) => true,
+        (Subject::Having(wide), Subject::Having(narrow)) => {
+            wide.iter().all(|w| narrow.iter().any(|n| part_covers(w, n)))
+        }
+        _ => false,
+    }
+}
+
+/// Does the part `wide` hold wherever `narrow` does?
+fn part_covers(wide: &Part, narrow: &Part) -> bool {
+    match (wide, narrow) {
+        (Part::Is(own, wide), Part::Is(other, narrow)) => own == other && within(narrow, wide),
+        (Part::AnyScope(wide), Part::AnyScope(narrow)) => within(narrow, wide),
+        (Part::AnyScope(wide), Part::AllScopes(narrow)) => narrow.iter().any(|s| wide.contains(s)),
+        (Part::AllScopes(wide), Part::AllScopes(narrow)) => within(wide, narrow),
+        (Part::Any(own, wide), Part::Any(other, narrow)) => own == other && within(narrow, wide),
+        (Part::Any(own, wide), Part::All(other, narrow)) => {
+            own == other && narrow.iter().any(|t| wide.contains(t))
+        }
+        (Part::All(own, wide), Part::All(other, narrow)) => own == other && within(wide, narrow),
+        _ => false,
+    }
+}
+
+fn within<T: PartialEq>(few: &[T], many: &[T]) -> bool {
+    few.iter().all(|one| many.contains(one))
+}
+
+fn unused_sets(policy: &Node, warnings: &mut Errors) {
+    let Some(node) = policy.get("sets") else { return };
+    let named = sets::named_in(policy);
+    let root = At::root(policy);
+    let at = root.key("sets", node);
+    let Value::Map(kinds) = &node.value else { return };
+    for (kind, sets) in kinds {
+        let Value::Map(entries) = &sets.value else { continue };
+        let kind_at = at.key(&kind.text, sets);
+        for (name, set) in entries {
+            if !named.contains(&(kind.text.as_str(), name.text.as_str())) {
+                let message = format!("no rule refers to the set `{}`", shown(&name.text));
+                kind_at.key(&name.text, set).error(warnings, message);
+            }
+        }
+    }
+}

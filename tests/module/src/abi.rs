@@ -34,6 +34,14 @@ pub(crate) fn call(
         guest.proxy().enter(function);
         return Ok(());
     }
+    if name == crate::BRANCH {
+        let (condition, branch) = (guest.word(0), (guest.word(1), guest.word(2)));
+        guest.proxy().branch(branch, condition != 0);
+        if let Some(result) = results.first_mut() {
+            *result = Val::I32(condition.cast_signed());
+        }
+        return Ok(());
+    }
     if name.starts_with("proxy_") {
         *guest.caller.data_mut().crossings.entry(name.to_owned()).or_default() += 1;
     }

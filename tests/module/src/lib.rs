@@ -10,7 +10,7 @@ use std::fmt;
 
 use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
 
-pub use proxy::{Headers, Proxy, Reply};
+pub use proxy::{Branch, Headers, Proxy, Reply, Ways};
 
 /// Contexts: the root, then streams from this number on.
 const ROOT: i32 = 1;
@@ -18,6 +18,11 @@ const ROOT: i32 = 1;
 /// The import that a watched module calls first in each of its functions, with the
 /// function's number; see [`Proxy::take_entered`].
 pub const ENTER: &str = "postern_enter";
+
+/// The import through which a watched module passes the condition of each of its
+/// branches, with the function's number and the branch's in the function; it answers
+/// the condition. See [`Proxy::take_branches`].
+pub const BRANCH: &str = "postern_branch";
 
 /// A loaded module with its root context.
 pub struct Module {

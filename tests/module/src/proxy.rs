@@ -16,6 +16,12 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// A branch of a watched module: its function's number, and its own in the function.
+pub type Branch = (u32, u32);
+
+/// How often a branch found its condition false, and true.
+pub type Ways = [u64; 2];
+
 /// Everything that a module may see or change.
 #[derive(Debug, Default)]
 pub struct Proxy {
@@ -48,6 +54,7 @@ pub struct Proxy {
     /// The functions that a watched module entered, each with its place in the
     /// order of their first calls.
     entered: BTreeMap<u32, usize>,
+    branches: BTreeMap<Branch, Ways>,
 }
 
 impl Proxy {
@@ -75,6 +82,16 @@ impl Proxy {
     pub(crate) fn enter(&mut self, function: u32) {
         let place = self.entered.len();
         self.entered.entry(function).or_insert(place);
+    }
+
+    pub(crate) fn branch(&mut self, branch: Branch, condition: bool) {
+        let [no, yes] = self.branches.entry(branch).or_default();
+        *(if condition { yes } else { no }) += 1;
+    }
+
+    /// The branches of a watched module, since this was last asked.
+    pub fn take_branches(&mut self) -> BTreeMap<Branch, Ways> {
+        std::mem::take(&mut self.branches)
     }
 
     /// The functions that a watched module entered since this was last asked, in

@@ -1,4 +1,5 @@
-//! A copy of a module that tells which functions it enters.
+//! A copy of a module that tells which functions it enters, and which way its
+//! branches go.
 
 use std::convert::Infallible;
 
@@ -16,7 +17,7 @@ use crate::rewrite::Outline;
 type Rewritten = Result<(), Error<Infallible>>;
 
 /// Makes each function call [`postern_module::ENTER`] first, with its index in
-/// `wasm`.
+/// `wasm`, and pass each condition through [`postern_module::BRANCH`].
 ///
 /// # Errors
 /// When it cannot be read, or imports nothing: then there is no place for one more
@@ -47,6 +48,11 @@ pub fn instrument(wasm: &[u8]) -> Result<Vec<u8>, Unfinished> {
     Ok(module.finish())
 }
 
+/// The instructions that take a hint on their condition.
+pub(crate) fn is_branch(instruction: &Instruction<'_>) -> bool {
+    matches!(instruction, Instruction::If(_) | Instruction::BrIf(_))
+}
+
 struct Watched {
     imported: u32,
     types: u32,
@@ -57,9 +63,9 @@ struct Watched {
 impl Reencode for Watched {
     type Error = Infallible;
 
-    /// The new import is the last one.
+    /// The new imports are the last ones.
     fn function_index(&mut self, function: u32) -> u32 {
-        function.saturating_add(u32::from(function >= self.imported))
+        function.saturating_add(if function >= self.imported { 2 } else { 0 })
     }
 
     fn parse_type_section(
@@ -69,6 +75,7 @@ impl Reencode for Watched {
     ) -> Rewritten {
         utils::parse_type_section(self, types, reader)?;
         types.ty().function([ValType::I32], []);
+        types.ty().function([ValType::I32; 3], [ValType::I32]);
         Ok(())
     }
 
@@ -79,6 +86,7 @@ impl Reencode for Watched {
     ) -> Rewritten {
         utils::parse_import_section(self, imports, reader)?;
         imports.import("env", postern_module::ENTER, EntityType::Function(self.types));
+        imports.import("env", postern_module::BRANCH, EntityType::Function(self.types + 1));
         Ok(())
     }
 
@@ -86,11 +94,19 @@ impl Reencode for Watched {
         let mut function = self.new_function_with_parsed_locals(&body)?;
         function.instruction(&Instruction::I32Const(self.function.cast_signed()));
         function.instruction(&Instruction::Call(self.imported));
-        self.function += 1;
+        let mut branch = 0;
         let mut reader = body.get_operators_reader()?;
         while !reader.eof() {
-            function.instruction(&self.parse_instruction(&mut reader)?);
+            let instruction = self.parse_instruction(&mut reader)?;
+            if is_branch(&instruction) {
+                function.instruction(&Instruction::I32Const(self.function.cast_signed()));
+                function.instruction(&Instruction::I32Const(branch));
+                function.instruction(&Instruction::Call(self.imported + 1));
+                branch += 1;
+            }
+            function.instruction(&instruction);
         }
+        self.function += 1;
         code.function(&function);
         Ok(())
     }

@@ -14,7 +14,7 @@ mod rewrite;
 use std::fmt;
 
 pub use instrument::instrument;
-pub use rewrite::{Names, finish, finish_with};
+pub use rewrite::{Names, Profile, finish, finish_with};
 
 /// Why a module cannot be finished.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! What is hot: modules are run in memory over some requests, and tell which
-//! functions they enter.
+//! functions they enter, and which way their branches go.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use postern_cli::policy::Policy;
-use postern_module::{Headers, Module};
+use postern_module::{Branch, Headers, Module, Ways};
 
 use crate::requests::{self, Request};
-use crate::{Names, Unfinished, finish_with, instrument};
+use crate::{Names, Profile, Unfinished, finish_with, instrument};
 
 /// The demo's filters, in the order in which a request passes them.
 pub const FILTERS: [&str; 4] = ["legacy-compat", "auth", "rate-limit", "authz"];
@@ -45,19 +45,21 @@ pub struct Finished {
 pub fn finish_chain(chain: Vec<Mounted>, names: Names) -> Result<Finished, Unfinished> {
     let mut chain = chain;
     for mounted in &mut chain {
-        mounted.wasm = finish_with(&mounted.wasm, &[], names)?;
+        mounted.wasm = finish_with(&mounted.wasm, &Profile::default(), names)?;
     }
     let mut remarks = Vec::new();
     // Speed is no reason for a build to fail.
-    let hot = profile(&chain, &mut remarks).unwrap_or_else(|error| {
+    let profiles = profile(&chain, &mut remarks).unwrap_or_else(|error| {
         remarks.push(error.to_string());
-        vec![Vec::new(); chain.len()]
+        vec![Profile::default(); chain.len()]
     });
-    let modules =
-        chain.iter().zip(&hot).map(|(mounted, hot)| finish_with(&mounted.wasm, hot, names));
+    let modules = chain
+        .iter()
+        .zip(&profiles)
+        .map(|(mounted, profile)| finish_with(&mounted.wasm, profile, names));
     Ok(Finished {
         modules: modules.collect::<Result<_, _>>()?,
-        hot: hot.iter().map(Vec::len).collect(),
+        hot: profiles.iter().map(|profile| profile.hot.len()).collect(),
         remarks,
     })
 }
@@ -71,7 +73,7 @@ pub fn policy(file: &Path) -> String {
 /// The functions of each module that the requests enter, in the order of their
 /// first calls: those of a plain request in the steady state, then what the others
 /// add. What only loading and configuring enter is not among them.
-fn profile(mounted: &[Mounted], remarks: &mut Vec<String>) -> Result<Vec<Vec<u32>>, Unfinished> {
+fn profile(mounted: &[Mounted], remarks: &mut Vec<String>) -> Result<Vec<Profile>, Unfinished> {
     let mut chain = Chain::load(mounted)?;
     let [plain, others @ ..] = &requests::all()?;
     for _ in 0..PASSES_TO_STEADY_STATE {
@@ -79,16 +81,40 @@ fn profile(mounted: &[Mounted], remarks: &mut Vec<String>) -> Result<Vec<Vec<u32
     }
     for (_, module) in &mut chain.filters {
         module.proxy().take_entered();
+        module.proxy().take_branches();
     }
+    let mut seen: Vec<BTreeMap<Branch, Ways>> = vec![BTreeMap::new(); mounted.len()];
     for request in std::iter::once(plain).chain(others) {
         let status = chain.pass(request)?;
         if status != request.status {
             let (what, expected) = (request.what, request.status);
             remarks.push(format!("{what} was answered {status}, expected {expected}"));
         }
+        for ((_, module), seen) in chain.filters.iter_mut().zip(&mut seen) {
+            for (branch, ways) in module.proxy().take_branches() {
+                // What a plain request did counts, whatever the others do.
+                seen.entry(branch).or_insert(ways);
+            }
+        }
     }
-    Ok(chain.filters.iter_mut().map(|(_, module)| module.proxy().take_entered()).collect())
+    let profile = |((_, module), seen): (&mut (String, Module), BTreeMap<Branch, Ways>)| Profile {
+        hot: module.proxy().take_entered(),
+        likely: seen.into_iter().filter_map(|(b, ways)| Some((b, likely(ways)?))).collect(),
+    };
+    Ok(chain.filters.iter_mut().zip(seen).map(profile).collect())
 }
+
+/// The way that a branch nearly always takes.
+fn likely([no, yes]: Ways) -> Option<bool> {
+    match () {
+        () if no >= yes.saturating_mul(RARELY) => Some(false),
+        () if yes >= no.saturating_mul(RARELY) => Some(true),
+        () => None,
+    }
+}
+
+/// Once in so many times is rare.
+const RARELY: u64 = 8;
 
 /// The first makes secrets and has the token checked, the second fills caches that
 /// the first made.

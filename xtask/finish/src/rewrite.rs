@@ -1,10 +1,13 @@
 //! A module written anew: fewer exports, no dead functions, another order.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use postern_module::Branch;
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
-    CodeSection, ExportSection, FunctionSection, ImportSection, Module, NameMap, NameSection,
+    BranchHint, BranchHints, CodeSection, ExportSection, FunctionSection, ImportSection, Module,
+    NameMap, NameSection, SectionId,
 };
 use wasmparser::{
     CodeSectionReader, CustomSectionReader, Export, FunctionBody, FunctionSectionReader,
@@ -13,6 +16,7 @@ use wasmparser::{
 
 use crate::Unfinished;
 use crate::exports::Exports;
+use crate::instrument::is_branch;
 
 type Rewritten = Result<(), Error<Infallible>>;
 
@@ -28,13 +32,26 @@ const KEPT_SECTIONS: [&str; 2] = ["producers", "target_features"];
 ///   segment holds counts as reached.
 /// - Of the others, those in `hot` come first, in that order; they are named by
 ///   their indices in `wasm`, imports counted. The rest keeps its order.
+/// - The branches in `likely` get hints (the standard's section
+///   `metadata.code.branch_hint`), so that the proxy's compiler can put what
+///   does not happen out of the way.
 /// - Of the custom sections, `producers` and `target_features` stay.
 ///
 /// # Errors
 /// When `wasm` is no valid module, `hot` names a function that it does not have, or
 /// the result would not be valid.
-pub fn finish(wasm: &[u8], hot: &[u32]) -> Result<Vec<u8>, Unfinished> {
-    finish_with(wasm, hot, Names::Left)
+pub fn finish(wasm: &[u8], profile: &Profile) -> Result<Vec<u8>, Unfinished> {
+    finish_with(wasm, profile, Names::Left)
+}
+
+/// What is known of how a module is used; functions by their indices in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The functions that come first.
+    pub hot: Vec<u32>,
+    /// Of branches, by function and place in it: is the condition nearly always
+    /// true, or nearly always false?
+    pub likely: BTreeMap<Branch, bool>,
 }
 
 /// What becomes of the names of functions, where a module has them.
@@ -50,17 +67,23 @@ pub enum Names {
 ///
 /// # Errors
 /// As there.
-pub fn finish_with(wasm: &[u8], hot: &[u32], names: Names) -> Result<Vec<u8>, Unfinished> {
+pub fn finish_with(wasm: &[u8], profile: &Profile, names: Names) -> Result<Vec<u8>, Unfinished> {
     Validator::new().validate_all(wasm)?;
     let outline = Outline::of(wasm)?;
-    if let Some(unknown) = hot.iter().find(|f| **f >= outline.functions()) {
+    if let Some(unknown) = profile.hot.iter().find(|f| **f >= outline.functions()) {
         let count = outline.functions();
         return Err(Unfinished(format!("no function {unknown}: the module has {count}")));
     }
     let reached = Uses::of(wasm, &outline)?.reached();
-    let mut writer = Writer::new(outline, &reached, hot, names);
+    let mut writer = Writer::new(&outline, &reached, profile, names);
+    // Hints stand before the code, and say where in the new code the branches are.
     let mut module = Module::new();
     writer.parse_core_module(&mut module, Parser::new(0), wasm)?;
+    if !writer.hints.is_empty() {
+        writer.hints_are_known = true;
+        module = Module::new();
+        writer.parse_core_module(&mut module, Parser::new(0), wasm)?;
+    }
     let written = module.finish();
     Validator::new().validate_all(&written)?;
     Ok(written)
@@ -170,17 +193,21 @@ impl Reencode for Uses<'_> {
     }
 }
 
-struct Writer {
-    outline: Outline,
+struct Writer<'m> {
+    outline: &'m Outline,
+    profile: &'m Profile,
     /// The places, among the functions that are not imported, of those that stay.
     order: Vec<usize>,
     /// The new index of each function that stays.
     indices: Vec<Option<u32>>,
     names: Names,
+    /// Where the branches in `profile` are, by the new function.
+    hints: Vec<(u32, Vec<BranchHint>)>,
+    hints_are_known: bool,
 }
 
-impl Writer {
-    fn new(outline: Outline, reached: &[bool], hot: &[u32], names: Names) -> Self {
+impl<'m> Writer<'m> {
+    fn new(outline: &'m Outline, reached: &[bool], profile: &'m Profile, names: Names) -> Self {
         let mut indices = vec![None; reached.len()];
         let mut next = 0;
         let mut take = |function: usize| {
@@ -196,13 +223,14 @@ impl Writer {
         for function in 0..imported {
             take(function);
         }
-        let hot = hot.iter().map(|function| *function as usize);
+        let hot = profile.hot.iter().map(|function| *function as usize);
         let order = hot
             .chain(imported..reached.len())
             .filter(|function| take(*function))
             .map(|function| function.saturating_sub(imported))
             .collect();
-        Writer { outline, order, indices, names }
+        let (hints, hints_are_known) = (Vec::new(), false);
+        Writer { outline, profile, order, indices, names, hints, hints_are_known }
     }
 
     fn stays(&self, function: u32) -> Option<u32> {
@@ -237,7 +265,7 @@ impl Writer {
     }
 }
 
-impl Reencode for Writer {
+impl Reencode for Writer<'_> {
     type Error = Infallible;
 
     fn function_index(&mut self, function: u32) -> u32 {
@@ -283,8 +311,47 @@ impl Reencode for Writer {
     ) -> Rewritten {
         let bodies = reader.into_iter().collect::<Result<Vec<_>, _>>()?;
         let order = std::mem::take(&mut self.order);
-        for body in order.iter().filter_map(|at| bodies.get(*at)) {
-            self.parse_function_body(code, body.clone())?;
+        self.hints.clear();
+        for (at, body) in order.iter().filter_map(|at| Some((*at, bodies.get(*at)?))) {
+            let was = self.outline.imported.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+            let mut function = self.new_function_with_parsed_locals(body)?;
+            let (mut branch, mut hints) = (0, Vec::new());
+            let mut operators = body.get_operators_reader()?;
+            while !operators.eof() {
+                let instruction = self.parse_instruction(&mut operators)?;
+                if is_branch(&instruction) {
+                    if let Some(likely) = self.profile.likely.get(&(was, branch)) {
+                        hints.push(BranchHint {
+                            branch_func_offset: u32::try_from(function.byte_len())
+                                .unwrap_or(u32::MAX),
+                            branch_hint_value: u32::from(*likely),
+                        });
+                    }
+                    branch += 1;
+                }
+                function.instruction(&instruction);
+            }
+            code.function(&function);
+            if let Some(now) = self.stays(was).filter(|_| !hints.is_empty()) {
+                self.hints.push((now, hints));
+            }
+        }
+        self.order = order;
+        Ok(())
+    }
+
+    fn intersperse_section_hook(
+        &mut self,
+        module: &mut Module,
+        _after: Option<SectionId>,
+        before: Option<SectionId>,
+    ) -> Rewritten {
+        if self.hints_are_known && before == Some(SectionId::Code) {
+            let mut section = BranchHints::new();
+            for (function, hints) in &self.hints {
+                section.function_hints(*function, hints.iter().copied());
+            }
+            module.section(&section);
         }
         Ok(())
     }

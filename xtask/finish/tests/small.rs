@@ -5,7 +5,7 @@
 mod describe;
 
 use describe::describe;
-use postern_finish::{Names, finish, finish_with, instrument};
+use postern_finish::{Names, Profile, finish, finish_with, instrument};
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, ElementSection, Elements, EntityType, ExportKind,
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
@@ -109,6 +109,10 @@ impl Small<'_> {
     }
 }
 
+fn hot(functions: &[u32]) -> Profile {
+    Profile { hot: functions.to_vec(), ..Profile::default() }
+}
+
 /// What a finished module has beside what a test is about.
 fn expect(wasm: &[u8], lines: &[&str]) {
     let always = ["export memory", "custom producers", "custom target_features"];
@@ -132,7 +136,7 @@ fn callbacks_of_the_shell_take_the_place_of_the_sdks() {
         ..NOTHING
     };
     expect(
-        &finish(&small.module(), &[]).unwrap(),
+        &finish(&small.module(), &hot(&[])).unwrap(),
         &[
             "function 20:",
             "function 30:",
@@ -152,7 +156,7 @@ fn a_module_without_them_loses_what_no_proxy_calls() {
         ..NOTHING
     };
     let lines = ["function 10:", "export proxy_on_log: 10"];
-    expect(&finish(&small.module(), &[]).unwrap(), &lines);
+    expect(&finish(&small.module(), &hot(&[])).unwrap(), &lines);
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn hot_functions_come_first_and_calls_follow_them() {
         "export a: 10",
     ];
     // Twice the same, and an import, which has its place.
-    expect(&finish(&small.module(), &[5, 3, 5, 0]).unwrap(), &lines);
+    expect(&finish(&small.module(), &hot(&[5, 3, 5, 0])).unwrap(), &lines);
     let in_order = [
         "import used",
         "import unused",
@@ -182,7 +186,7 @@ fn hot_functions_come_first_and_calls_follow_them() {
         "function 40: unused",
         "export a: 10",
     ];
-    expect(&finish(&small.module(), &[]).unwrap(), &in_order);
+    expect(&finish(&small.module(), &hot(&[])).unwrap(), &in_order);
 }
 
 #[test]
@@ -194,9 +198,9 @@ fn what_nothing_reaches_goes() {
         ..NOTHING
     };
     let lines = ["import used", "function 10: used 40", "function 40:", "export a: 10"];
-    expect(&finish(&small.module(), &[]).unwrap(), &lines);
+    expect(&finish(&small.module(), &hot(&[])).unwrap(), &lines);
     // That it would be hot keeps nothing.
-    expect(&finish(&small.module(), &[3]).unwrap(), &lines);
+    expect(&finish(&small.module(), &hot(&[3])).unwrap(), &lines);
 }
 
 #[test]
@@ -209,7 +213,7 @@ fn segments_globals_and_the_start_keep_their_functions() {
         ..NOTHING
     };
     expect(
-        &finish(&small.module(), &[7, 4]).unwrap(),
+        &finish(&small.module(), &hot(&[7, 4])).unwrap(),
         &[
             "import used",
             "function 60:",
@@ -232,7 +236,7 @@ fn names_stay_when_asked_for() {
         ..NOTHING
     };
     expect(
-        &finish_with(&small.module(), &[4], Names::Kept).unwrap(),
+        &finish_with(&small.module(), &hot(&[4]), Names::Kept).unwrap(),
         &[
             "function 30:",
             "function 10:",
@@ -248,7 +252,7 @@ fn names_stay_when_asked_for() {
 #[test]
 fn what_cannot_be_finished() {
     let small = Small { functions: &[(10, &[])], ..NOTHING }.module();
-    let error = |wasm: &[u8], hot: &[u32]| finish(wasm, hot).unwrap_err().to_string();
+    let error = |wasm: &[u8], first: &[u32]| finish(wasm, &hot(first)).unwrap_err().to_string();
     assert_eq!(error(&small, &[3]), "no function 3: the module has 3");
     assert_eq!(error(b"\0asm", &[]), "no valid module: unexpected end-of-file (at offset 0x4)");
     // It calls a function that is not there.
@@ -269,6 +273,7 @@ fn a_watched_module_tells_its_old_indices() {
             "import used",
             "import unused",
             "import postern_enter",
+            "import postern_branch",
             "function 2: postern_enter used 3",
             "function 3: postern_enter unused 2",
             "export memory",

@@ -58,23 +58,17 @@ pub(crate) fn edit_headers(map: MapType, edits: &[HeaderEdit]) -> Result<(), Str
     bad.map_or(Ok(()), Err)
 }
 
-/// Sends a reply to the client.
-pub(crate) fn reply(reply: &Reply) {
-    let fits = |(name, value): &(_, Vec<u8>)| {
-        let name: &str = AsRef::<str>::as_ref(name);
-        grammar::may_write(name, value)
-    };
-    let headers: Vec<(&str, &str)> = reply
+/// Sends a reply to the client; headers outside the grammar are left out.
+/// `false`: the proxy would not.
+pub(crate) fn reply(reply: &Reply) -> bool {
+    let headers: Vec<(&str, &[u8])> = reply
         .headers
         .iter()
-        .filter(|header| fits(header))
-        .filter_map(|(name, value)| Some((name.as_ref(), std::str::from_utf8(value).ok()?)))
+        .map(|(name, value)| (name.as_ref(), value.as_slice()))
+        .filter(|(name, value)| grammar::may_write(name, value))
         .collect();
     let status = if (200..600).contains(&reply.status) { reply.status } else { 500 };
-    let body = (!reply.body.is_empty()).then_some(reply.body.as_slice());
-    if hostcalls::send_http_response(u32::from(status), headers, body).is_err() {
-        warn!("the host refused a reply");
-    }
+    raw::send_local_response(u32::from(status), &Pairs::new(&headers), &reply.body)
 }
 
 /// Sends a callout; `None` if the host would not.

@@ -20,6 +20,8 @@ mod root;
 mod shell;
 #[cfg(target_family = "wasm")]
 mod stream;
+#[cfg(any(test, target_family = "wasm"))]
+mod turns;
 #[cfg(target_family = "wasm")]
 mod waiting;
 

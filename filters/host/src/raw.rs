@@ -39,6 +39,16 @@ unsafe extern "C" {
         milliseconds: u32,
         token: *mut u32,
     ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
 }
 
 /// All headers of a map; none if the proxy has no such map now.
@@ -89,6 +99,27 @@ pub(crate) fn http_call(
         )
     };
     (status == OK).then_some(token)
+}
+
+/// Answers in the place of the message at hand; `false` if the proxy would not,
+/// where the SDK traps.
+pub(crate) fn send_local_response(status: u32, headers: &Pairs, body: &[u8]) -> bool {
+    const NO_GRPC_STATUS: i32 = -1;
+    let headers = headers.as_bytes();
+    // SAFETY: all of them outlive the call, which keeps no pointer.
+    let answer = unsafe {
+        proxy_send_local_response(
+            status,
+            std::ptr::null(),
+            0,
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    };
+    answer == OK
 }
 
 /// What a call hands over: a block that the module's own allocator has made for

@@ -15,6 +15,7 @@ use crate::apply;
 use crate::attributes::Proxy;
 use crate::shell::{Callout, Shell};
 use crate::signature::push_field;
+use crate::turns;
 use crate::waiting::Waiting;
 
 /// One plugin's root context.
@@ -36,6 +37,8 @@ pub(crate) struct Compiled<F: Filter> {
     /// The host's numbers for the filter's metrics.
     pub(crate) metrics: Vec<u32>,
     pub(crate) waiting: Waiting,
+    /// Work that was put off.
+    left: RefCell<Work>,
     pub(crate) clock: Rc<Clock>,
 }
 
@@ -87,52 +90,59 @@ impl<F: Filter> Root<F> {
         self.perform(shell, compiled, work);
     }
 
-    /// Does a piece of work, and what follows at once from it. Questions that
-    /// cannot be sent are answered here, so that none stays open.
+    /// Does a piece of work, and what follows at once from it. What does not end
+    /// waits for the next tick.
     fn perform(&self, shell: &Shell<F>, compiled: &Rc<Compiled<F>>, work: Work) {
-        let mut work = work;
-        for _ in 0..MAX_TURNS {
-            compiled.count(&work.count);
-            for (gauge, value) in &work.gauges {
-                if let Some(metric) = compiled.metrics.get(*gauge) {
-                    hostcalls::record_metric(*metric, *value).unwrap_or_default();
-                }
-            }
-            for line in &work.log {
-                warn!("{}: {line}", compiled.plugin);
-            }
-            if let Some(again) = work.again {
-                self.clock.at_least(again);
-            }
-            let mut next = Work::default();
-            for task in &work.ask {
-                match apply::ask(&task.ask) {
-                    Some(token) => {
-                        let compiled = compiled.clone();
-                        let task = task.id;
-                        shell.expect(token, Callout::Task { root: self.id, compiled, task });
-                    }
-                    None => {
-                        let failed = &Answer::Unavailable;
-                        next.merge(compiled.filter.task_answer(task.id, failed, &Proxy));
-                    }
-                }
-            }
-            let unsent = !next.ask.is_empty();
-            compiled.waiting.wake(&work.wake, compiled, shell, self.id);
-            work = next;
-            if !unsent && work.is_nothing() {
-                return;
+        let left = turns::follow(work, |work| self.turn(shell, compiled, &work));
+        if !left.is_nothing() {
+            warn!("{}: work that does not end is put off", compiled.plugin);
+            compiled.left.borrow_mut().merge(left);
+            self.clock.at_least(SOON);
+        }
+    }
+
+    /// Questions that cannot be sent are answered here, so that none stays open:
+    /// what follows from that.
+    fn turn(&self, shell: &Shell<F>, compiled: &Rc<Compiled<F>>, work: &Work) -> Work {
+        compiled.count(&work.count);
+        for (gauge, value) in &work.gauges {
+            if let Some(metric) = compiled.metrics.get(*gauge) {
+                hostcalls::record_metric(*metric, *value).unwrap_or_default();
             }
         }
-        warn!("{}: work that does not end was left", compiled.plugin);
+        for line in &work.log {
+            warn!("{}: {line}", compiled.plugin);
+        }
+        if let Some(again) = work.again {
+            self.clock.at_least(again);
+        }
+        let mut next = Work::default();
+        for task in &work.ask {
+            match apply::ask(&task.ask) {
+                Some(token) => {
+                    let compiled = compiled.clone();
+                    let task = task.id;
+                    shell.expect(token, Callout::Task { root: self.id, compiled, task });
+                }
+                None => {
+                    let failed = &Answer::Unavailable;
+                    next.merge(compiled.filter.task_answer(task.id, failed, &Proxy));
+                }
+            }
+        }
+        compiled.waiting.wake(&work.wake, compiled, shell, self.id);
+        next
     }
 }
 
-/// So often a failed question may lead to another at once.
-const MAX_TURNS: usize = 8;
-
 impl<F: Filter> Compiled<F> {
+    /// What was put off, then what there is to do now.
+    fn tick(&self) -> Work {
+        let mut work = self.left.take();
+        work.merge(self.filter.tick(&Proxy));
+        work
+    }
+
     pub(crate) fn count(&self, counters: &[usize]) {
         for counter in counters.iter().filter_map(|i| self.metrics.get(*i)) {
             hostcalls::increment_metric(*counter, 1).unwrap_or_default();
@@ -161,6 +171,7 @@ impl<F: Filter> Root<F> {
                     version,
                     metrics,
                     waiting: Waiting::default(),
+                    left: RefCell::default(),
                     clock: self.clock.clone(),
                 };
                 if F::WORKS {
@@ -184,7 +195,7 @@ impl<F: Filter> Root<F> {
     pub(crate) fn tick(&self, shell: &Shell<F>) {
         let all: Vec<_> =
             self.compiled().into_iter().chain(self.retired.borrow().iter().cloned()).collect();
-        let mut works: Vec<Work> = all.iter().map(|c| c.filter.tick(&Proxy)).collect();
+        let mut works: Vec<Work> = all.iter().map(|compiled| compiled.tick()).collect();
         let wanted = works.iter_mut().filter_map(|work| work.again.take()).min();
         self.clock.set(wanted.unwrap_or(RESTING));
         for (compiled, work) in all.iter().zip(works) {

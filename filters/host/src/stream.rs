@@ -33,6 +33,8 @@ pub(crate) struct Stream<F: Filter> {
     waiting: Option<u32>,
     /// It waits for work beside it.
     pausing: bool,
+    /// The message at hand may not pass, and the proxy would not answer in its place.
+    stopped: bool,
 }
 
 /// Which message is at hand.
@@ -70,12 +72,13 @@ impl<F: Filter> Stream<F> {
             asks: 0,
             waiting: None,
             pausing: false,
+            stopped: false,
         }
     }
 
     /// Is something of it still to come?
     pub(crate) fn goes_on(&self) -> bool {
-        self.is_undecided()
+        self.is_stopped()
             || self.held
             || self.compiled.as_ref().is_some_and(|c| c.filter.follows(&self.state))
     }
@@ -95,10 +98,10 @@ impl<F: Filter> Stream<F> {
         }
     }
 
-    /// Does it wait for an answer? Then nothing of it may go on, whatever the
-    /// proxy is told to do at headers.
-    fn is_undecided(&self) -> bool {
-        self.pausing || self.waiting.is_some()
+    /// Does it wait for an answer, or for its end? Then nothing of it may go on,
+    /// whatever the proxy is told to do at headers.
+    fn is_stopped(&self) -> bool {
+        self.stopped || self.pausing || self.waiting.is_some()
     }
 
     fn judge(&mut self, shell: &Shell<F>, compiled: &Compiled<F>) -> Action {
@@ -133,7 +136,14 @@ impl<F: Filter> Stream<F> {
         let Outcome { step, mut headers, body, .. } = outcome;
         match step {
             Step::Refuse(refusal) => self.refuse(&compiled.plugin, &refusal),
-            Step::Reply(reply) => self.reply(&reply),
+            Step::Reply(reply) => {
+                if self.reply(&compiled.plugin, &reply) || self.side == Side::Request {
+                    return Action::Pause;
+                }
+                // All or original: an answer that was not replaced goes on as it is.
+                self.stopped = false;
+                Action::Continue
+            }
             Step::Continue => {
                 self.held = false;
                 if let Some(body) = body {
@@ -205,13 +215,21 @@ impl<F: Filter> Stream<F> {
     fn refuse(&mut self, plugin: &str, refusal: &Refusal) -> Action {
         let id = Proxy.property(&["request", "id"]);
         apply::set_state("postern.refusal", &refusal.to_state(plugin, id.as_deref()));
-        self.reply(&refusal.to_reply(id.as_deref()))
+        self.reply(plugin, &refusal.to_reply(id.as_deref()));
+        Action::Pause
     }
 
-    fn reply(&mut self, reply: &Reply) -> Action {
+    /// Answers in the place of the message at hand. If the proxy would not, the
+    /// message is stopped all the same, until the proxy ends the stream for being
+    /// idle.
+    fn reply(&mut self, plugin: &str, reply: &Reply) -> bool {
         self.held = false;
-        apply::reply(reply);
-        Action::Pause
+        let sent = apply::reply(reply);
+        if !sent {
+            warn!("{plugin}: the proxy refused a reply of status {}", reply.status);
+            self.stopped = true;
+        }
+        sent
     }
 
     /// A message without a body cannot be given one by a filter.
@@ -338,7 +356,7 @@ impl<F: Filter> Stream<F> {
         if self.side == Side::Response {
             return Action::Continue;
         }
-        if self.is_undecided() {
+        if self.is_stopped() {
             return Action::Pause;
         }
         self.body(shell, size, end)
@@ -348,7 +366,7 @@ impl<F: Filter> Stream<F> {
         if self.side == Side::Response {
             return Action::Continue;
         }
-        if self.is_undecided() {
+        if self.is_stopped() {
             return Action::Pause;
         }
         self.trailers(shell)
@@ -360,6 +378,7 @@ impl<F: Filter> Stream<F> {
         self.held = false;
         self.waiting = None;
         self.pausing = false;
+        self.stopped = false;
         self.end_of_stream = end_of_stream;
         let Some(compiled) = self.compiled.clone() else { return Action::Continue };
         let source = Map(MapType::HttpResponseHeaders);
@@ -369,10 +388,16 @@ impl<F: Filter> Stream<F> {
     }
 
     pub(crate) fn on_response_body(&mut self, shell: &Shell<F>, size: usize, end: bool) -> Action {
+        if self.is_stopped() {
+            return Action::Pause;
+        }
         self.body(shell, size, end)
     }
 
     pub(crate) fn on_response_trailers(&mut self, shell: &Shell<F>) -> Action {
+        if self.is_stopped() {
+            return Action::Pause;
+        }
         self.trailers(shell)
     }
 }

@@ -3,7 +3,7 @@
 
 use wasmi::{Caller, Error, Memory, Val};
 
-use crate::proxy::{Headers, Proxy, Reply};
+use crate::proxy::{Call, Headers, Proxy, Reply};
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
@@ -148,6 +148,7 @@ impl Guest<'_> {
                 shared.insert(key, (value, now + 1));
                 Ok(OK)
             }
+            "proxy_send_local_response" if self.proxy().refuses_replies => Ok(BAD_ARGUMENT),
             "proxy_send_local_response" => {
                 let reply = Reply {
                     status: self.word(0),
@@ -156,6 +157,13 @@ impl Guest<'_> {
                 };
                 self.proxy().reply = Some(reply);
                 Ok(OK)
+            }
+            "proxy_http_call" if self.proxy().sends_calls => {
+                let cluster = self.text(0)?;
+                let calls = &mut self.proxy().calls;
+                let token = calls.last().map_or(1, |call| call.token + 1);
+                calls.push(Call { token, cluster });
+                self.put_word(9, token)
             }
             "proxy_define_metric" => {
                 let name = self.text(1)?;
@@ -219,6 +227,11 @@ impl Guest<'_> {
     fn get_buffer(&mut self) -> Result<i32, Error> {
         let (start, length) = (self.word(1) as usize, self.word(2) as usize);
         let whole = match self.word(0) {
+            0 => &self.proxy().request_body,
+            4 => match &self.proxy().call_answer {
+                Some((_, body)) => body,
+                None => return Ok(NOT_FOUND),
+            },
             1 => &self.proxy().response_body,
             7 => &self.proxy().configuration,
             _ => return Ok(NOT_FOUND),
@@ -241,6 +254,7 @@ impl Guest<'_> {
         match self.word(0) {
             0 => Some(&mut self.proxy().request),
             2 => Some(&mut self.proxy().response),
+            6 => self.proxy().call_answer.as_mut().map(|(headers, _)| headers),
             _ => None,
         }
     }

@@ -10,10 +10,11 @@ use std::fmt;
 
 use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
 
-pub use proxy::{Branch, Headers, Proxy, Reply, Ways};
+pub use proxy::{Branch, Call, Headers, Proxy, Reply, Ways};
 
-/// Contexts: the root, then streams from this number on.
-const ROOT: i32 = 1;
+/// The root context that a module has from the start; streams and further roots are
+/// numbered from there on.
+pub const ROOT: i32 = 1;
 
 /// The import that a watched module calls first in each of its functions, with the
 /// function's number; see [`Proxy::take_entered`].
@@ -85,9 +86,18 @@ impl Module {
         let instance = linker.instantiate_and_start(&mut store, &code)?;
         let mut module = Module { store, instance, next_context: ROOT + 1 };
         module.call("_initialize", &[])?;
-        module.call("proxy_on_context_create", &[ROOT, 0])?;
+        module.create_root(ROOT)?;
         module.call("proxy_on_vm_start", &[ROOT, 0])?;
         Ok(module)
+    }
+
+    /// Makes a root context of that number.
+    ///
+    /// # Errors
+    /// When the module traps.
+    pub fn create_root(&mut self, root: i32) -> Result<(), Broken> {
+        self.next_context = self.next_context.max(root + 1);
+        self.call("proxy_on_context_create", &[root, 0]).map(drop)
     }
 
     /// Gives the plugin its configuration; does it take it?
@@ -95,9 +105,47 @@ impl Module {
     /// # Errors
     /// When it traps.
     pub fn configure(&mut self, rendered: &str) -> Result<bool, Broken> {
+        self.configure_root(ROOT, rendered)
+    }
+
+    /// Gives a root context its configuration; does it take it?
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn configure_root(&mut self, root: i32, rendered: &str) -> Result<bool, Broken> {
         self.proxy().configuration = rendered.as_bytes().to_vec();
         let size = i32::try_from(rendered.len()).unwrap_or(i32::MAX);
-        Ok(self.call("proxy_on_configure", &[ROOT, size])? == Some(1))
+        Ok(self.call("proxy_on_configure", &[root, size])? == Some(1))
+    }
+
+    /// Lets a root context do what there is to do beside the streams.
+    ///
+    /// # Errors
+    /// When the module traps.
+    pub fn tick(&mut self, root: i32) -> Result<Event, Broken> {
+        self.proxy().crossings.clear();
+        self.call("proxy_on_tick", &[root])?;
+        Ok(self.event(false))
+    }
+
+    /// Brings the answer to a question.
+    ///
+    /// # Errors
+    /// When the module traps.
+    pub fn call_answer(
+        &mut self,
+        root: i32,
+        token: u32,
+        headers: Headers,
+        body: &[u8],
+    ) -> Result<Event, Broken> {
+        self.proxy().crossings.clear();
+        let size = |size: usize| i32::try_from(size).unwrap_or(i32::MAX);
+        let arguments = [root, token.cast_signed(), size(headers.len()), size(body.len()), 0];
+        self.proxy().call_answer = Some((headers, body.to_vec()));
+        self.call("proxy_on_http_call_response", &arguments)?;
+        self.proxy().call_answer = None;
+        Ok(self.event(false))
     }
 
     /// The proxy's side: messages, states, log.
@@ -110,20 +158,28 @@ impl Module {
     /// # Errors
     /// When the module traps.
     pub fn stream(&mut self) -> Result<i32, Broken> {
-        let context = self.next_context;
-        self.next_context += 1;
-        self.call("proxy_on_context_create", &[context, ROOT])?;
-        Ok(context)
+        self.stream_of(ROOT)
     }
 
-    /// Ends a stream.
+    /// Begins a stream of a root context.
     ///
     /// # Errors
     /// When the module traps.
-    pub fn end(&mut self, stream: i32) -> Result<Event, Broken> {
+    pub fn stream_of(&mut self, root: i32) -> Result<i32, Broken> {
+        let context = self.next_context;
+        self.next_context += 1;
+        self.call("proxy_on_context_create", &[context, root])?;
+        Ok(context)
+    }
+
+    /// Ends a stream, or a root context.
+    ///
+    /// # Errors
+    /// When the module traps.
+    pub fn end(&mut self, context: i32) -> Result<Event, Broken> {
         self.proxy().crossings.clear();
         for event in ["proxy_on_done", "proxy_on_log", "proxy_on_delete"] {
-            self.call(event, &[stream])?;
+            self.call(event, &[context])?;
         }
         Ok(self.event(false))
     }
@@ -147,6 +203,15 @@ impl Module {
         let count = headers.len();
         self.proxy().request = headers;
         self.headers_event("proxy_on_request_headers", stream, count, end)
+    }
+
+    /// Shows the module the request's body, whole.
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn request_body(&mut self, stream: i32, body: &[u8]) -> Result<Event, Broken> {
+        self.proxy().request_body = body.to_vec();
+        self.headers_event("proxy_on_request_body", stream, body.len(), true)
     }
 
     /// Shows the module the headers of the response.

@@ -22,6 +22,15 @@ pub type Branch = (u32, u32);
 /// How often a branch found its condition false, and true.
 pub type Ways = [u64; 2];
 
+/// A question to another service that the filter sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// By which the answer is known.
+    pub token: u32,
+    /// The cluster.
+    pub cluster: String,
+}
+
 /// Everything that a module may see or change.
 #[derive(Debug, Default)]
 pub struct Proxy {
@@ -33,6 +42,8 @@ pub struct Proxy {
     pub now: u64,
     /// The request's headers.
     pub request: Headers,
+    /// The request's body.
+    pub request_body: Vec<u8>,
     /// The response's headers.
     pub response: Headers,
     /// The response's body.
@@ -47,6 +58,14 @@ pub struct Proxy {
     pub log: Vec<String>,
     /// The reply, if the filter made one.
     pub reply: Option<Reply>,
+    /// Does the proxy refuse to reply?
+    pub refuses_replies: bool,
+    /// Does the proxy send questions to other services?
+    pub sends_calls: bool,
+    /// The questions that were sent.
+    pub calls: Vec<Call>,
+    /// The answer to a question, while the filter is shown it.
+    pub(crate) call_answer: Option<(Headers, Vec<u8>)>,
     /// Calls since the last event, by the ABI's names.
     pub crossings: BTreeMap<String, u32>,
     /// What foreign functions answer; one without an answer is not known.

@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod built;
 
+use std::collections::BTreeMap;
+
+use built::{configured, headers, workspace};
 use postern_cli::policy::Policy;
 use postern_module::{Event, Headers, Module};
 use postern_stack::keys::Keys;
@@ -28,25 +30,14 @@ struct Chain {
     filters: Vec<(&'static str, Module)>,
 }
 
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// The demo's filters with the demo's policies, as the proxy would mount them.
 fn chain() -> Chain {
-    let modules = std::env::var_os("POSTERN_MODULES")
-        .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
     let variables = postern_stack::environment::variables();
     let environment = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let load = |name: &'static str| {
         let policy = workspace().join("envoy/filters").join(format!("{name}.yaml"));
         let policy = Policy::read(&policy).unwrap().node.to_json();
-        let file = modules.join(format!("{name}.wasm"));
-        let wasm = std::fs::read(&file)
-            .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build`", file.display()));
-        let mut module = Module::load(&wasm, name, &environment).unwrap();
-        assert!(module.configure(&policy).unwrap(), "{:?}", module.proxy().log);
-        (name, module)
+        (name, configured(name, &environment, &policy))
     };
     Chain { filters: ["legacy-compat", "auth", "rate-limit", "authz"].map(load).into() }
 }
@@ -85,10 +76,6 @@ fn line(name: &str, event: &str, seen: &Event) -> Option<String> {
         .map(|(call, count)| format!("{} {count}", call.trim_start_matches("proxy_")))
         .collect();
     (!calls.is_empty()).then(|| format!("{name} {event}: {}", calls.join(", ")))
-}
-
-fn headers(list: &[(&str, &str)]) -> Headers {
-    list.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect()
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::{Path, PathBuf};
+mod built;
 
-use postern_module::{Headers, Module};
+use built::{configured, headers};
 
 /// The shell's bound.
 const MOST: usize = 10_000;
@@ -18,20 +18,9 @@ const POLICY: &str = r#"{
     }}}
 }"#;
 
-fn headers(list: &[(&str, &str)]) -> Headers {
-    list.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect()
-}
-
 #[test]
 fn who_cannot_wait_is_told_when_to_come_back_and_the_log_why() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let modules = std::env::var_os("POSTERN_MODULES")
-        .map_or_else(|| workspace.join("target/modules"), PathBuf::from);
-    let file = modules.join("auth.wasm");
-    let wasm = std::fs::read(&file)
-        .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build`", file.display()));
-    let mut module = Module::load(&wasm, "auth", &[("TOKEN", "secret")]).unwrap();
-    assert!(module.configure(POLICY).unwrap(), "{:?}", module.proxy().log);
+    let mut module = configured("auth", &[("TOKEN", "secret")], POLICY);
     let request = headers(&[
         (":authority", "api.example.com"),
         (":path", "/"),

@@ -13,7 +13,7 @@ use postern_auth::Auth;
 use postern_authz::Authz;
 use postern_core::config::{Errors, Node};
 use postern_core::fake::FakeHost;
-use postern_core::filter::Environment;
+use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::{Answer, Ask, Filter, HeaderEdit, Host, digest};
 use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
@@ -162,6 +162,12 @@ impl Chain {
             mounted.map_err(|errors| Finding::all_of(&policy.file, &errors))?;
         }
         Ok(chain)
+    }
+
+    /// Where credentials may stand in a request, by the policies of all filters.
+    #[must_use]
+    pub fn credential_places(&self) -> Vec<CredentialPlace> {
+        self.filters.iter().flat_map(|filter| filter.credential_places()).collect()
     }
 
     /// Takes one request, as the proxy hands it to the first filter, through

@@ -1,4 +1,5 @@
-//! What is fetched cannot be had offline; `explain` says so.
+//! What `explain` says, and what it does not: what is fetched cannot be had offline,
+//! and credentials are not shown.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,4 +34,51 @@ fn keys_that_are_fetched_are_said_to_be_missing() {
     assert!(text.contains("(keys_unavailable)"), "{text}");
     assert!(text.contains("offline nothing is fetched: give the key that is missing by"), "{text}");
     assert!(text.contains("retry-after: "), "{text}");
+}
+
+/// Where a policy has credentials stand, `explain` shows none, though the upstream
+/// gets them.
+#[test]
+fn credentials_are_hidden_wherever_the_policy_has_them_stand() {
+    let provider = |name: &str, from: &str| {
+        format!(
+            "  {name}:\n    api_key:\n      forward: true\n      from: [{from}]\n      keys:\n        \
+             - {{id: {name}, sha256: {}, subject: northwind}}\n",
+            postern_core::digest::hex(&postern_core::digest::sha256(b"sekret"))
+        )
+    };
+    let mut policy = "providers:\n".to_owned();
+    for (name, from) in [
+        ("header", "{header: {name: x-shop-token, prefix: \"Token \"}}"),
+        ("query", "{query: shop_key}"),
+        ("cookie", "{cookie: shop}"),
+    ] {
+        policy.push_str(&provider(name, from));
+    }
+    policy.push_str("rules:\n  - name: all\n    match: {paths: [/**]}\n    ");
+    policy.push_str("require: {any_of: [header, query, cookie]}\n");
+    let policy = Policy::parse(Path::new("auth.yaml"), "auth", &policy).unwrap();
+    let mut chain = Chain::new(Duration::from_secs(1_795_478_400));
+    chain.mount::<Auth>("auth", &policy.node, &|_| None).unwrap();
+    for (path, (name, value), shown) in [
+        ("/a?x=1", ("x-shop-token", "Token sekret"), "x-shop-token: ***"),
+        ("/a?x=1&shop_key=sekret", ("accept", "*/*"), "GET /a?x=1&shop_key=***"),
+        ("/a?x=1", ("cookie", "shop=sekret"), "cookie: ***"),
+    ] {
+        let sent = Sent {
+            method: b"GET".to_vec(),
+            path: path.as_bytes().to_vec(),
+            headers: vec![
+                (b"host".to_vec(), b"api.example.com".to_vec()),
+                (name.as_bytes().to_vec(), value.as_bytes().to_vec()),
+            ],
+            ..Sent::default()
+        };
+        let explained = explain(&chain, &sent, Answering(None));
+        let (text, json) = (explained.to_text(), explained.to_json().to_string());
+        assert!(text.contains("(authenticated)") && text.contains(shown), "{text}");
+        for told in [text, json] {
+            assert!(!told.contains("sekret") && told.contains("***"), "{told}");
+        }
+    }
 }

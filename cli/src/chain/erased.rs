@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postern_core::fake::FakeHost;
+use postern_core::filter::CredentialPlace;
 use postern_core::{
     Answer, Filter, Headers, Host, Metric, Outcome, Request, Response, SignatureCheck, StoreError,
     Stored, Work,
@@ -13,6 +14,7 @@ use super::Message;
 /// A mounted filter, its type erased.
 pub(super) trait Mounted {
     fn name(&self) -> &str;
+    fn credential_places(&self) -> Vec<CredentialPlace>;
     fn open(&self) -> Box<dyn Stream + '_>;
     fn tick(&self, host: &dyn Host) -> Work;
     fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work;
@@ -42,6 +44,10 @@ pub(super) struct Plugin<F> {
 impl<F: Filter> Mounted for Plugin<F> {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn credential_places(&self) -> Vec<CredentialPlace> {
+        self.filter.credential_places()
     }
 
     fn open(&self) -> Box<dyn Stream + '_> {

@@ -1,6 +1,7 @@
 //! One request through the configured chain, offline: each filter's verdict,
 //! rule, reason and edits. Credentials are not shown.
 
+mod hidden;
 pub mod request;
 
 use postern_core::HeaderEdit;
@@ -9,9 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::chain::{Account, Chain, HeaderList, Message, World};
 use crate::edge::{Rejected, Sent, admit};
 
-/// Headers whose values are credentials.
-const SECRET: [&str; 5] =
-    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"];
+use hidden::{Hidden, printable};
 
 /// What became of a request.
 #[derive(Debug)]
@@ -26,6 +25,8 @@ pub struct Explanation {
     /// What the client gets: of a refusal, or of the upstream's answer if one
     /// was given.
     response: Option<Message>,
+    /// What is not shown.
+    hidden: Hidden,
 }
 
 /// The upstream's answer to whatever is asked.
@@ -48,6 +49,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
     let host = host.map_or_else(String::new, |(_, value)| text(value));
     let path = sent.path.split(|b| *b == b'?').next().unwrap_or_default();
     let request = (text(&sent.method), host, text(path));
+    let hidden = Hidden::new(chain.credential_places());
     let message = match admit(sent) {
         Ok(message) => message,
         Err(rejected) => {
@@ -57,6 +59,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
                 filters: Vec::new(),
                 upstream: None,
                 response: None,
+                hidden,
             };
         }
     };
@@ -73,6 +76,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
         filters: done.filters.into_iter().take(seen).collect(),
         upstream: done.upstream,
         response: answered.then_some(done.response),
+        hidden,
     }
 }
 
@@ -99,16 +103,16 @@ impl Explanation {
         json!({
             "request": {"method": method, "host": host, "path": path},
             "rejected_by_proxy": self.rejected.map(|r| r.status),
-            "filters": self.filters.iter().map(filter_json).collect::<Value>(),
+            "filters": self.filters.iter().map(|f| self.filter_json(f)).collect::<Value>(),
             "upstream": self.upstream.as_ref().map(|m| json!({
                 "method": pseudo(m, ":method"),
                 "host": pseudo(m, ":authority"),
-                "path": pseudo(m, ":path"),
-                "headers": headers_json(&m.headers),
+                "path": self.path(m),
+                "headers": self.headers_json(&m.headers),
             })),
             "response": self.response.as_ref().map(|m| json!({
                 "status": status(m),
-                "headers": headers_json(&m.headers),
+                "headers": self.headers_json(&m.headers),
                 "body": m.body.as_deref().map(printable),
             })),
         })
@@ -146,24 +150,24 @@ impl Explanation {
                 ));
             }
             for edit in &filter.request_edits {
-                out.push_str(&format!("{:width$}    request   {}\n", "", edit_text(edit)));
+                out.push_str(&format!("{:width$}    request   {}\n", "", self.edit_text(edit)));
             }
             if self.response.is_some() {
                 for edit in &filter.response_edits {
-                    out.push_str(&format!("{:width$}    response  {}\n", "", edit_text(edit)));
+                    out.push_str(&format!("{:width$}    response  {}\n", "", self.edit_text(edit)));
                 }
             }
         }
         if let Some(upstream) = &self.upstream {
-            let (method, path) = (pseudo(upstream, ":method"), pseudo(upstream, ":path"));
+            let (method, path) = (pseudo(upstream, ":method"), self.path(upstream));
             out.push_str(&format!("\nto the upstream: {method} {path}\n"));
-            for (name, value) in shown(&upstream.headers) {
+            for (name, value) in self.shown(&upstream.headers) {
                 out.push_str(&format!("  {name}: {value}\n"));
             }
         }
         if let Some(response) = &self.response {
             out.push_str(&format!("\nto the client: {}\n", status(response).unwrap_or_default()));
-            for (name, value) in shown(&response.headers) {
+            for (name, value) in self.shown(&response.headers) {
                 out.push_str(&format!("  {name}: {value}\n"));
             }
             if let Some(body) = &response.body {
@@ -174,60 +178,56 @@ impl Explanation {
     }
 }
 
+/// What is shown of it.
+impl Explanation {
+    fn filter_json(&self, filter: &Account) -> Value {
+        let mut out = Map::new();
+        out.insert("plugin".to_owned(), filter.plugin.clone().into());
+        if let Some(Value::Object(record)) = record(filter) {
+            out.extend(record);
+        }
+        let edits = |list: &[HeaderEdit]| list.iter().map(|e| self.edit_json(e)).collect::<Value>();
+        out.insert("answered".to_owned(), filter.answered.into());
+        out.insert("request_edits".to_owned(), edits(&filter.request_edits));
+        out.insert("response_edits".to_owned(), edits(&filter.response_edits));
+        out.insert("counted".to_owned(), filter.counted.clone().into());
+        Value::Object(out)
+    }
+
+    fn edit_json(&self, edit: &HeaderEdit) -> Value {
+        let shown = |name, value| self.hidden.value(name, value);
+        match edit {
+            HeaderEdit::Set(name, value) => json!({"set": name, "value": shown(name, value)}),
+            HeaderEdit::Append(name, value) => json!({"append": name, "value": shown(name, value)}),
+            HeaderEdit::Remove(name) => json!({"remove": name}),
+        }
+    }
+
+    fn edit_text(&self, edit: &HeaderEdit) -> String {
+        let shown = |name, value| self.hidden.value(name, value);
+        match edit {
+            HeaderEdit::Set(name, value) => format!("set {name}: {}", shown(name, value)),
+            HeaderEdit::Append(name, value) => format!("append {name}: {}", shown(name, value)),
+            HeaderEdit::Remove(name) => format!("remove {name}"),
+        }
+    }
+
+    fn shown<'h>(&self, headers: &'h HeaderList) -> impl Iterator<Item = (&'h str, String)> {
+        let fields = headers.iter().filter(|(name, _)| !name.starts_with(':'));
+        fields.map(|(name, value)| (name.as_str(), self.hidden.value(name, value)))
+    }
+
+    fn headers_json(&self, headers: &HeaderList) -> Value {
+        self.shown(headers).map(|(name, value)| json!([name, value])).collect()
+    }
+
+    fn path(&self, message: &Message) -> String {
+        message.header(":path").map(|path| self.hidden.value(":path", path)).unwrap_or_default()
+    }
+}
+
 fn record(filter: &Account) -> Option<Value> {
     serde_json::from_slice(filter.record.as_deref()?).ok()
-}
-
-fn filter_json(filter: &Account) -> Value {
-    let mut out = Map::new();
-    out.insert("plugin".to_owned(), filter.plugin.clone().into());
-    if let Some(Value::Object(record)) = record(filter) {
-        out.extend(record);
-    }
-    let edits = |list: &[HeaderEdit]| list.iter().map(edit_json).collect::<Value>();
-    out.insert("answered".to_owned(), filter.answered.into());
-    out.insert("request_edits".to_owned(), edits(&filter.request_edits));
-    out.insert("response_edits".to_owned(), edits(&filter.response_edits));
-    out.insert("counted".to_owned(), filter.counted.clone().into());
-    Value::Object(out)
-}
-
-fn edit_json(edit: &HeaderEdit) -> Value {
-    match edit {
-        HeaderEdit::Set(name, value) => json!({"set": name, "value": value_of(name, value)}),
-        HeaderEdit::Append(name, value) => json!({"append": name, "value": value_of(name, value)}),
-        HeaderEdit::Remove(name) => json!({"remove": name}),
-    }
-}
-
-fn edit_text(edit: &HeaderEdit) -> String {
-    match edit {
-        HeaderEdit::Set(name, value) => format!("set {name}: {}", value_of(name, value)),
-        HeaderEdit::Append(name, value) => format!("append {name}: {}", value_of(name, value)),
-        HeaderEdit::Remove(name) => format!("remove {name}"),
-    }
-}
-
-fn shown(headers: &HeaderList) -> impl Iterator<Item = (&str, String)> {
-    let fields = headers.iter().filter(|(name, _)| !name.starts_with(':'));
-    fields.map(|(name, value)| (name.as_str(), value_of(name, value)))
-}
-
-fn headers_json(headers: &HeaderList) -> Value {
-    shown(headers).map(|(name, value)| json!([name, value])).collect()
-}
-
-/// A header's value as it may be shown: of credentials the scheme alone.
-fn value_of(name: &str, value: &[u8]) -> String {
-    if !SECRET.contains(&name) {
-        return printable(value);
-    }
-    match value.iter().position(|b| *b == b' ') {
-        Some(blank) if name.ends_with("authorization") => {
-            format!("{} ***", printable(value.get(..blank).unwrap_or_default()))
-        }
-        _ => "***".to_owned(),
-    }
 }
 
 fn pseudo(message: &Message, name: &str) -> String {
@@ -236,10 +236,4 @@ fn pseudo(message: &Message, name: &str) -> String {
 
 fn status(message: &Message) -> Option<u16> {
     std::str::from_utf8(message.header(":status")?).ok()?.parse().ok()
-}
-
-/// Nothing that came from outside may steer a terminal.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

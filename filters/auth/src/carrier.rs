@@ -3,6 +3,7 @@
 use ct_codecs::{Base64, Decoder};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Text, decode_text};
+use postern_core::filter::CredentialPlace;
 use postern_core::grammar;
 use postern_core::rules::HeaderName;
 use postern_core::target::decode_form;
@@ -90,6 +91,18 @@ impl Carrier {
         match self {
             Carrier::Header(header) => Some(header.name.0.as_str()),
             _ => None,
+        }
+    }
+
+    /// The place, for tools that show requests.
+    pub(crate) fn place(&self) -> CredentialPlace {
+        match self {
+            Carrier::Authorization(_) | Carrier::Basic(_) => {
+                CredentialPlace::Header("authorization".to_owned())
+            }
+            Carrier::Header(header) => CredentialPlace::Header(header.name.0.as_str().to_owned()),
+            Carrier::Query(parameter) => CredentialPlace::Query(parameter.0.clone()),
+            Carrier::Cookie(_) => CredentialPlace::Header("cookie".to_owned()),
         }
     }
 

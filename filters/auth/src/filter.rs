@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{Decode, Errors, Node};
-use postern_core::filter::Environment;
+use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::rules::Subject;
 use postern_core::{
     Answer, Decision, Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request,
@@ -15,6 +15,7 @@ use postern_core::{
 use crate::decision::Judged;
 use crate::judge::Case;
 use crate::policy::{Policy, PolicyConfig};
+use crate::provider::Provider;
 
 /// Who is calling?
 #[derive(Debug)]
@@ -69,6 +70,10 @@ impl Filter for Auth {
     fn metrics(&self) -> Vec<Metric> {
         let own = Self::COUNTERS.iter().map(|name| Metric::counter(*name));
         own.chain(self.policy.metrics.iter().cloned()).collect()
+    }
+
+    fn credential_places(&self) -> Vec<CredentialPlace> {
+        self.policy.providers.iter().flat_map(Provider::credential_places).collect()
     }
 
     fn tick(&self, host: &dyn Host) -> Work {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use postern_core::config::{At, Errors, Value};
-use postern_core::filter::Environment;
+use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::{Answer, Host, Metric, Work};
 
 use crate::api_key::{ApiKeys, ApiKeysConfig};
@@ -137,6 +137,15 @@ impl Provider {
         let name = name.to_owned();
         let budget = Budget::per_second(0);
         Some(Provider { name, place, forward, kind, budget, cache, index: 0, first_metric: 0 })
+    }
+
+    /// Where its credentials stand, for tools that show requests.
+    pub(crate) fn credential_places(&self) -> Vec<CredentialPlace> {
+        match &self.place {
+            Place::Carriers(carriers) => carriers.iter().map(Carrier::place).collect(),
+            Place::Signature => vec![CredentialPlace::Header("signature".to_owned())],
+            Place::Connection => Vec::new(),
+        }
     }
 
     /// Does it need a [`Budget`]?

@@ -10,6 +10,15 @@ use crate::work::{Metric, Work};
 /// Reads an environment variable of the proxy: the source of shared secrets.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
+/// A place of a request in which a credential may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialPlace {
+    /// A header, its name in lower case. Cookies stand in `cookie`.
+    Header(String),
+    /// A query parameter, its name decoded.
+    Query(String),
+}
+
 /// A compiled policy that judges streams. One value per configuration; it is
 /// never changed, so that a request is judged by one policy from end to end.
 pub trait Filter: Sized + 'static {
@@ -54,6 +63,13 @@ pub trait Filter: Sized + 'static {
     #[must_use]
     fn metrics(&self) -> Vec<Metric> {
         Self::COUNTERS.iter().map(|name| Metric::counter(*name)).collect()
+    }
+
+    /// Where credentials may stand in a request by this policy, for tools that
+    /// show requests.
+    #[must_use]
+    fn credential_places(&self) -> Vec<CredentialPlace> {
+        Vec::new()
     }
 
     /// Work beside the streams, in each worker and on the main thread: called

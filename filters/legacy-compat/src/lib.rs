@@ -27,7 +27,7 @@ mod value;
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node};
-use postern_core::filter::Environment;
+use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::{Filter, Host, Outcome, Request, Response};
 
 use crate::blueprint::Blueprint;
@@ -68,6 +68,11 @@ impl Filter for LegacyCompat {
 
     fn schema() -> Schema {
         policy::Policy::schema()
+    }
+
+    fn credential_places(&self) -> Vec<CredentialPlace> {
+        let names = self.blueprint.log.secret_query();
+        names.map(|name| CredentialPlace::Query(name.into_owned())).collect()
     }
 
     fn request_headers(

@@ -28,6 +28,11 @@ impl LogPath {
         LogPath { query: bytes(&policy.secret_query), prefixes: bytes(&policy.secret_prefixes) }
     }
 
+    /// The query parameters whose values are secrets.
+    pub(crate) fn secret_query(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.query.iter().map(|name| String::from_utf8_lossy(name))
+    }
+
     /// A checked target. `template` matched it, and `secret` tells which of
     /// its captures are masked; with `segments`, only so many are shown.
     pub(crate) fn of_target(

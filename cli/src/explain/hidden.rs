@@ -46,21 +46,25 @@ impl Hidden {
     }
 
     fn path(&self, path: &[u8]) -> String {
-        let Some(at) = path.iter().position(|b| *b == b'?') else { return printable(path) };
-        let (path, query) = path.split_at(at);
-        let shown = |pair: &[u8]| match pair.iter().position(|b| *b == b'=') {
-            Some(at) if self.is_secret(&pair[..at]) => {
-                format!("{}={MASK}", printable(&pair[..at]))
-            }
+        let (path, query) = split_once(path, b'?');
+        let Some(query) = query else { return printable(path) };
+        let shown = |pair: &[u8]| match split_once(pair, b'=') {
+            (name, Some(_)) if self.is_secret(name) => format!("{}={MASK}", printable(name)),
             _ => printable(pair),
         };
-        let pairs: Vec<String> = query[1..].split(|b| *b == b'&').map(shown).collect();
+        let pairs: Vec<String> = query.split(|b| *b == b'&').map(shown).collect();
         format!("{}?{}", printable(path), pairs.join("&"))
     }
 
     fn is_secret(&self, name: &[u8]) -> bool {
         self.query.iter().any(|own| decode_form(name) == own.as_bytes())
     }
+}
+
+/// What stands before the first such byte, and behind it.
+fn split_once(bytes: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
+    let mut parts = bytes.splitn(2, |b| *b == at);
+    (parts.next().unwrap_or_default(), parts.next())
 }
 
 /// Nothing that came from outside may steer a terminal.

@@ -48,6 +48,11 @@ mod tests {
         });
         assert_eq!(woken, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!((left.wake, left.count), (vec![8], vec![3]));
-        assert!(follow(Work::default(), |_| unreachable!("there is nothing to do")).is_nothing());
+        let mut turns = 0;
+        follow(Work::default(), |work| {
+            turns += 1;
+            work
+        });
+        assert_eq!(turns, 0, "there is nothing to do");
     }
 }

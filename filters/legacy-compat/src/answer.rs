@@ -1,23 +1,21 @@
 //! The answer's way out: which case it falls under, and what it becomes.
 
+mod content;
+mod edits;
+
 use std::borrow::Cow;
 
+use content::{replacement, rewritten};
+use edits::{body_headers, case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};
 use postern_core::{Decision, Host, Outcome, Record, Response};
 
 use crate::blueprint::{Blueprint, Dialect, Rule};
-use crate::cases::{Body, Case, fault};
+use crate::cases::{Body, Case};
 use crate::counter;
-use crate::expression::Scope;
 use crate::facts::{Facts, RefusalFacts};
 use crate::framing::{is_packed, is_stream, length, unfit};
-use crate::gzip;
-use crate::json::Document;
-use crate::policy::{OnMismatch, Origin};
-use crate::template::Unrendered;
-
-/// A rendered body may be this many times as large as the largest that is read.
-const MAX_GROWTH: usize = 4;
+use crate::policy::Origin;
 
 /// What is kept of a stream between its events.
 #[derive(Debug, Default)]
@@ -218,58 +216,6 @@ fn origin(facts: &mut Facts, host: &dyn Host) -> Origin {
     }
 }
 
-/// The new body.
-fn rewritten(
-    answering: &Answering<'_>,
-    stream: &Stream,
-    case: &Case,
-    body: &[u8],
-) -> Result<Vec<u8>, &'static str> {
-    if !case.reads_body() {
-        return made(answering, case, &stream.facts);
-    }
-    if let Some(code) = stream.unfit {
-        return Err(code);
-    }
-    let unpacked;
-    let text = if stream.packed {
-        unpacked = gzip::decode(body, answering.max_body).ok_or("bad_gzip")?;
-        unpacked.as_slice()
-    } else {
-        body
-    };
-    let document = Document::read(text).map_err(|_| "bad_json")?;
-    render(answering, case, &document, &stream.facts)
-}
-
-/// The body of a case that does not look at the answer's.
-fn made(answering: &Answering<'_>, case: &Case, facts: &Facts) -> Result<Vec<u8>, &'static str> {
-    let nothing = Document::read(b"null").map_err(|_| "bad_json")?;
-    render(answering, case, &nothing, facts)
-}
-
-fn render(
-    answering: &Answering<'_>,
-    case: &Case,
-    document: &Document<'_>,
-    facts: &Facts,
-) -> Result<Vec<u8>, &'static str> {
-    match &case.body {
-        Body::Keep => Err("no_body"),
-        Body::Constant(bytes) => Ok(bytes.clone()),
-        Body::Edit(edit) => Ok(edit.apply(document).into_bytes()),
-        Body::Template(template) => {
-            let scope = Scope { document, current: document.root(), facts };
-            let limit = answering.max_body.saturating_mul(MAX_GROWTH);
-            match template.render(scope, limit) {
-                Ok(json) => Ok(json.into_bytes()),
-                Err(Unrendered::Mismatch(_)) => Err("other_shape"),
-                Err(Unrendered::TooLarge) => Err("too_large"),
-            }
-        }
-    }
-}
-
 /// An answer that does not fit its case: the original, or a fault.
 fn mismatched(
     answering: &Answering<'_>,
@@ -292,22 +238,6 @@ fn mismatched(
 
 fn original(answering: &Answering<'_>, stream: &Stream, code: &'static str) -> Outcome {
     Outcome::edit(answering.dialect_headers()).with_record(answering.record(stream, code))
-}
-
-/// What the dialect makes of an answer that cannot be used, if that is wanted.
-fn replacement<'b>(
-    answering: &Answering<'b>,
-    stream: &Stream,
-    wanted: OnMismatch,
-) -> Option<(&'b Case, Facts, Vec<u8>)> {
-    if wanted != OnMismatch::Fault {
-        return None;
-    }
-    let (mut facts, origin) = fault();
-    facts.captures.clone_from(&stream.facts.captures);
-    let fault = answering.case(&facts, origin).filter(|c| !c.reads_body())?;
-    let body = made(answering, fault, &facts).ok()?;
-    Some((fault, facts, body))
 }
 
 /// An answer made anew: one without a body cannot be given one otherwise, nor
@@ -366,43 +296,4 @@ fn without_body(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Outc
     }
     edits.extend(of_the_old_body());
     Outcome::edit(edits).with_record(answering.record(stream, "rewritten"))
-}
-
-/// The edits that go with a new body.
-fn body_headers(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Vec<HeaderEdit> {
-    let mut edits = answering.dialect_headers();
-    edits.extend(of_the_old_body());
-    edits.extend(case_headers(answering, stream, case));
-    edits
-}
-
-fn case_headers(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Vec<HeaderEdit> {
-    let mut edits = Vec::new();
-    let status = case.status.unwrap_or(stream.facts.status);
-    if status != stream.status {
-        edits.push(HeaderEdit::set(":status", status.to_string()));
-    }
-    let json_type = || {
-        let named = answering.dialect.and_then(|d| d.json_type.clone());
-        case.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
-    };
-    if let Some(content_type) = case.content_type.clone().or_else(json_type) {
-        edits.push(HeaderEdit::Set("content-type".into(), content_type));
-    }
-    edits.extend(case.headers.iter().cloned());
-    edits
-}
-
-/// Headers that describe the bytes of the body that was.
-fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
-    const NAMES: [&str; 7] = [
-        "etag",
-        "content-encoding",
-        "content-md5",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "accept-ranges",
-    ];
-    NAMES.into_iter().map(HeaderEdit::remove)
 }

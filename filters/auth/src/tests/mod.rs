@@ -20,6 +20,7 @@ mod mint;
 mod options;
 mod remote_keys;
 mod requires;
+mod revocation;
 mod secrecy;
 mod signatures;
 mod told;

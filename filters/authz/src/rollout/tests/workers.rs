@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postern_core::Host;
-use postern_core::fake::{Fault, Interleaved};
+use postern_core::fake::{Fault, Vm};
 
 use super::super::tally::Kind;
 use super::super::valve::{Evidence, PER_CALLER, TICK, Ticked};
@@ -121,7 +121,7 @@ fn two_that_write_at_once_lose_nothing() {
     refused(&one, &host, 0..4);
     refused(&two, &host, 4..8);
     let mut ticked = None;
-    let busy = Interleaved::new(&host, || {
+    let busy = Vm::interleaved(&host, || {
         ticked.get_or_insert_with(|| two.tick(&host));
     });
     let evidence = one.tick(&busy).tripped.unwrap();

@@ -1,0 +1,53 @@
+//! The headers of an answer that has become another.
+
+use postern_core::step::HeaderEdit;
+
+use super::{Answering, Stream};
+use crate::cases::Case;
+
+/// The edits that go with a new body.
+pub(super) fn body_headers(
+    answering: &Answering<'_>,
+    stream: &Stream,
+    case: &Case,
+) -> Vec<HeaderEdit> {
+    let mut edits = answering.dialect_headers();
+    edits.extend(of_the_old_body());
+    edits.extend(case_headers(answering, stream, case));
+    edits
+}
+
+pub(super) fn case_headers(
+    answering: &Answering<'_>,
+    stream: &Stream,
+    case: &Case,
+) -> Vec<HeaderEdit> {
+    let mut edits = Vec::new();
+    let status = case.status.unwrap_or(stream.facts.status);
+    if status != stream.status {
+        edits.push(HeaderEdit::set(":status", status.to_string()));
+    }
+    let json_type = || {
+        let named = answering.dialect.and_then(|d| d.json_type.clone());
+        case.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
+    };
+    if let Some(content_type) = case.content_type.clone().or_else(json_type) {
+        edits.push(HeaderEdit::Set("content-type".into(), content_type));
+    }
+    edits.extend(case.headers.iter().cloned());
+    edits
+}
+
+/// Headers that describe the bytes of the body that was.
+pub(super) fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
+    const NAMES: [&str; 7] = [
+        "etag",
+        "content-encoding",
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+        "accept-ranges",
+    ];
+    NAMES.into_iter().map(HeaderEdit::remove)
+}

@@ -151,10 +151,10 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
         "false" => Value::Bool(false),
         _ if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
             match serde_json::from_str::<serde_json::Number>(text) {
-                Ok(n) => n.as_i64().map_or_else(
-                    || n.as_f64().map_or_else(|| Value::Text(text.to_owned()), Value::Float),
-                    Value::Int,
-                ),
+                Ok(n) => (n.as_i64().map(Value::Int))
+                    .or_else(|| n.as_u64().map(Value::Large))
+                    .or_else(|| n.as_f64().map(Value::Float))
+                    .unwrap_or_else(|| Value::Text(text.to_owned())),
                 Err(_) => Value::Text(text.to_owned()),
             }
         }

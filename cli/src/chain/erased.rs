@@ -1,13 +1,7 @@
 //! Filters of different types behind one interface, one stream at a time.
 
-use std::time::Duration;
-
-use postern_core::fake::FakeHost;
 use postern_core::filter::CredentialPlace;
-use postern_core::{
-    Answer, Filter, Headers, Host, Metric, Outcome, Request, Response, SignatureCheck, StoreError,
-    Stored, Work,
-};
+use postern_core::{Answer, Filter, Headers, Host, Metric, Outcome, Request, Response, Work};
 
 use super::Message;
 
@@ -115,33 +109,5 @@ impl<F: Filter> Stream for Open<'_, F> {
 
     fn response_body_over_cap(&mut self) -> Outcome {
         self.plugin.filter.response_body_over_cap(&mut self.state)
-    }
-}
-
-/// The host as one plugin sees it: shared data belong to its VM alone.
-pub(super) struct Scoped<'a> {
-    pub(super) host: &'a FakeHost,
-    pub(super) plugin: String,
-}
-
-impl Host for Scoped<'_> {
-    fn now(&self) -> Duration {
-        self.host.now()
-    }
-
-    fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.host.property(path)
-    }
-
-    fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {
-        self.host.verify(check)
-    }
-
-    fn load(&self, key: &str) -> Stored {
-        self.host.load(&format!("{}/{key}", self.plugin))
-    }
-
-    fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
-        self.host.store(&format!("{}/{key}", self.plugin), value, seen)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use postern_core::fake::FakeHost;
+use postern_core::fake::{FakeHost, Vm};
 use postern_core::{
     Answer, Decision, HeaderEdit, Host, Outcome, Record, Refusal, Reply, Step, Wait, Work,
 };
 
 use super::edits::{edit, replace_body};
-use super::erased::{Mounted, Scoped, Stream};
+use super::erased::{Mounted, Stream};
 use super::{Account, Message, World};
 
 /// One request's way.
@@ -29,7 +29,7 @@ impl Pass<'_> {
         account: &mut Account,
         request: &mut Message,
     ) -> Option<Message> {
-        let host = Scoped { host: self.host, plugin: account.plugin.clone() };
+        let host = Vm::scoped(self.host, &account.plugin);
         self.work(filter, &host);
         let mut outcome = stream.request_headers(request, &host);
         let mut asks = 0;
@@ -89,7 +89,7 @@ impl Pass<'_> {
         account: &mut Account,
         at: &mut Message,
     ) {
-        let host = Scoped { host: self.host, plugin: account.plugin.clone() };
+        let host = Vm::scoped(self.host, &account.plugin);
         let mut outcome = stream.response_headers(at, &host);
         let mut asks = 0;
         let mut moment = Moment::Headers;
@@ -137,7 +137,7 @@ impl Pass<'_> {
 
     /// Lets the filter work, as often as it asks for it, until it wakes the request
     /// or the wait is over. The proxy ticks soon after a stream began to wait.
-    fn wait(&mut self, filter: &dyn Mounted, host: &Scoped<'_>, wait: Wait) {
+    fn wait(&mut self, filter: &dyn Mounted, host: &Vm<'_>, wait: Wait) {
         let mut pause = SOON;
         for _ in 0..MAX_TICKS {
             let now = self.host.now();
@@ -156,7 +156,7 @@ impl Pass<'_> {
 
     /// Works beside the streams until nothing is left to ask; returns the keys of
     /// the streams to wake, and when the next tick is wanted.
-    fn work(&mut self, filter: &dyn Mounted, host: &Scoped<'_>) -> (Vec<u64>, Duration) {
+    fn work(&mut self, filter: &dyn Mounted, host: &Vm<'_>) -> (Vec<u64>, Duration) {
         let mut woken = Vec::new();
         let mut work = filter.tick(host);
         let mut again = work.again.unwrap_or(RESTING);

@@ -8,6 +8,8 @@ use postern_core::config::{At, Decode, Errors, Node, Value, decode_text};
 use postern_core::grammar;
 
 use crate::claim_path::ClaimPath;
+use crate::mapping::exact;
+use crate::reason::Reason;
 
 /// The longest value in bytes, as it goes out.
 const MAX_BYTES: usize = 1024;
@@ -16,7 +18,8 @@ const OWN: &[&str] = &["subject", "client", "scopes", "credential"];
 
 postern_core::config! {
     /// A header for the upstream that is made from a claim. Texts, numbers and
-    /// booleans are written as they are; a list of them is joined. A client
+    /// booleans are written as they are; a list of them is joined. A token is
+    /// refused if the claim holds a number beyond 64 bits. A client
     /// cannot send it: headers that begin with `x-postern-` are removed on
     /// every route. Nothing is sent for a claim that is missing, `null` or
     /// empty, and for a value that is longer than 1024 bytes.
@@ -103,10 +106,17 @@ pub(crate) fn check(headers: &[ClaimHeader], at: At<'_>, errors: &mut Errors) {
     }
 }
 
+/// Names and values of the headers that these claims make.
+pub(crate) fn of(list: &[ClaimHeader], claims: &Node) -> Result<Vec<(String, Vec<u8>)>, Reason> {
+    let found = list.iter().filter_map(|header| Some((header, header.claim.find(claims)?)));
+    let made = found.map(|(header, claim)| Ok(header.made(exact(claim)?)));
+    made.filter_map(Result::transpose).collect()
+}
+
 impl ClaimHeader {
-    /// Name and value, if these claims make one.
-    pub(crate) fn of(&self, claims: &Node) -> Option<(String, Vec<u8>)> {
-        let value = match &self.claim.find(claims)?.value {
+    /// Name and value, if this claim makes one.
+    fn made(&self, claim: &Node) -> Option<(String, Vec<u8>)> {
+        let value = match &claim.value {
             Value::List(items) => {
                 let items: Option<Vec<String>> =
                     items.iter().map(|item| self.write(&item.value, true)).collect();
@@ -124,6 +134,7 @@ impl ClaimHeader {
             Value::Text(text) => text.clone(),
             Value::Bool(boolean) => boolean.to_string(),
             Value::Int(number) => number.to_string(),
+            Value::Large(number) => number.to_string(),
             Value::Float(_) => Node::unplaced(value.clone()).to_json(),
             Value::Null | Value::List(_) | Value::Map(_) if self.encoding == Encoding::Plain => {
                 return None;

@@ -77,6 +77,8 @@ pub enum Scalar {
     Text(String),
     /// A whole number.
     Int(i64),
+    /// A larger one.
+    Large(u64),
     /// `true` or `false`.
     Bool(bool),
 }
@@ -86,6 +88,7 @@ impl Scalar {
         match (self, value) {
             (Scalar::Text(a), Value::Text(b)) => a == b,
             (Scalar::Int(a), Value::Int(b)) => a == b,
+            (Scalar::Large(a), Value::Large(b)) => a == b,
             (Scalar::Bool(a), Value::Bool(b)) => a == b,
             _ => false,
         }
@@ -97,6 +100,7 @@ impl Decode for Scalar {
         match &at.node().value {
             Value::Text(text) => Some(Scalar::Text(text.clone())),
             Value::Int(number) => Some(Scalar::Int(*number)),
+            Value::Large(number) => Some(Scalar::Large(*number)),
             Value::Bool(boolean) => Some(Scalar::Bool(*boolean)),
             _ => {
                 at.expected(errors, "a string, a whole number or a boolean");

@@ -5,7 +5,7 @@ use postern_core::grammar;
 use postern_core::identity::Caller;
 
 use crate::checked::Checked;
-use crate::claim_header::ClaimHeader;
+use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
 use crate::jws::strict_object;
@@ -129,11 +129,11 @@ impl Claims {
                 _ => "jwt".to_owned(),
             },
             plan: printable(&identity.plan, &self.0)?,
-            claims: publish(published, &self.0),
+            claims: publish(published, &self.0)?,
         };
         Ok(Checked {
             caller,
-            headers: headers.iter().filter_map(|header| header.of(&self.0)).collect(),
+            headers: claim_header::of(headers, &self.0)?,
             expires: Some(times.expires),
             issued: times.issued,
             token_id: id.map(str::to_owned),

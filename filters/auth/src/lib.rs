@@ -6,6 +6,12 @@
 //! even where none is needed. Only where a rule says `none: true` is it not
 //! looked at.
 
+// Targets for fuzzing assert; nothing of them is in a module.
+#![cfg_attr(
+    any(test, feature = "fuzz"),
+    allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
 mod algorithm;
 mod api_key;
 mod base64url;

@@ -85,7 +85,9 @@ pub struct Published {
 }
 
 postern_core::config! {
-    /// A claim that the identity carries on under another name.
+    /// A claim that the identity carries on under another name. Whole numbers of 64
+    /// bits are carried on digit for digit; a token is refused if the claim holds a
+    /// number that is larger.
     pub struct Renamed {
         /// The claim: a name, `outer.inner`, or a list of names, one inside
         /// the other.
@@ -132,9 +134,27 @@ pub(crate) fn check_published(list: &[Published], at: At<'_>, errors: &mut Error
 
 /// The claims that the identity carries on; what is missing or `null` is left
 /// out.
-pub(crate) fn publish(list: &[Published], claims: &Node) -> Map<String, Json> {
-    let found = |p: &Published| Some((p.to.clone(), to_json(p.from.find(claims)?)));
-    list.iter().filter_map(found).collect()
+pub(crate) fn publish(list: &[Published], claims: &Node) -> Result<Map<String, Json>, Reason> {
+    let found = list.iter().filter_map(|p| Some((p.to.clone(), p.from.find(claims)?)));
+    found.map(|(name, node)| Ok((name, to_json(exact(node)?)))).collect()
+}
+
+/// From here on a double cannot tell a number from its neighbours: 2^53.
+const TOO_LARGE: f64 = 9_007_199_254_740_992.0;
+
+/// A value that can be told on as it is. A number that is neither a whole one of 64
+/// bits nor a double of some precision would be told on as another: somebody else's
+/// account, perhaps.
+pub(crate) fn exact(node: &Node) -> Result<&Node, Reason> {
+    fn is_exact(node: &Node) -> bool {
+        match &node.value {
+            Value::Float(x) => x.abs() < TOO_LARGE,
+            Value::List(items) => items.iter().all(is_exact),
+            Value::Map(entries) => entries.iter().all(|(_, value)| is_exact(value)),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Text(_) => true,
+        }
+    }
+    if is_exact(node) { Ok(node) } else { Err(Reason::BadClaim) }
 }
 
 fn to_json(node: &Node) -> Json {
@@ -142,6 +162,7 @@ fn to_json(node: &Node) -> Json {
         Value::Null => Json::Null,
         Value::Bool(b) => Json::from(*b),
         Value::Int(i) => Json::from(*i),
+        Value::Large(n) => Json::from(*n),
         Value::Float(x) => Json::from(*x),
         Value::Text(text) => Json::from(text.as_str()),
         Value::List(items) => items.iter().map(to_json).collect(),

@@ -172,7 +172,9 @@ impl Decode for Scalar {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         match &at.node().value {
             Value::Text(text) => Some(Scalar::Text(text.as_str().into())),
-            Value::Int(_) | Value::Float(_) => Number::decode(at, errors).map(Scalar::Number),
+            Value::Int(_) | Value::Large(_) | Value::Float(_) => {
+                Number::decode(at, errors).map(Scalar::Number)
+            }
             Value::Bool(boolean) => Some(Scalar::Bool(*boolean)),
             _ => {
                 at.expected(errors, "a string, a number or a boolean");

@@ -9,20 +9,21 @@ use serde_json::Value as Json;
 /// A number. Whole ones up to 64 bits are exact.
 #[derive(Clone, Copy, Debug)]
 pub enum Number {
-    /// A whole one.
-    Int(i64),
+    /// A whole one of 64 bits, with or without a sign.
+    Int(i128),
     /// Any other; finite.
     Float(f64),
 }
 
-/// 2^63, which a float is exactly.
-const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+/// 2^64, which a float is exactly: no whole one is as large.
+const BEYOND: f64 = 18_446_744_073_709_551_616.0;
 
 impl Number {
     /// `None`: the value is no number.
     pub(crate) fn of(value: &Json) -> Option<Number> {
         let number = value.as_number()?;
-        number.as_i64().map(Number::Int).or_else(|| number.as_f64().map(Number::Float))
+        let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        whole.map(Number::Int).or_else(|| number.as_f64().map(Number::Float))
     }
 }
 
@@ -44,7 +45,7 @@ impl PartialEq for Number {
 }
 
 /// As a float, a whole number could be rounded.
-fn whole_with(a: i64, b: f64) -> Option<Ordering> {
+fn whole_with(a: i128, b: f64) -> Option<Ordering> {
     if b.is_nan() {
         None
     } else if b >= BEYOND {
@@ -53,7 +54,7 @@ fn whole_with(a: i64, b: f64) -> Option<Ordering> {
         Some(Ordering::Greater)
     } else {
         // In range, so nothing is lost but the fraction.
-        let whole = b.trunc() as i64;
+        let whole = b.trunc() as i128;
         Some(a.cmp(&whole).then(0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal)))
     }
 }
@@ -61,7 +62,8 @@ fn whole_with(a: i64, b: f64) -> Option<Ordering> {
 impl Decode for Number {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         match at.node().value {
-            Value::Int(number) => Some(Number::Int(number)),
+            Value::Int(number) => Some(Number::Int(number.into())),
+            Value::Large(number) => Some(Number::Int(number.into())),
             Value::Float(number) if number.is_finite() => Some(Number::Float(number)),
             _ => {
                 at.expected(errors, "a number");
@@ -90,6 +92,8 @@ mod tests {
             ("9223372036854775807", "9223372036854775808"),
             ("-1e300", "-9223372036854775808"),
             ("9223372036854775807", "1e19"),
+            ("18446744073709551614", "18446744073709551615"),
+            ("18446744073709551615", "18446744073709551616"),
         ] {
             assert!(number(less) < number(more), "{less} {more}");
             assert!(number(more) > number(less), "{less} {more}");

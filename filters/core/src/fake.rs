@@ -128,28 +128,42 @@ impl Host for FakeHost {
     }
 }
 
-/// A host whose other workers use the moment between a load and what follows it.
-pub struct Interleaved<'a> {
+/// A host as one VM among others sees it.
+pub struct Vm<'a> {
     host: &'a FakeHost,
+    /// What the keys of its shared data begin with.
+    scope: String,
     others: RefCell<Box<dyn FnMut() + 'a>>,
     inside: Cell<bool>,
 }
 
-impl<'a> Interleaved<'a> {
+impl<'a> Vm<'a> {
+    /// One whose shared data belong to it alone.
+    #[must_use]
+    pub fn scoped(host: &'a FakeHost, name: &str) -> Self {
+        Vm { scope: format!("{name}/"), ..Vm::interleaved(host, || {}) }
+    }
+
+    /// One among others that use the moment between a load and what follows it:
     /// `others` is run after each load; they use `host` itself.
     #[must_use]
-    pub fn new(host: &'a FakeHost, others: impl FnMut() + 'a) -> Self {
-        Interleaved { host, others: RefCell::new(Box::new(others)), inside: Cell::new(false) }
+    pub fn interleaved(host: &'a FakeHost, others: impl FnMut() + 'a) -> Self {
+        let others = RefCell::new(Box::new(others) as Box<dyn FnMut() + 'a>);
+        Vm { host, scope: String::new(), others, inside: Cell::new(false) }
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.scope)
     }
 }
 
-impl std::fmt::Debug for Interleaved<'_> {
+impl std::fmt::Debug for Vm<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Interleaved").field("host", self.host).finish_non_exhaustive()
+        f.debug_struct("Vm").field("host", self.host).finish_non_exhaustive()
     }
 }
 
-impl Host for Interleaved<'_> {
+impl Host for Vm<'_> {
     fn now(&self) -> Duration {
         self.host.now()
     }
@@ -163,7 +177,7 @@ impl Host for Interleaved<'_> {
     }
 
     fn load(&self, key: &str) -> Stored {
-        let seen = self.host.load(key);
+        let seen = self.host.load(&self.key(key));
         if !self.inside.replace(true) {
             (self.others.borrow_mut())();
             self.inside.set(false);
@@ -172,11 +186,11 @@ impl Host for Interleaved<'_> {
     }
 
     fn store(&self, key: &str, value: &[u8], seen: &Stored) -> Result<(), StoreError> {
-        self.host.store(key, value, seen)
+        self.host.store(&self.key(key), value, seen)
     }
 
     fn put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.host.put(key, value)
+        self.host.put(&self.key(key), value)
     }
 
     fn random(&self) -> [u8; 16] {

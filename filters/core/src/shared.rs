@@ -35,13 +35,13 @@ pub fn secret(host: &dyn Host, key: &str) -> Option<[u8; 16]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{FakeHost, Fault, Interleaved};
+    use crate::fake::{FakeHost, Fault, Vm};
 
     #[test]
     fn workers_have_one_secret_whoever_comes_first() {
         let host = FakeHost::default();
         let theirs = std::cell::Cell::new(None);
-        let busy = Interleaved::new(&host, || theirs.set(secret(&host, "a/secret")));
+        let busy = Vm::interleaved(&host, || theirs.set(secret(&host, "a/secret")));
         let ours = secret(&busy, "a/secret");
         assert!(ours.is_some());
         assert_eq!(ours, theirs.get(), "the other came between a load and its store");

@@ -9,11 +9,12 @@ use built::{configured, headers, load};
 use postern_module::{Headers, Module};
 
 const POLICY: &str = r#"{
-    "hosts": [{"names": ["old.example"], "unmatched": "refuse"}],
+    "hosts": [{"names": ["old.example"], "dialect": "old", "unmatched": "refuse"}],
+    "dialects": {"old": {}},
     "rules": [{
         "name": "thing",
         "match": {"paths": ["/thing"]},
-        "answers": [{"status": 202, "text": "new"}]
+        "answers": [{"status": 202, "text": "new", "content_type": "text/plain"}]
     }]
 }"#;
 

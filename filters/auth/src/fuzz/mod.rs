@@ -1,13 +1,5 @@
 //! Parsers under bytes that an attacker makes: see `postern_core::fuzz`.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "targets assert; nothing of this is in a module"
-)]
-
 mod documents;
 mod keys;
 mod policies;
@@ -19,11 +11,12 @@ use std::time::Duration;
 use postern_core::challenge::is_scope;
 use postern_core::config::{At, Decode, Errors, parse_json};
 use postern_core::fake::FakeHost;
-use postern_core::{HeaderEdit, Identity, grammar};
+use postern_core::{HeaderEdit, Host, Identity, Request, Target, grammar};
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::checked::Checked;
-use crate::verdict::Known;
+use crate::verdict::{Asked, Known};
 use crate::{introspection, remote, signature};
 
 postern_core::fuzz_targets! {
@@ -91,6 +84,18 @@ pub(crate) const HIDDEN: &str = "hidden-0451";
 
 pub(crate) fn host() -> FakeHost {
     FakeHost::at(Duration::from_secs(NOW.unsigned_abs()))
+}
+
+/// Asks a provider about a request with a good path.
+pub(crate) fn asking<T>(
+    provider: &str,
+    request: &Request<'_>,
+    host: &FakeHost,
+    ask: impl FnOnce(&Asked<'_>) -> T,
+) -> T {
+    let target = Target::parse(request.path()).expect("a good path");
+    let (budget, now) = (Budget::per_second(1), host.now());
+    ask(&Asked { provider, request, target: &target, host, budget: &budget, now, since: None })
 }
 
 pub(crate) fn texts(list: &[&str]) -> Vec<Vec<u8>> {

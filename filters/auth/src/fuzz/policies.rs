@@ -1,16 +1,15 @@
 //! Policies, and certificates before one.
 
 use postern_core::config::{At, Errors, parse_json};
-use postern_core::{Filter, Headers, Host, Request, Target};
+use postern_core::{Filter, Headers, Request};
 use serde_json::json;
 
 use super::requests::{SECRET, environment, judge, lines, rich};
-use super::{decoded, host, is_fit_to_tell, texts, tokens};
+use super::{asking, decoded, host, is_fit_to_tell, texts, tokens};
 use crate::Auth;
-use crate::budget::Budget;
 use crate::carrier::Taken;
 use crate::certificate::{CertificateConfig, Certificates};
-use crate::verdict::{Asked, Kind, Verdict};
+use crate::verdict::{Kind, Verdict};
 
 pub(super) const NAMES: &[&str] =
     &[".partners.example.com", "spiffe://example.com/", "CN=quillhaven", "\n"];
@@ -53,21 +52,10 @@ pub(super) fn certificate(text: &[u8]) {
     let config: CertificateConfig = decoded(&list);
     let known = Certificates::compile(&config, "partners", at, &mut Errors::default());
     let request = Request::new(Headers::new([(":path", "/")]), true);
-    let target = Target::parse(Some(b"/")).unwrap();
-    let budget = Budget::per_second(1);
-    let asked = Asked {
-        provider: "partners",
-        request: &request,
-        target: &target,
-        host: &host,
-        budget: &budget,
-        now: host.now(),
-        since: None,
-    };
     let ends = |text: &[u8], end: &str| {
         text.len() > end.len() && text.to_ascii_lowercase().ends_with(end.as_bytes())
     };
-    match known.verify(&Taken::nothing(), &asked) {
+    match asking("partners", &request, &host, |asked| known.verify(&Taken::nothing(), asked)) {
         Verdict::Known(known) => {
             is_fit_to_tell(&known.checked);
             let caller = &known.checked.caller;

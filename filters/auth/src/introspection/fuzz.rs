@@ -1,13 +1,5 @@
 //! Targets for fuzzing: see `crate::fuzz`.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "targets assert"
-)]
-
 use postern_core::Answer;
 use postern_core::fuzz::twice;
 use serde_json::{Value, json};

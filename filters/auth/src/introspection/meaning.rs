@@ -7,7 +7,7 @@ use postern_core::config::{Node, Value};
 use postern_core::identity::Caller;
 
 use crate::checked::Checked;
-use crate::claim_header::ClaimHeader;
+use crate::claim_header::{self, ClaimHeader};
 use crate::claim_path::ClaimPath;
 use crate::claims::texts;
 use crate::jws::strict_object;
@@ -154,8 +154,12 @@ impl Expected {
             Ok(caller) => caller,
             Err(reason) => return Ok(Err(reason)),
         };
+        let headers = match claim_header::of(&self.headers, &said.0) {
+            Ok(headers) => headers,
+            Err(reason) => return Ok(Err(reason)),
+        };
         Ok(Ok(Checked {
-            headers: self.headers.iter().filter_map(|header| header.of(&said.0)).collect(),
+            headers,
             expires,
             issued,
             token_id: id.map(str::to_owned),
@@ -189,7 +193,7 @@ impl Expected {
                 None => "token".to_owned(),
             },
             plan: printable(&identity.plan, said)?,
-            claims: publish(&self.published, said),
+            claims: publish(&self.published, said)?,
         })
     }
 }

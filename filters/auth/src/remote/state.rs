@@ -45,6 +45,25 @@ pub(crate) struct State {
 const FORMAT: u8 = 2;
 
 impl State {
+    /// One in which no two members are alike.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn example() -> Self {
+        State {
+            version: 1,
+            holder: 2,
+            held_until: 3,
+            wanted_at: 11,
+            fetched_at: 4,
+            max_age: Some(5),
+            failed_at: 6,
+            failures: 7,
+            demanded_at: 8,
+            jitter: 9,
+            body: 10,
+            etag: b"\"x\"".to_vec(),
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         out.push(FORMAT);

@@ -1,23 +1,13 @@
 //! Targets for fuzzing: see `crate::fuzz`.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "targets assert"
-)]
-
 use postern_core::fuzz::twice;
-use postern_core::{Headers, Host, Request, Stored, Target};
+use postern_core::{Headers, Host, Request, Stored};
 
 use super::component::Outside;
 use super::fields::{Bare, Member, dictionary};
 use super::input::Input;
 use super::replay::{Once, Spent};
-use crate::budget::Budget;
-use crate::fuzz::{NOW, host, texts};
-use crate::verdict::Asked;
+use crate::fuzz::{NOW, asking, host, texts};
 
 pub(crate) const WORDS: &[&str] = &[
     "sig1=",
@@ -140,18 +130,10 @@ pub(crate) fn input(text: &[u8]) {
     let label = Some("sig1").filter(|_| text.len().is_multiple_of(2));
     let Ok(input) = Input::read(request.headers(), label) else { return };
     assert!(input.components.len() <= 32);
-    let target = Target::parse(request.path()).expect("a good path");
-    let (host, budget) = (host(), Budget::per_second(1));
-    let asked = Asked {
-        provider: "signed",
-        request: &request,
-        target: &target,
-        host: &host,
-        budget: &budget,
-        now: host.now(),
-        since: None,
-    };
-    let Ok(base) = twice(|| input.base(&asked, &Outside::default())) else { return };
+    let base = asking("signed", &request, &host(), |asked| {
+        twice(|| input.base(asked, &Outside::default()))
+    });
+    let Ok(base) = base else { return };
     let lines: Vec<&[u8]> = base.split(|b| *b == b'\n').collect();
     assert_eq!(lines.len(), input.components.len() + 1);
     assert!(lines.last().expect("a line").starts_with(b"\"@signature-params\": ("));

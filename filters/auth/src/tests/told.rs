@@ -111,6 +111,37 @@ fn claims_become_headers() {
     assert_eq!(base64url(json!(["a", {"b": [1]}])).as_deref(), Some("YQ,eyJiIjpbMV19"));
 }
 
+/// A number is told on digit for digit, or the token does not count: rounded to a
+/// double it would be another's.
+#[test]
+fn numbers_are_told_on_as_they_are_or_not_at_all() {
+    let options = |claim: &str| {
+        json!({"claims": [claim], "headers": [
+            {"name": "x-postern-t", "claim": claim, "encoding": "percent"},
+        ]})
+    };
+    for number in [json!(u64::MAX), json!(i64::MAX), json!(i64::MIN), json!(1u64 << 63), json!(0.5)]
+    {
+        let outcome = ask(&options("account"), json!({"account": number}));
+        let Identity::Known(caller) = identity(&outcome) else { panic!("known") };
+        assert_eq!(caller.claims.get("account"), Some(&number));
+        assert_eq!(edit(&outcome, "x-postern-t"), Some(number.to_string()));
+        let state = outcome.publish.iter().find(|(key, _)| *key == "identity").unwrap();
+        let state = String::from_utf8_lossy(&state.1);
+        assert!(state.contains(&format!(r#""claims":{{"account":{number}}}"#)), "{state}");
+    }
+    for large in [json!(1e20), json!(-1e19), json!(9_007_199_254_740_992.0)] {
+        for inside in [large.clone(), json!([1, large]), json!({"id": large})] {
+            let claims = json!({"account": inside});
+            let only = |member: &str| json!({member: options("account")[member]});
+            refuses(&only("claims"), claims.clone(), "bad_claim");
+            refuses(&only("headers"), claims.clone(), "bad_claim");
+            // Nobody is told of it.
+            assert_eq!(subject(&ask(&options("other"), claims)), "northwind");
+        }
+    }
+}
+
 #[test]
 fn headers_from_claims_cannot_be_sent_by_clients() {
     let options = json!({"headers": [{"name": "x-postern-tenant", "claim": "tenant"}]});

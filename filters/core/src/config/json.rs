@@ -61,8 +61,7 @@ impl<'de> Visitor<'de> for AnyVisitor {
     }
 
     fn visit_u64<E>(self, u: u64) -> Result<Value, E> {
-        // Beyond i64 no setting has a meaning; as a float it fails the type check.
-        Ok(i64::try_from(u).map_or(Value::Float(u as f64), Value::Int))
+        Ok(i64::try_from(u).map_or(Value::Large(u), Value::Int))
     }
 
     fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
@@ -109,7 +108,8 @@ mod tests {
     /// rounds correctly only if it is told to.
     #[test]
     fn a_number_is_written_as_it_was_read() {
-        for text in ["[1.8446744071674407e+19]", "[1.1844674407370957e+20]"] {
+        let whole = "[9223372036854775807,9223372036854775808,18446744073709551615]";
+        for text in [whole, "[1.8446744071674407e+19]", "[1.1844674407370957e+20]"] {
             assert_eq!(parse_json(text.as_bytes()).unwrap().to_json(), text);
         }
     }

@@ -45,6 +45,8 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number beyond those: no setting takes it, but a claim may hold it.
+    Large(u64),
     /// Another number.
     Float(f64),
     /// A string.
@@ -68,7 +70,7 @@ impl Node {
         match &self.value {
             Value::Null => "nothing",
             Value::Bool(_) => "a boolean",
-            Value::Int(_) => "a whole number",
+            Value::Int(_) | Value::Large(_) => "a whole number",
             Value::Float(_) => "a number",
             Value::Text(_) => "a string",
             Value::List(_) => "a list",
@@ -101,6 +103,7 @@ impl std::fmt::Display for Json<'_> {
             Value::Null => f.write_str("null"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Int(i) => write!(f, "{i}"),
+            Value::Large(n) => write!(f, "{n}"),
             Value::Float(x) => write!(f, "{}", serde_json::Value::from(*x)),
             Value::Text(t) => write!(f, "{}", serde_json::Value::from(t.as_str())),
             Value::List(items) => {

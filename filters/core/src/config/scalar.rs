@@ -121,7 +121,7 @@ impl<const MIN: u64, const MAX: u64> Decode for Count<MIN, MAX> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let number = match at.node().value {
             Value::Int(i) => i,
-            Value::Float(_) => {
+            Value::Float(_) | Value::Large(_) => {
                 at.error(errors, format!("expected a whole number from {MIN} to {MAX}"));
                 return None;
             }

@@ -71,7 +71,7 @@ impl<'p> Compiler<'p> {
                     entries.iter().map(|(k, n)| (k, place.key(k, n))).collect();
                 self.mapping(place, &members, depth, errors)
             }
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_) => {
                 Some(Template::Constant(place.value.to_json()))
             }
         }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use postern_core::fake::{Fault, Interleaved};
+use postern_core::fake::{Fault, Vm};
 use postern_core::{Host, Stored};
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn workers_that_interleave_give_nothing_away() {
         let (ours, theirs) = (Table::new(1024), Table::new(1024));
         let by_others = Cell::new(0usize);
         let turn = Cell::new(0usize);
-        let busy = Interleaved::new(&host, || {
+        let busy = Vm::interleaved(&host, || {
             turn.set(turn.get() + 1);
             // Every third load is left alone, so that ours gets through.
             if !turn.get().is_multiple_of(3) {
@@ -51,7 +51,7 @@ fn what_cannot_be_counted_is_refused() {
     let table = Table::new(1024);
     table.spend(&host, b"a", &gcra(5)).unwrap();
     let tries = Cell::new(0);
-    let busy = Interleaved::new(&host, || {
+    let busy = Vm::interleaved(&host, || {
         tries.set(tries.get() + 1);
         Table::new(1024).spend(&host, b"a", &gcra(1_000_000)).unwrap();
     });

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use postern_core::Answer;
-use postern_core::fake::{FakeHost, Fault, Interleaved};
+use postern_core::fake::{FakeHost, Fault, Vm};
 use serde_json::json;
 
 use super::{
@@ -75,7 +75,7 @@ fn those_who_wait_for_other_workers_cost_one_look_until_something_is_answered() 
     let look = |at_time: u64| {
         at(&host, at_time);
         let looks = Cell::new(0);
-        let counting = Interleaved::new(&host, || looks.set(looks.get() + 1));
+        let counting = Vm::interleaved(&host, || looks.set(looks.get() + 1));
         let work = Kind::tick(&follows, &counting);
         assert!(work.ask.is_empty());
         drop(counting);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use postern_core::fake::{Fault, Interleaved};
+use postern_core::fake::{Fault, Vm};
 
 use super::super::document::Lack;
 use super::*;
@@ -50,7 +50,7 @@ fn a_record_with_the_body_of_another_is_taken_by_nobody_and_fetched_anew() {
     let (slow, heir) = (remote(), remote());
     let asked = task(&slow.tick(&host, KEY));
     let looks = Cell::new(0);
-    let stalling = Interleaved::new(&host, || {
+    let stalling = Vm::interleaved(&host, || {
         looks.set(looks.get() + 1);
         if looks.get() == 2 {
             host.set_now(at(7));

@@ -4,20 +4,7 @@ use super::super::state::{State, max_age};
 
 #[test]
 fn records_survive_the_wire_and_others_do_not() {
-    let state = State {
-        version: 1,
-        body: 10,
-        holder: 2,
-        held_until: 3,
-        wanted_at: 11,
-        fetched_at: 4,
-        max_age: Some(5),
-        failed_at: 6,
-        failures: 7,
-        demanded_at: 8,
-        jitter: 9,
-        etag: b"\"x\"".to_vec(),
-    };
+    let state = State::example();
     assert_eq!(State::decode(&state.encode()), Some(state.clone()));
     let none = State { max_age: None, etag: Vec::new(), ..state };
     assert_eq!(State::decode(&none.encode()), Some(none.clone()));

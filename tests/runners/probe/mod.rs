@@ -58,7 +58,8 @@ impl Probed {
     /// Builds the probe and starts Envoy.
     pub fn start() -> Result<Self, String> {
         let compiled = compile::filter("postern-probe", &[])?;
-        let finished = postern_finish::finish(&compiled, &[]).map_err(|e| e.to_string())?;
+        let finished = postern_finish::finish(&compiled, &postern_finish::Profile::default())
+            .map_err(|e| e.to_string())?;
         let upstream = server::start().map_err(|e| e.to_string())?;
         let [admin, hold, ask, wait, dead] = free_ports()?;
         let folder = workspace().join("target/test-runs/probe");

@@ -13,6 +13,10 @@ mod apply;
 #[cfg(target_family = "wasm")]
 mod attributes;
 #[cfg(target_family = "wasm")]
+mod clock;
+#[cfg(target_family = "wasm")]
+mod counters;
+#[cfg(target_family = "wasm")]
 mod raw;
 #[cfg(target_family = "wasm")]
 mod root;

@@ -1,18 +1,20 @@
 //! The root context: takes a configuration, makes streams, and works beside
 //! them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use log::{error, info, warn};
 use postern_core::config::{Errors, parse_json};
-use postern_core::{Answer, Filter, Metric, MetricKind, Work, digest, identity};
+use postern_core::{Answer, Filter, Host, Metric, MetricKind, Work, digest, identity};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MetricType};
 
 use crate::apply;
 use crate::attributes::Proxy;
+use crate::clock::{Clock, SOON};
+use crate::counters::Counters;
 use crate::shell::{Callout, Shell};
 use crate::signature::push_field;
 use crate::turns;
@@ -22,7 +24,7 @@ use crate::waiting::Waiting;
 pub(crate) struct Root<F: Filter> {
     pub(crate) id: u32,
     compiled: RefCell<Option<Rc<Compiled<F>>>>,
-    /// Former configurations for which streams still wait.
+    /// Former configurations that streams still have.
     retired: RefCell<Vec<Rc<Compiled<F>>>>,
     clock: Rc<Clock>,
 }
@@ -34,37 +36,11 @@ pub(crate) struct Compiled<F: Filter> {
     pub(crate) version: String,
     /// The filter state that takes the decision records.
     pub(crate) record_state: String,
-    /// The host's numbers for the filter's metrics.
-    pub(crate) metrics: Vec<u32>,
+    pub(crate) counters: Counters,
     pub(crate) waiting: Waiting,
     /// Work that was put off.
     left: RefCell<Work>,
     pub(crate) clock: Rc<Clock>,
-}
-
-/// The period of ticks: one per root context, set as seldom as can be.
-#[derive(Debug, Default)]
-pub(crate) struct Clock(Cell<Duration>);
-
-/// As soon as the proxy can.
-pub(crate) const SOON: Duration = Duration::from_millis(1);
-/// Between ticks that nobody asked for.
-const RESTING: Duration = Duration::from_secs(60);
-
-impl Clock {
-    fn set(&self, period: Duration) {
-        let period = period.max(SOON);
-        if self.0.replace(period) != period {
-            hostcalls::set_tick_period(period).unwrap_or_default();
-        }
-    }
-
-    /// No later than that.
-    pub(crate) fn at_least(&self, period: Duration) {
-        if self.0.get().is_zero() || period < self.0.get() {
-            self.set(period);
-        }
-    }
 }
 
 impl<F: Filter> Root<F> {
@@ -106,9 +82,7 @@ impl<F: Filter> Root<F> {
     fn turn(&self, shell: &Shell<F>, compiled: &Rc<Compiled<F>>, work: &Work) -> Work {
         compiled.count(&work.count);
         for (gauge, value) in &work.gauges {
-            if let Some(metric) = compiled.metrics.get(*gauge) {
-                hostcalls::record_metric(*metric, *value).unwrap_or_default();
-            }
+            compiled.counters.set(*gauge, *value);
         }
         for line in &work.log {
             warn!("{}: {line}", compiled.plugin);
@@ -144,9 +118,7 @@ impl<F: Filter> Compiled<F> {
     }
 
     pub(crate) fn count(&self, counters: &[usize]) {
-        for counter in counters.iter().filter_map(|i| self.metrics.get(*i)) {
-            hostcalls::increment_metric(*counter, 1).unwrap_or_default();
-        }
+        self.counters.count(counters, &self.clock);
     }
 }
 
@@ -169,7 +141,7 @@ impl<F: Filter> Root<F> {
                     record_state: format!("postern.{plugin}"),
                     plugin,
                     version,
-                    metrics,
+                    counters: Counters::new(metrics),
                     waiting: Waiting::default(),
                     left: RefCell::default(),
                     clock: self.clock.clone(),
@@ -178,7 +150,10 @@ impl<F: Filter> Root<F> {
                     self.clock.at_least(SOON);
                 }
                 let former = self.compiled.borrow_mut().replace(Rc::new(compiled));
-                self.retired.borrow_mut().extend(former.filter(|f| !f.waiting.is_empty()));
+                if let Some(former) = former {
+                    former.counters.tell();
+                    self.retired.borrow_mut().push(former);
+                }
                 true
             }
             Err(errors) => {
@@ -193,19 +168,46 @@ impl<F: Filter> Root<F> {
     /// All configurations share one clock: it goes as fast as the one that is
     /// in the greatest hurry wants.
     pub(crate) fn tick(&self, shell: &Shell<F>) {
+        let now = Proxy.now();
         let all: Vec<_> =
             self.compiled().into_iter().chain(self.retired.borrow().iter().cloned()).collect();
-        let mut works: Vec<Work> = all.iter().map(|compiled| compiled.tick()).collect();
-        let wanted = works.iter_mut().filter_map(|work| work.again.take()).min();
-        self.clock.set(wanted.unwrap_or(RESTING));
-        for (compiled, work) in all.iter().zip(works) {
-            self.perform(shell, compiled, work);
+        if self.clock.is_due(now) {
+            for (compiled, work) in all.iter().zip(self.work(now, &all)) {
+                self.perform(shell, compiled, work);
+            }
+        }
+        for compiled in &all {
             compiled.waiting.wake_late(compiled, shell, self.id);
             if let Some(first) = compiled.waiting.first_end() {
                 self.clock.at_least(first);
             }
         }
-        self.retired.borrow_mut().retain(|compiled| !compiled.waiting.is_empty());
+        // Last of all: what was counted just now is told too.
+        let told = all.iter().fold(false, |told, compiled| compiled.counters.tell() | told);
+        self.clock.go_on(now, told);
+        let mut retired = self.retired.borrow_mut();
+        retired.retain(|compiled| !compiled.waiting.is_empty() || Rc::strong_count(compiled) > 2);
+    }
+
+    fn work(&self, now: Duration, all: &[Rc<Compiled<F>>]) -> Vec<Work> {
+        // A former configuration has work only for those who wait for it.
+        let current = all.first().map(Rc::as_ptr);
+        let works = |c: &Rc<Compiled<F>>| {
+            let asked = !c.waiting.is_empty() || !c.left.borrow().is_nothing();
+            asked || current == Some(Rc::as_ptr(c))
+        };
+        let work = |c| if works(c) { c.tick() } else { Work::default() };
+        let mut works: Vec<Work> = all.iter().map(work).collect();
+        let wanted = works.iter_mut().filter_map(|work| work.again.take()).min();
+        self.clock.set_due(now, wanted);
+        works
+    }
+
+    /// The proxy is done with it.
+    pub(crate) fn close(&self) {
+        for compiled in self.compiled.borrow().iter().chain(self.retired.borrow().iter()) {
+            compiled.counters.tell();
+        }
     }
 }
 

@@ -111,7 +111,12 @@ impl<F: Filter> Shell<F> {
         }
         let mut roots = self.roots.borrow_mut();
         let before = roots.len();
-        roots.retain(|root| root.id != id);
+        roots.retain(|root| {
+            if root.id == id {
+                root.close();
+            }
+            root.id != id
+        });
         // The proxy calls off what a root has asked for, and says nothing of it.
         if roots.len() < before {
             let is_its =

@@ -12,7 +12,8 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::apply;
 use crate::attributes::{Map, Proxy};
-use crate::root::{Compiled, SOON};
+use crate::clock::SOON;
+use crate::root::Compiled;
 use crate::shell::{Callout, Shell};
 
 /// How often a filter may ask within one event before it is stopped.

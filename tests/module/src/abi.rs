@@ -180,6 +180,14 @@ impl Guest<'_> {
                 }
                 Ok(OK)
             }
+            "proxy_record_metric" => {
+                let (id, to) = (self.word(0) as usize, self.words[1]);
+                match self.proxy().metrics.get_mut(id) {
+                    Some((_, value)) => *value = to,
+                    None => return Ok(NOT_FOUND),
+                }
+                Ok(OK)
+            }
             "proxy_call_foreign_function" => {
                 // Declarations are taken; there is no cryptography here, so the
                 // filter's own is used, unless a test or a tool answers for it.

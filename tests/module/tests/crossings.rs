@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use built::{configured, headers, workspace};
 use postern_cli::policy::Policy;
-use postern_module::{Event, Headers, Module};
+use postern_module::{Event, Headers, Module, ROOT};
 use postern_stack::keys::Keys;
 use postern_stack::mint::{MintRequest, mint};
 
@@ -18,11 +18,11 @@ use postern_stack::mint::{MintRequest, mint};
 const EXPECTED: &[&str] = &[
     "legacy-compat request: get_header_map_pairs 1, set_property 2",
     // The token has been seen before: its signature is not checked again.
-    "auth request: get_current_time_nanoseconds 1, get_header_map_pairs 1, increment_metric 3, \
-     remove_header_map_value 1, replace_header_map_value 4, set_property 2",
+    "auth request: get_current_time_nanoseconds 1, get_header_map_pairs 1, remove_header_map_value 1, \
+     replace_header_map_value 4, set_property 2",
     "rate-limit request: get_current_time_nanoseconds 1, get_header_map_pairs 1, \
-     get_property 1, get_shared_data 1, increment_metric 1, set_property 1, set_shared_data 1",
-    "authz request: get_header_map_pairs 1, get_property 1, increment_metric 1, set_property 1",
+     get_property 1, get_shared_data 1, set_property 1, set_shared_data 1",
+    "authz request: get_header_map_pairs 1, get_property 1, set_property 1",
     "rate-limit response: replace_header_map_value 2",
 ];
 
@@ -80,10 +80,19 @@ fn line(name: &str, event: &str, seen: &Event) -> Option<String> {
 
 #[test]
 fn the_plain_path_crosses_no_more_often_than_this() {
+    let (request, response) = (plain_request(), plain_response());
+    let mut chain = chain();
+    // The first request also makes the secret that the workers share, and has
+    // its token checked.
+    chain.pass(request.clone(), response.clone());
+    assert_eq!(chain.pass(request, response), EXPECTED);
+}
+
+fn plain_request() -> Headers {
     let keys = Keys::embedded().unwrap();
     // The module's clock stands still.
     let token = mint(&keys, MintRequest::for_subject("northwind"), 1_800_000_000).unwrap();
-    let request = headers(&[
+    headers(&[
         (":authority", "api.example.com"),
         (":path", "/v3/market/author/sales"),
         (":method", "GET"),
@@ -92,15 +101,44 @@ fn the_plain_path_crosses_no_more_often_than_this() {
         ("authorization", &format!("Bearer {token}")),
         ("x-forwarded-proto", "http"),
         ("x-request-id", "00000000-0000-4000-8000-000000000000"),
-    ]);
-    let response = headers(&[
-        (":status", "200"),
-        ("content-type", "application/json"),
-        ("content-length", "2"),
-    ]);
-    let mut chain = chain();
-    // The first request also makes the secret that the workers share, and has
-    // its token checked.
-    chain.pass(request.clone(), response.clone());
-    assert_eq!(chain.pass(request, response), EXPECTED);
+    ])
 }
+
+fn plain_response() -> Headers {
+    headers(&[(":status", "200"), ("content-type", "application/json"), ("content-length", "2")])
+}
+
+/// The first count after a rest is told at once, those that follow within some
+/// milliseconds together; none is lost.
+#[test]
+fn counts_under_load_are_told_together() {
+    let mut chain = chain();
+    for _ in 0..50 {
+        chain.pass(plain_request(), plain_response());
+    }
+    let counted = |module: &mut Module, counter: &str| {
+        let metrics = &module.proxy().metrics;
+        metrics.iter().find(|(name, _)| name.ends_with(counter)).map(|(_, value)| *value)
+    };
+    for (name, counter) in COUNTED {
+        let (_, module) = chain.filters.iter_mut().find(|(own, _)| *own == name).unwrap();
+        assert!(counted(module, counter) <= Some(1), "{name}");
+        let told = module.tick(ROOT).unwrap().crossings.remove("proxy_increment_metric");
+        assert!(told.unwrap() < 6, "{name}: {told:?}");
+        assert_eq!(counted(module, counter), Some(50), "{name}");
+        // Nothing is told twice, and after a rest it is at once again.
+        let told = module.tick(ROOT).unwrap().crossings.remove("proxy_increment_metric");
+        assert_eq!(told, None, "{name}");
+    }
+    chain.pass(plain_request(), plain_response());
+    // `auth` goes on to tick: it has keys to fetch.
+    let [_, resting @ ..] = COUNTED;
+    for (name, counter) in resting {
+        let (_, module) = chain.filters.iter_mut().find(|(own, _)| *own == name).unwrap();
+        assert_eq!(counted(module, counter), Some(51), "{name}");
+    }
+}
+
+/// What a plain request counts.
+const COUNTED: [(&str, &str); 3] =
+    [("auth", ".authenticated"), ("rate-limit", ".allowed"), ("authz", ".allow.allowed")];

@@ -189,6 +189,10 @@ impl Chain {
             states.extend(module.proxy().properties.clone());
             module.end(stream)?;
         }
+        // Counts are told.
+        for (_, module) in &mut self.filters {
+            module.tick(postern_module::ROOT)?;
+        }
         let status = answer.0.iter().find(|(name, _)| name == ":status");
         let status = status.and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
         Ok(status.unwrap_or(0))

@@ -1,0 +1,60 @@
+//! What a filter counts. Each count told at once would be a crossing; under load
+//! those of some milliseconds are told together.
+
+use std::cell::Cell;
+
+use proxy_wasm::hostcalls;
+
+use crate::clock::Clock;
+
+/// The metrics of one configuration.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    /// The host's numbers for them, with what is still to be told.
+    metrics: Vec<(u32, Cell<i64>)>,
+    untold: Cell<bool>,
+}
+
+impl Counters {
+    pub(crate) fn new(metrics: Vec<u32>) -> Self {
+        let metrics = metrics.into_iter().map(|metric| (metric, Cell::new(0))).collect();
+        Counters { metrics, untold: Cell::new(false) }
+    }
+
+    /// One more of each.
+    pub(crate) fn count(&self, counters: &[usize], clock: &Clock) {
+        if counters.is_empty() {
+            return;
+        }
+        let later = clock.counts();
+        for (metric, untold) in counters.iter().filter_map(|i| self.metrics.get(*i)) {
+            if later {
+                untold.set(untold.get().saturating_add(1));
+                self.untold.set(true);
+            } else {
+                hostcalls::increment_metric(*metric, 1).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Tells the proxy; was there something to tell?
+    pub(crate) fn tell(&self) -> bool {
+        let any = self.untold.take();
+        if any {
+            for (metric, untold) in &self.metrics {
+                let count = untold.take();
+                if count != 0 {
+                    hostcalls::increment_metric(*metric, count).unwrap_or_default();
+                }
+            }
+        }
+        any
+    }
+
+    /// Sets a gauge.
+    pub(crate) fn set(&self, gauge: usize, value: u64) {
+        if let Some((metric, _)) = self.metrics.get(gauge) {
+            hostcalls::record_metric(*metric, value).unwrap_or_default();
+        }
+    }
+}

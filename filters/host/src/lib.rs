@@ -16,6 +16,8 @@ mod attributes;
 mod clock;
 #[cfg(target_family = "wasm")]
 mod counters;
+#[cfg(any(test, target_family = "wasm"))]
+mod heap;
 #[cfg(target_family = "wasm")]
 mod raw;
 #[cfg(target_family = "wasm")]

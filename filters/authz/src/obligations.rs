@@ -37,18 +37,15 @@ pub struct Obligations {
 
 impl Decode for Obligations {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let before = errors.problems().len();
         let ObligationsConfig { request_headers, response_headers, tags } =
             ObligationsConfig::decode(at, errors)?;
-        let obligations =
-            Obligations { request: request_headers.0, response: response_headers.0, tags: tags.0 };
-        if obligations.request.is_empty()
-            && obligations.response.is_empty()
-            && obligations.tags.is_empty()
-        {
+        let (request, response, tags) = (request_headers.0, response_headers.0, tags.0);
+        let none = request.is_empty() && response.is_empty() && tags.is_empty();
+        if none && errors.problems().len() == before {
             at.error(errors, "expected at least one obligation");
-            return None;
         }
-        Some(obligations)
+        Some(Obligations { request, response, tags })
     }
 
     fn schema() -> Schema {

@@ -128,7 +128,7 @@ fn is_everything(rule: &Rule) -> bool {
         && rule.applies_to.covers(&Match::any())
         && rule.further.is_none()
         && rule.claims.is_empty()
-        && rule.subject == Subject::Anyone
+        && *rule.subject == Subject::Anyone
 }
 
 /// Does it do more than to allow or to refuse?

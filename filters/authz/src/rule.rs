@@ -1,5 +1,7 @@
 //! One rule: what requests, whom, under what conditions, and what follows.
 
+use std::rc::Rc;
+
 use postern_core::Truth;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, AtLeastOne, Decode, Errors, Name, Text};
@@ -56,7 +58,7 @@ pub struct Rule {
     /// The other conditions on requests, if there are any.
     pub further: Option<Box<Further>>,
     /// Whom it applies to.
-    pub subject: Subject,
+    pub subject: Rc<Subject>,
     /// What the caller's claims have to say.
     pub claims: Box<[ClaimCondition]>,
     /// What follows from an allow rule.
@@ -130,7 +132,7 @@ impl Decode for Rule {
             effect,
             applies_to,
             further,
-            subject,
+            subject: Rc::new(subject),
             claims: claims.to_vec().into(),
             obligations: obligations.map(Box::new),
             detail,

@@ -1,5 +1,8 @@
 //! A compiled set of rules: a pure function of a request and its caller.
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use postern_core::Truth;
 use postern_core::challenge::Scope;
 use postern_core::identity::SeenCaller;
@@ -35,7 +38,21 @@ impl<'r> Ruling<'r> {
 
 impl RuleSet {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
-        let apart = |mut rule: Rule| (std::mem::replace(&mut rule.applies_to, Match::any()), rule);
+        let mut rules = rules;
+        // Whoever looks at them in order has looked at all that can deny when
+        // the first rule allows.
+        rules.sort_by_key(|rule| rule.effect == Effect::Allow);
+        let mut subjects: HashSet<Rc<Subject>> = HashSet::new();
+        let apart = |rule: Rule| {
+            let Rule { applies_to, mut subject, .. } = rule;
+            match subjects.get(&subject) {
+                Some(same) => subject = same.clone(),
+                None => {
+                    subjects.insert(subject.clone());
+                }
+            }
+            (applies_to, Rule { applies_to: Match::any(), subject, ..rule })
+        };
         RuleSet { rules: Rules::new(rules.into_iter().map(apart).collect()) }
     }
 
@@ -51,25 +68,17 @@ impl RuleSet {
     /// Looks at every rule that matches the request: a deny rule anywhere wins,
     /// and so does one that cannot be evaluated.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Ruling<'_> {
-        let mut allowed = None;
         for found in self.rules.candidates(facts.asked) {
             let Found { index, rule, .. } = found;
-            if rule.effect == Effect::Allow && allowed.is_some() {
-                continue;
-            }
-            match (rule.effect, rule.applies(&found, facts)) {
-                (_, Truth::No) | (Effect::Allow, Truth::Unknown) => {}
-                (Effect::Allow, Truth::Yes) => allowed = Some(index),
-                (Effect::Deny, Truth::Yes) => return Ruling::new(Reason::DenyRule, Some(index)),
-                (Effect::Deny, Truth::Unknown) => {
-                    return Ruling::new(Reason::CannotEvaluate, Some(index));
-                }
-            }
+            let reason = match (rule.effect, rule.applies(&found, facts)) {
+                (_, Truth::No) | (Effect::Allow, Truth::Unknown) => continue,
+                (Effect::Allow, Truth::Yes) => Reason::Allowed,
+                (Effect::Deny, Truth::Yes) => Reason::DenyRule,
+                (Effect::Deny, Truth::Unknown) => Reason::CannotEvaluate,
+            };
+            return Ruling::new(reason, Some(index));
         }
-        match allowed {
-            Some(index) => Ruling::new(Reason::Allowed, Some(index)),
-            None => self.why_not(facts),
-        }
+        self.why_not(facts)
     }
 
     /// No rule allows it: what did those lack that are about this request? Of

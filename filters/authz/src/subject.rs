@@ -55,7 +55,7 @@ postern_core::config! {
 }
 
 /// Whom a rule applies to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// Everybody, with or without an identity.
     Anyone,
@@ -68,7 +68,7 @@ pub enum Subject {
 }
 
 /// One thing that has to hold of a caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// A member of the identity is one of these.
     Is(Member, Box<[Text]>),
@@ -83,7 +83,7 @@ pub enum Part {
 }
 
 /// A member of an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Member {
     /// The provider that checked the credential.
     Provider,
@@ -98,7 +98,7 @@ pub enum Member {
 }
 
 /// A claim that lists what a caller belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listed {
     /// The claim `roles`.
     Roles,

@@ -1,8 +1,13 @@
 #![allow(clippy::get_unwrap)]
 
+mod bytes;
+mod conditions;
 mod configuration;
-mod model;
+mod reference;
 mod requests;
+mod sources;
+mod told;
+mod vain;
 
 use std::time::Duration;
 

@@ -42,7 +42,7 @@ impl Decode for Realm {
 }
 
 /// A scope-token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope(String);
 
 const SCOPE: &str = "a scope of 1 to 256 printable ASCII characters without blank, `\"` and `\\`";

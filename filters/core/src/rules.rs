@@ -155,7 +155,7 @@ impl Decode for HostPattern {
 }
 
 /// An HTTP method, in upper case as on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Method(String);
 
 impl Method {

@@ -129,13 +129,16 @@ impl<F: Filter> Root<F> {
         let rendered = rendered.ok().flatten().unwrap_or_default();
         let plugin = plugin_name();
         let version = digest::version(&rendered);
+        let begun = Proxy.now();
         match compile::<F>(&rendered) {
             Ok(filter) => {
                 if F::PUBLISHES_IDENTITY {
                     declare_read_only(identity::STATE);
                 }
                 let metrics = define_metrics(&plugin, &filter.metrics());
-                info!("{plugin}: configuration {version} is in force");
+                // So long a worker did nothing else.
+                let held = Proxy.now().saturating_sub(begun).as_millis();
+                info!("{plugin}: configuration {version} is in force, compiled in {held} ms");
                 let compiled = Compiled {
                     filter,
                     record_state: format!("postern.{plugin}"),

@@ -102,11 +102,18 @@ impl<'a> At<'a> {
             self.expected(errors, "a mapping");
             return None;
         };
+        // Most have few keys, which are compared sooner than sorted.
+        let few = entries.len() <= FEW;
         let mut seen: BTreeMap<&str, &Key> = BTreeMap::new();
-        let mut out = Vec::with_capacity(entries.len());
+        let mut out: Vec<&'a (Key, Node)> = Vec::with_capacity(entries.len());
         for entry in entries {
             let (key, _) = entry;
-            if let Some(first) = seen.get(key.text.as_str()) {
+            let first = if few {
+                out.iter().map(|(key, _)| key).find(|first| first.text == key.text)
+            } else {
+                seen.get(key.text.as_str()).copied()
+            };
+            if let Some(first) = first {
                 let at = first.span.start.line;
                 let hint = if at > 0 { format!(" (first on line {at})") } else { String::new() };
                 errors.push(Problem {
@@ -115,7 +122,9 @@ impl<'a> At<'a> {
                     message: format!("duplicate key `{}`{hint}", shown(&key.text)),
                 });
             } else {
-                seen.insert(key.text.as_str(), key);
+                if !few {
+                    seen.insert(key.text.as_str(), key);
+                }
                 out.push(entry);
             }
         }
@@ -164,6 +173,9 @@ impl<'a> At<'a> {
         }
     }
 }
+
+/// So many keys are compared one by one.
+const FEW: usize = 16;
 
 /// "`a`, `b` or `c`".
 pub(super) fn one_of(known: &[&str]) -> String {

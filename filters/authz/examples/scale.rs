@@ -1,0 +1,158 @@
+//! What a policy's size costs: the time to decide among 10 rules and among
+//! 10,000, the time to compile them, and the memory per rule.
+//!
+//! ```sh
+//! cargo run --release -p postern-authz --example scale
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use postern_authz::Authz;
+use postern_core::config::parse_json;
+use postern_core::fake::FakeHost;
+use postern_core::{Filter, Headers, Request, identity};
+
+/// Rules as policies have them: a service per hundred, each with a resource per
+/// ten, its collection, its items, and what can be done with one; reading and
+/// writing apart; a deny rule over each resource.
+fn policy(rules: usize) -> String {
+    let mut out = String::from(r#"{"realm":"shop","rules":["#);
+    for i in 0..rules {
+        if i > 0 {
+            out.push(',');
+        }
+        let (service, resource) = (i / 100, i / 10);
+        let path = match i % 5 {
+            0 => format!("/s{service}/r{resource}"),
+            1 | 2 => format!("/s{service}/r{resource}/{{id}}"),
+            3 => format!("/s{service}/r{resource}/{{id}}/a{i}"),
+            _ => format!("/s{service}/r{resource}/{{id}}/**"),
+        };
+        let method = if i % 2 == 0 { "GET" } else { "POST" };
+        if i % 10 == 9 {
+            out.push_str(&format!(
+                r#"{{"name":"r{i}","effect":"deny","match":{{"paths":["/s{service}/r{resource}/**"],"headers":[{{"name":"x-tool","exact":["scraper"]}}]}},"subject":"anyone"}}"#
+            ));
+        } else {
+            out.push_str(&format!(
+                r#"{{"name":"r{i}","match":{{"methods":["{method}"],"paths":["{path}"]}},"subject":{{"any_scope":["s{service}:read","s{service}:write"]}}}}"#
+            ));
+        }
+    }
+    out + "]}"
+}
+
+struct Set {
+    authz: Authz,
+    requests: Vec<(String, Vec<u8>)>,
+}
+
+/// Requests for rules that are spread over the whole policy.
+fn set(rules: usize, requests: usize) -> Set {
+    let authz =
+        Authz::configure(&parse_json(policy(rules).as_bytes()).unwrap(), &|_| None).unwrap();
+    let request = |n: usize| {
+        let i = (n * 7919) % rules / 10 * 10;
+        let (service, resource) = (i / 100, i / 10);
+        let identity = format!(
+            r#"{{"v":1,"sub":"northwind","scopes":["a:read","b:read","s{service}:read"],"provider":"idp","credential":"jwt"}}"#
+        );
+        (format!("/s{service}/r{resource}/4711?page=2"), identity.into_bytes())
+    };
+    Set { authz, requests: (0..requests).map(request).collect() }
+}
+
+impl Set {
+    /// Nanoseconds per decision.
+    fn round(&self, host: &FakeHost) -> f64 {
+        let headers: Vec<_> = self
+            .requests
+            .iter()
+            .map(|(path, _)| {
+                Headers::new([
+                    (":authority", "api.example.com"),
+                    (":path", path.as_str()),
+                    (":method", "GET"),
+                    ("accept", "*/*"),
+                    ("user-agent", "shop/1.0"),
+                    ("x-request-id", "00000000-0000-4000-8000-000000000000"),
+                ])
+            })
+            .collect();
+        let mut spent = Duration::ZERO;
+        for (headers, (_, identity)) in headers.into_iter().zip(&self.requests) {
+            host.set_property(identity::STATE, identity.as_slice());
+            let request = Request::new(headers, true);
+            let begun = Instant::now();
+            let outcome = black_box(self.authz.request_headers(&mut Vec::new(), &request, host));
+            spent += begun.elapsed();
+            assert_eq!(outcome.record.unwrap().code, "allowed");
+        }
+        spent.as_nanos() as f64 / self.requests.len() as f64
+    }
+}
+
+/// Bytes of this process that are in memory; 0 where that is not known.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = pages.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn main() {
+    const ROUNDS: usize = 301;
+    const REQUESTS: usize = 1_000;
+    const COPIES: usize = 10;
+    let host = FakeHost::default();
+    for spread in ["over all rules", "over ten"] {
+        // The same ten requests again and again, or as many as there are.
+        let few = set(10, REQUESTS);
+        let mut many = set(10_000, REQUESTS);
+        if spread == "over ten" {
+            let ten = many.requests[..10].to_vec();
+            many.requests = ten.into_iter().cycle().take(REQUESTS).collect();
+        }
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            a.push(few.round(&host));
+            b.push(many.round(&host));
+        }
+        let (few, many) = (median(&mut a), median(&mut b));
+        println!(
+            "requests {spread}: among 10 rules {few:.0} ns, among 10,000 {many:.0} ns, {:.2} times",
+            many / few
+        );
+    }
+    let text = policy(10_000);
+    let mut parse = Vec::new();
+    let mut compile = Vec::new();
+    for _ in 0..15 {
+        let begun = Instant::now();
+        let node = parse_json(text.as_bytes()).unwrap();
+        parse.push(begun.elapsed().as_secs_f64() * 1e3);
+        let begun = Instant::now();
+        let authz = Authz::configure(&node, &|_| None).unwrap();
+        compile.push(begun.elapsed().as_secs_f64() * 1e3);
+        drop(authz);
+    }
+    let node = parse_json(text.as_bytes()).unwrap();
+    let before = resident();
+    let kept: Vec<_> = (0..COPIES).map(|_| Authz::configure(&node, &|_| None).unwrap()).collect();
+    let memory = (resident() - before) / COPIES;
+    drop(kept);
+    println!(
+        "10,000 rules, {} KiB of JSON: parsed in {:.1} ms, compiled in {:.1} ms, {} bytes a rule",
+        text.len() / 1024,
+        median(&mut parse),
+        median(&mut compile),
+        memory / 10_000
+    );
+}

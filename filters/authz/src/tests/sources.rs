@@ -1,0 +1,81 @@
+//! Identities from elsewhere than `auth`.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn policy(source: Value, subject: Value) -> Authz {
+    let rule = json!({"name": "r", "match": {}, "subject": subject});
+    authz(&json!({"identity": source, "rules": [rule]}).to_string())
+}
+
+#[track_caller]
+fn code(authz: &Authz, properties: &[(&str, &[u8])], headers: &[(&str, &[u8])], expected: &str) {
+    let host = FakeHost::default();
+    // What `auth` says does not count here.
+    host.set_property(identity::STATE, caller(&["s"]));
+    for (name, value) in properties {
+        host.set_property(
+            &format!("metadata.filter_metadata.envoy.filters.http.jwt_authn.jwt.{name}"),
+            *value,
+        );
+    }
+    let pseudo = [(":method", &b"GET"[..]), (":path", b"/"), (":authority", b"a")];
+    let all = pseudo.into_iter().chain(headers.iter().copied());
+    let request = Request::new(Headers::new(all), true);
+    let outcome = authz.request_headers(&mut Vec::new(), &request, &host);
+    assert_eq!(outcome.record.unwrap().code, expected);
+}
+
+/// A list of texts as Envoy hands it over.
+fn list(items: &[&str]) -> Vec<u8> {
+    let pairs: Vec<(&str, &str)> = items.iter().map(|item| (*item, "")).collect();
+    postern_core::pairs::Pairs::new(&pairs).as_bytes().to_vec()
+}
+
+#[test]
+fn the_payload_of_jwt_authn_is_an_identity() {
+    let source = json!({"jwt_authn": {
+        "payload": "jwt", "claims": ["roles"], "numbers": ["level"], "plan": "plan",
+    }});
+    let scoped = policy(source.clone(), json!({"any_scope": ["t"], "providers": ["jwt_authn"]}));
+    code(&scoped, &[], &[], "identity_required");
+    code(&scoped, &[("sub", b"amy")], &[], "insufficient_scope");
+    code(&scoped, &[("sub", b"amy"), ("scope", b"s t")], &[], "allowed");
+    code(&scoped, &[("sub", b"amy"), ("scope", &list(&["s", "t"]))], &[], "allowed");
+    code(&scoped, &[("sub", b"amy"), ("scope", &list(&[]))], &[], "insufficient_scope");
+    code(&scoped, &[("sub", b"amy"), ("scope", b"t\0")], &[], "bad_identity");
+    code(&scoped, &[("sub", b"\xff")], &[], "bad_identity");
+    code(&scoped, &[("sub", b"amy"), ("scope", b"t"), ("plan", b"\xff")], &[], "bad_identity");
+    let roles = policy(source.clone(), json!({"any_role": ["admin"]}));
+    code(&roles, &[("sub", b"amy"), ("roles", b"admin")], &[], "allowed");
+    code(&roles, &[("sub", b"amy"), ("roles", &list(&["x", "admin"]))], &[], "allowed");
+    code(&roles, &[("sub", b"amy")], &[], "wrong_subject");
+    // A claim of another kind cannot be judged.
+    code(&roles, &[("sub", b"amy"), ("roles", &5f64.to_le_bytes())], &[], "cannot_evaluate");
+    let rule = json!({"name": "r", "match": {}, "subject": "identified",
+        "claims": [{"claim": "level", "is": {"exact": 5}}]});
+    let level = authz(&json!({"identity": source, "rules": [rule]}).to_string());
+    code(&level, &[("sub", b"amy"), ("level", &5f64.to_le_bytes())], &[], "allowed");
+    code(&level, &[("sub", b"amy"), ("level", &6f64.to_le_bytes())], &[], "wrong_subject");
+    code(&level, &[("sub", b"amy"), ("level", b"5")], &[], "cannot_evaluate");
+}
+
+#[test]
+fn headers_of_a_trusted_hop_are_an_identity() {
+    let source = json!({"trusted_headers": {
+        "subject": "X-User", "scopes": "x-scopes", "claims": {"team": "x-team"},
+        "lists": {"groups": "x-groups"},
+    }});
+    let groups = policy(source, json!({"any_group": ["red"], "any_scope": ["s"]}));
+    let user = ("x-user", &b"amy"[..]);
+    code(&groups, &[], &[], "identity_required");
+    code(&groups, &[], &[user, ("x-groups", b"blue, red"), ("x-scopes", b"s t")], "allowed");
+    code(&groups, &[], &[user, ("x-groups", b"blue, red")], "insufficient_scope");
+    code(&groups, &[], &[user, ("x-groups", b"blue")], "wrong_subject");
+    // One of a client's beside that of the hop.
+    code(&groups, &[], &[user, ("x-user", b"bob"), ("x-groups", b"red")], "bad_identity");
+    code(&groups, &[], &[user, ("x-groups", b"red"), ("x-groups", b"blue")], "bad_identity");
+    code(&groups, &[], &[("x-user", b"")], "bad_identity");
+    code(&groups, &[], &[("x-user", b"\xff")], "bad_identity");
+}

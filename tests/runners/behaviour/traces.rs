@@ -39,7 +39,7 @@ pub(super) fn no_credential_in_logs(stage: &Stage) -> Result<(), String> {
 pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
     let counted = [
         ("auth", "authenticated"),
-        ("authz", "allowed"),
+        ("authz", "decisions.enforce.allow.allowed"),
         ("rate-limit", "unlimited"),
         ("legacy-compat", "request_matched"),
     ];
@@ -61,13 +61,14 @@ pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-/// Prometheus gets plugin, provider and code as labels, and none of them in a name.
+/// Prometheus gets plugin, provider, mode, effect and code as labels, and none of them in a name.
 pub(super) fn labels(stage: &Stage) -> Result<(), String> {
     let lines = stage.gateway.prometheus()?;
     for label in [
         r#"postern_authenticated{plugin="auth"} "#,
         r#"postern_decisions{plugin="auth",provider="idp",code="authenticated"} "#,
         r#"postern_decisions{plugin="auth",provider="keys",code="authenticated"} "#,
+        r#"postern_decisions{plugin="authz",mode="enforce",effect="allow",code="allowed"} "#,
     ] {
         let found = lines.iter().find_map(|line| line.strip_prefix(label));
         let count = found.and_then(|number| number.parse::<u64>().ok());

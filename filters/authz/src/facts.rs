@@ -2,6 +2,9 @@
 
 use postern_core::identity::SeenCaller;
 use postern_core::rules::Subject as Asked;
+use postern_core::template::Template;
+
+use crate::expression::{Claims, Scope};
 
 /// The request, and who is calling. What costs a question to the proxy is read
 /// when a rule first needs it.
@@ -10,4 +13,27 @@ pub(crate) struct Facts<'a> {
     pub(crate) asked: &'a Asked<'a>,
     /// `None`: a caller without an identity.
     pub(crate) caller: Option<&'a SeenCaller<'a>>,
+    claims: Claims,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(asked: &'a Asked<'a>, caller: Option<&'a SeenCaller<'a>>) -> Self {
+        Facts { asked, caller, claims: Claims::default() }
+    }
+
+    /// What an expression of a rule may look at; `template`: the one that matched
+    /// the path.
+    pub(crate) fn scope(&'a self, template: Option<&'a Template>) -> Scope<'a> {
+        let Asked { host, method, target, headers, end_of_stream, .. } = self.asked;
+        Scope {
+            method,
+            host: host.as_deref(),
+            target,
+            headers,
+            end_of_stream: *end_of_stream,
+            caller: self.caller,
+            claims: &self.claims,
+            template,
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 mod applies;
 mod claim;
+mod expression;
 mod facts;
 mod later;
 mod metrics;
@@ -26,6 +27,9 @@ mod subject;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(any(test, feature = "fuzz"))]
+pub use expression::fuzz;
 
 use std::borrow::Cow;
 
@@ -133,7 +137,7 @@ impl Authz {
             Seen::Anonymous => None,
             Seen::Known(caller) => Some(caller.as_ref()),
         };
-        let ruling = self.rules.decide(&Facts { asked, caller });
+        let ruling = self.rules.decide(&Facts::new(asked, caller));
         match ruling.reason {
             Reason::Allowed => self.allow(&ruling, asked.target, due),
             _ => self.refuse(&ruling),

@@ -128,6 +128,7 @@ fn is_everything(rule: &Rule) -> bool {
         && rule.applies_to.covers(&Match::any())
         && rule.further.is_none()
         && rule.claims.is_empty()
+        && rule.when.is_none()
         && *rule.subject == Subject::Anyone
 }
 
@@ -146,6 +147,7 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
     wide.applies_to.covers(&narrow.applies_to)
         && subject_covers(&wide.subject, &narrow.subject)
         && wide.claims.iter().all(|claim| narrow.claims.contains(claim))
+        && (wide.when.is_none() || wide.when == narrow.when)
         && match (&wide.further, &narrow.further) {
             (None, _) => true,
             (Some(wide), Some(narrow)) => further_covers(wide, narrow),

@@ -9,6 +9,7 @@ use postern_core::rules::{Found, Match};
 
 use crate::applies::{Further, MatchConfig};
 use crate::claim::ClaimCondition;
+use crate::expression::{Condition, Expression};
 use crate::facts::Facts;
 use crate::obligations::Obligations;
 use crate::subject::Subject;
@@ -26,6 +27,10 @@ postern_core::config! {
         /// What the caller's claims have to say; all of it. A caller without the
         /// claim cannot be judged by it.
         claims: AtLeastOne<ClaimCondition> = AtLeastOne::default(),
+        /// A condition in CEL over `request`, `identity` and the variable parts of
+        /// the path, such as `path.name == identity.subject`. One that comes to no
+        /// value, such as a claim that is not there, cannot be evaluated.
+        when: Option<Condition>,
         /// What an allow rule wants done with the requests that it lets pass.
         obligations: Option<Obligations>,
         /// What a client is told that this deny rule refuses, in place of the
@@ -61,6 +66,8 @@ pub struct Rule {
     pub subject: Rc<Subject>,
     /// What the caller's claims have to say.
     pub claims: Box<[ClaimCondition]>,
+    /// A further condition.
+    pub when: Option<Box<Expression>>,
     /// What follows from an allow rule.
     pub obligations: Option<Box<Obligations>>,
     /// What the client of a deny rule is told.
@@ -78,6 +85,7 @@ impl Rule {
             .and(|| found.headers_hold(facts.asked).into())
             .and(|| self.claims_hold(found, facts))
             .and(|| self.message_is_meant(facts))
+            .and(|| self.when_holds(found, facts))
             .and(|| self.situation_is_meant(found, facts))
     }
 
@@ -85,12 +93,37 @@ impl Rule {
     pub(crate) fn request_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
         Truth::from(found.headers_hold(facts.asked))
             .and(|| self.message_is_meant(facts))
+            .and(
+                || {
+                    if self.when_names_caller() {
+                        Truth::Yes
+                    } else {
+                        self.when_holds(found, facts)
+                    }
+                },
+            )
             .and(|| self.situation_is_meant(found, facts))
     }
 
-    /// What the caller's claims say.
-    pub(crate) fn claims_hold(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+    /// Is the caller one that it is about, as far as it is not for its subject to say?
+    pub(crate) fn caller_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+        self.claims_hold(found, facts).and(|| {
+            if self.when_names_caller() { self.when_holds(found, facts) } else { Truth::Yes }
+        })
+    }
+
+    fn claims_hold(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
         Truth::all(self.claims.iter().map(|c| c.holds(found.template(), facts)))
+    }
+
+    fn when_names_caller(&self) -> bool {
+        self.when.as_ref().is_some_and(|when| when.names_caller())
+    }
+
+    fn when_holds(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
+        self.when
+            .as_ref()
+            .map_or(Truth::Yes, |when| when.holds(&facts.scope(found.template())).ok().into())
     }
 
     fn message_is_meant(&self, facts: &Facts<'_>) -> Truth {
@@ -108,8 +141,17 @@ impl Rule {
 
 impl Decode for Rule {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let RuleConfig { name, effect, r#match, subject, claims, obligations, detail, counted } =
-            RuleConfig::decode(at, errors)?;
+        let RuleConfig {
+            name,
+            effect,
+            r#match,
+            subject,
+            claims,
+            when,
+            obligations,
+            detail,
+            counted,
+        } = RuleConfig::decode(at, errors)?;
         let (applies_to, further) = r#match.split();
         let own = |key: &str, errors: &mut Errors, message: &str| {
             if let Some(node) = at.node().get(key) {
@@ -127,6 +169,7 @@ impl Decode for Rule {
                 claim.check(&applies_to, at.key("claims", list), i, errors);
             }
         }
+        let when = when.map(|when| when.of_rule(&applies_to, at, errors));
         Some(Rule {
             name,
             effect,
@@ -134,6 +177,7 @@ impl Decode for Rule {
             further,
             subject: Rc::new(subject),
             claims: claims.to_vec().into(),
+            when: when.flatten().map(Box::new),
             obligations: obligations.map(Box::new),
             detail,
             counted,

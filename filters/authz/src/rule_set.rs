@@ -134,7 +134,7 @@ fn lack(found: &Found<'_, Rule>, facts: &Facts<'_>) -> Option<Lack> {
     if request == Truth::No {
         return None;
     }
-    let claims = rule.claims_hold(found, facts);
+    let claims = rule.caller_is_meant(found, facts);
     match facts.caller {
         None => lack_of_anonymous(&rule.subject, request, claims),
         Some(caller) => lack_of_known(&rule.subject, caller, request, claims),

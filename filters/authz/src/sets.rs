@@ -13,6 +13,7 @@ use postern_core::template::Template;
 
 use crate::applies::MatchConfig;
 use crate::claim::ClaimCondition;
+use crate::expression::Condition;
 use crate::policy::shown;
 use crate::subject::Subject;
 
@@ -49,7 +50,7 @@ impl<T> From<List<T>> for AtLeastOne<T> {
 
 postern_core::config! {
     /// The items of a set, in place of this one.
-    struct SetReference {
+    pub(crate) struct SetReference {
         /// The set's name.
         set: Name,
     }
@@ -68,8 +69,8 @@ impl<T: Decode> Decode for List<T> {
 
 postern_core::config! {
     /// Named lists and conditions. An item `{set: NAME}` of a list stands for
-    /// the items of that set; a key `set: NAME` of a `match` or a `subject` adds
-    /// what that one has.
+    /// the items of that set, and `when: {set: NAME}` for that condition; a key
+    /// `set: NAME` of a `match` or a `subject` adds what that one has.
     struct SetsConfig {
         /// For `any_scope` and `all_scopes`.
         scopes: BTreeMap<String, List<Scope>> = BTreeMap::default(),
@@ -81,6 +82,8 @@ postern_core::config! {
         texts: BTreeMap<String, List<Text>> = BTreeMap::default(),
         /// For `claims`.
         claims: BTreeMap<String, AtLeastOne<ClaimCondition>> = BTreeMap::default(),
+        /// For `when`.
+        conditions: BTreeMap<String, Condition> = BTreeMap::default(),
         /// For `match`.
         matches: BTreeMap<String, MatchConfig> = BTreeMap::default(),
         /// For `subject`.
@@ -107,8 +110,9 @@ const LISTS: [(&str, &str, &str); 14] = [
     ("", "claims", "claims"),
 ];
 
-/// Mappings that may refer to one.
-const MAPPINGS: [(&str, &str); 2] = [("match", "matches"), ("subject", "subjects")];
+/// Mappings that may refer to one, or are nothing but that.
+const MAPPINGS: [(&str, &str); 3] =
+    [("match", "matches"), ("subject", "subjects"), ("when", "conditions")];
 
 /// The sets of a policy, by kind and name.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,7 @@ mod requests;
 mod sources;
 mod told;
 mod vain;
+mod when;
 
 use std::time::Duration;
 

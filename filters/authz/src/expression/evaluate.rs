@@ -1,0 +1,311 @@
+//! Evaluates a checked expression. It cannot run long: each part that is
+//! evaluated, and each stretch of text that is looked at, is paid from a budget.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use super::MAX_STEPS;
+use super::double;
+use super::node::{Function, Kind, Lookup, Node, Operator};
+use super::scope::{Scope, Why};
+use super::value::{List, Value};
+
+type Evaluated<'a> = Result<Value<'a>, Why>;
+
+pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool, Why> {
+    let mut run = Run { scope, left: Cell::new(MAX_STEPS), items: Vec::new() };
+    run.bool(root)
+}
+
+struct Run<'a> {
+    scope: &'a Scope<'a>,
+    /// Steps that are left.
+    left: Cell<usize>,
+    /// What the macros around stand at.
+    items: Vec<Value<'a>>,
+}
+
+impl<'a> Run<'a> {
+    fn spend(&self, steps: usize) -> Result<(), Why> {
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        left.map(drop).ok_or(Why::TooLong)
+    }
+
+    /// Longer texts cost more.
+    fn spend_on(&self, text: &str) -> Result<(), Why> {
+        self.spend(text.len() / 64)
+    }
+
+    fn bool(&mut self, node: &'a Node) -> Result<bool, Why> {
+        match self.value(node)? {
+            Value::Bool(value) => Ok(value),
+            _ => Err(Why::OtherKind),
+        }
+    }
+
+    fn text(&mut self, node: &'a Node) -> Result<Cow<'a, str>, Why> {
+        match self.value(node)? {
+            Value::Text(text) => self.spend_on(&text).map(|()| text),
+            _ => Err(Why::OtherKind),
+        }
+    }
+
+    fn value(&mut self, node: &'a Node) -> Evaluated<'a> {
+        self.spend(1)?;
+        match &node.kind {
+            Kind::Null => Ok(Value::Null),
+            Kind::Bool(value) => Ok(Value::Bool(*value)),
+            Kind::Int(value) => Ok(Value::Int(*value)),
+            Kind::Double(value) => Ok(Value::Double(*value)),
+            Kind::Text(text) => Ok(Value::Text(Cow::Borrowed(text))),
+            Kind::List(items) => {
+                let items: Result<_, _> = items.iter().map(|i| self.value(i)).collect();
+                Ok(Value::List(List::Written(items?)))
+            }
+            Kind::Variable(variable) => self.scope.variable(*variable),
+            Kind::Capture(name) => self.scope.capture(name),
+            Kind::Item(index) => {
+                let item = self.items.get(*index).cloned().ok_or(Why::Missing)?;
+                if let Value::Text(text) = &item {
+                    self.spend_on(text)?;
+                }
+                Ok(item)
+            }
+            Kind::Lookup(lookup, name) => {
+                let name = self.text(name)?;
+                self.lookup(*lookup, &name)
+            }
+            Kind::Among(lookup, name) => {
+                let name = self.text(name)?;
+                is_there(self.lookup(*lookup, &name)).map(Value::Bool)
+            }
+            Kind::Has(node) => self.has(node).map(Value::Bool),
+            Kind::Not(node) => Ok(Value::Bool(!self.bool(node)?)),
+            Kind::Negate(node) => match self.value(node)? {
+                Value::Int(value) => value.checked_neg().map(Value::Int).ok_or(Why::TooLarge),
+                Value::Double(value) => Ok(Value::Double(-value)),
+                _ => Err(Why::OtherKind),
+            },
+            Kind::Every(parts) => self.junction(parts.iter(), false, Self::bool),
+            Kind::Either(parts) => self.junction(parts.iter(), true, Self::bool),
+            Kind::If(parts) => {
+                let [condition, yes, no] = &**parts;
+                if self.bool(condition)? { self.value(yes) } else { self.value(no) }
+            }
+            Kind::Binary(operator, sides) => {
+                let [left, right] = &**sides;
+                let (left, right) = (self.value(left)?, self.value(right)?);
+                self.binary(*operator, &left, &right)
+            }
+            Kind::Select(map, name) => {
+                let map = self.value(map)?;
+                member(&map, name)
+            }
+            Kind::Index(sides) => {
+                let [of, key] = &**sides;
+                match (self.value(of)?, self.value(key)?) {
+                    (map @ Value::Map(_), Value::Text(name)) => member(&map, &name),
+                    (Value::List(list), Value::Int(index)) => {
+                        let index = usize::try_from(index).map_err(|_| Why::Missing)?;
+                        list.get(index).ok_or(Why::Missing)?
+                    }
+                    _ => Err(Why::OtherKind),
+                }
+            }
+            Kind::Call(function, arguments) => self.call(*function, arguments),
+            Kind::Each { all, list, test } => {
+                let Value::List(list) = self.value(list)? else { return Err(Why::OtherKind) };
+                self.junction(0..list.len(), !*all, |run, index| {
+                    let item = list.get(index).ok_or(Why::Missing)??;
+                    run.items.push(item);
+                    let holds = run.bool(test);
+                    run.items.pop();
+                    holds
+                })
+            }
+        }
+    }
+
+    /// A part that is `decisive` decides, whether or not others come to a value,
+    /// so that the order of parts does not matter.
+    fn junction<T>(
+        &mut self,
+        parts: impl Iterator<Item = T>,
+        decisive: bool,
+        bool: impl Fn(&mut Self, T) -> Result<bool, Why>,
+    ) -> Evaluated<'a> {
+        let mut failed = None;
+        for part in parts {
+            self.spend(1)?;
+            match bool(self, part) {
+                Ok(value) if value == decisive => return Ok(Value::Bool(decisive)),
+                Ok(_) => {}
+                Err(Why::TooLong) => return Err(Why::TooLong),
+                Err(why) => {
+                    failed.get_or_insert(why);
+                }
+            }
+        }
+        failed.map_or(Ok(Value::Bool(!decisive)), Err)
+    }
+
+    fn lookup(&self, lookup: Lookup, name: &str) -> Evaluated<'a> {
+        self.spend(match lookup {
+            Lookup::Headers => 16,
+            Lookup::Query => self.scope.target.query().unwrap_or_default().len() / 16,
+        })?;
+        self.scope.lookup(lookup, name)
+    }
+
+    fn has(&mut self, node: &'a Node) -> Result<bool, Why> {
+        match &node.kind {
+            Kind::Select(map, name) => match self.value(map)? {
+                Value::Map(members) => Ok(members.contains_key(&**name)),
+                _ => Err(Why::OtherKind),
+            },
+            _ => is_there(self.value(node)),
+        }
+    }
+
+    fn binary(&self, operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Evaluated<'a> {
+        let spend = |steps| self.spend(steps);
+        let ordered = |test: fn(std::cmp::Ordering) -> bool| {
+            if let Value::Text(text) = left {
+                self.spend_on(text)?;
+            }
+            Ok(Value::Bool(left.order(right)?.is_some_and(test)))
+        };
+        match operator {
+            Operator::Equal => left.equals(right, &spend).map(Value::Bool),
+            Operator::Unequal => left.equals(right, &spend).map(|same| Value::Bool(!same)),
+            Operator::Less => ordered(std::cmp::Ordering::is_lt),
+            Operator::LessOrEqual => ordered(std::cmp::Ordering::is_le),
+            Operator::Greater => ordered(std::cmp::Ordering::is_gt),
+            Operator::GreaterOrEqual => ordered(std::cmp::Ordering::is_ge),
+            Operator::In => self.is_in(left, right).map(Value::Bool),
+            _ => self.arithmetic(operator, left, right),
+        }
+    }
+
+    fn is_in(&self, value: &Value<'a>, among: &Value<'a>) -> Result<bool, Why> {
+        match (value, among) {
+            (_, Value::List(list)) => {
+                for index in 0..list.len() {
+                    let Some(item) = list.get(index) else { break };
+                    if item?.equals(value, &|steps| self.spend(steps))? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            (Value::Text(name), Value::Map(members)) => Ok(members.contains_key(&**name)),
+            _ => Err(Why::OtherKind),
+        }
+    }
+
+    fn arithmetic(&self, operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Evaluated<'a> {
+        match (left, right) {
+            (Value::Int(_), Value::Int(0))
+                if matches!(operator, Operator::Divide | Operator::Modulo) =>
+            {
+                Err(Why::ByZero)
+            }
+            (Value::Int(a), Value::Int(b)) => match operator {
+                Operator::Add => a.checked_add(*b),
+                Operator::Subtract => a.checked_sub(*b),
+                Operator::Multiply => a.checked_mul(*b),
+                Operator::Divide => a.checked_div(*b),
+                Operator::Modulo => a.checked_rem(*b),
+                _ => None,
+            }
+            .map(Value::Int)
+            .ok_or(Why::TooLarge),
+            (Value::Double(a), Value::Double(b)) => match operator {
+                Operator::Add => Ok(Value::Double(a + b)),
+                Operator::Subtract => Ok(Value::Double(a - b)),
+                Operator::Multiply => Ok(Value::Double(a * b)),
+                Operator::Divide => Ok(Value::Double(a / b)),
+                _ => Err(Why::OtherKind),
+            },
+            (Value::Text(a), Value::Text(b)) if operator == Operator::Add => {
+                self.spend_on(a)?;
+                self.spend_on(b)?;
+                Ok(Value::Text(format!("{a}{b}").into()))
+            }
+            _ => Err(Why::OtherKind),
+        }
+    }
+
+    fn call(&mut self, function: Function, arguments: &'a [Node]) -> Evaluated<'a> {
+        match (function, arguments) {
+            (Function::Size, [of]) => {
+                let size = match self.value(of)? {
+                    Value::Text(text) => self.spend_on(&text).map(|()| text.chars().count())?,
+                    Value::List(list) => list.len(),
+                    Value::Map(members) => members.len(),
+                    _ => return Err(Why::OtherKind),
+                };
+                i64::try_from(size).map(Value::Int).map_err(|_| Why::TooLarge)
+            }
+            (Function::StartsWith | Function::EndsWith | Function::Contains, [text, part]) => {
+                let (text, part) = (self.text(text)?, self.text(part)?);
+                Ok(Value::Bool(match function {
+                    Function::StartsWith => text.starts_with(&*part),
+                    Function::EndsWith => text.ends_with(&*part),
+                    _ => text.contains(&*part),
+                }))
+            }
+            (Function::Int, [of]) => match self.value(of)? {
+                Value::Text(text) => int(&text).map(Value::Int),
+                Value::Double(value) => whole(value).map(Value::Int),
+                value @ Value::Int(_) => Ok(value),
+                _ => Err(Why::OtherKind),
+            },
+            (Function::Double, [of]) => match self.value(of)? {
+                Value::Text(text) => double(&text).map(Value::Double).ok_or(Why::OtherKind),
+                #[expect(clippy::cast_precision_loss, reason = "the nearest is meant")]
+                Value::Int(value) => Ok(Value::Double(value as f64)),
+                value @ Value::Double(_) => Ok(value),
+                _ => Err(Why::OtherKind),
+            },
+            (Function::String, [of]) => match self.value(of)? {
+                value @ Value::Text(_) => Ok(value),
+                Value::Int(value) => Ok(Value::Text(value.to_string().into())),
+                Value::Bool(value) => Ok(Value::Text(value.to_string().into())),
+                _ => Err(Why::OtherKind),
+            },
+            _ => Err(Why::OtherKind),
+        }
+    }
+}
+
+/// What stands there twice, or is no text, is there.
+fn is_there(found: Evaluated<'_>) -> Result<bool, Why> {
+    match found {
+        Ok(_) | Err(Why::Ambiguous | Why::NotText) => Ok(true),
+        Err(Why::Missing) => Ok(false),
+        Err(why) => Err(why),
+    }
+}
+
+fn member<'a>(map: &Value<'a>, name: &str) -> Evaluated<'a> {
+    let Value::Map(members) = map else { return Err(Why::OtherKind) };
+    Value::of(members.get(name).ok_or(Why::Missing)?)
+}
+
+/// Digits with a sign, and nothing else.
+fn int(text: &str) -> Result<i64, Why> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Why::OtherKind);
+    }
+    text.parse().map_err(|_| Why::TooLarge)
+}
+
+/// Towards zero.
+fn whole(value: f64) -> Result<i64, Why> {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is in the range of i64")]
+    if value > -END && value < END { Ok(value as i64) } else { Err(Why::TooLarge) }
+}

@@ -1,0 +1,165 @@
+//! What an expression may look at, and why it may come to nothing.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+
+use postern_core::Headers;
+use postern_core::identity::SeenCaller;
+use postern_core::target::{Target, decode_form};
+use postern_core::template::Template;
+use serde_json::{Map, Value as Json};
+
+use super::node::{Lookup, Variable};
+use super::value::{List, Value};
+
+/// One request and its caller, as one rule sees them.
+pub(crate) struct Scope<'a> {
+    /// The method as it came.
+    pub(crate) method: &'a [u8],
+    /// The canonical host.
+    pub(crate) host: Option<&'a str>,
+    /// The canonical target.
+    pub(crate) target: &'a Target<'a>,
+    /// All headers.
+    pub(crate) headers: &'a Headers<'a>,
+    /// Does the request end with its headers?
+    pub(crate) end_of_stream: bool,
+    /// `None`: a caller without an identity.
+    pub(crate) caller: Option<&'a SeenCaller<'a>>,
+    /// The caller's claims.
+    pub(crate) claims: &'a Claims,
+    /// The template of the rule that matched the path.
+    pub(crate) template: Option<&'a Template>,
+}
+
+/// The claims of one caller, read when an expression first looks at them.
+#[derive(Debug, Default)]
+pub(crate) struct Claims(OnceCell<Option<Map<String, Json>>>);
+
+/// Why an expression came to no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// What is asked for is not there.
+    Missing,
+    /// A header or parameter that stands there more than once, with different values.
+    Ambiguous,
+    /// Bytes that are no text.
+    NotText,
+    /// A value of another kind than the operator or function is for.
+    OtherKind,
+    /// A number that does not fit.
+    TooLarge,
+    /// Division by zero.
+    ByZero,
+    /// It takes too long.
+    TooLong,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Missing => "what it asks for is not there",
+            Why::Ambiguous => "what it asks for stands there with several values",
+            Why::NotText => "what it asks for is no text",
+            Why::OtherKind => "a value is of another kind",
+            Why::TooLarge => "a number does not fit into 64 bits",
+            Why::ByZero => "a number is divided by zero",
+            Why::TooLong => "it takes too long",
+        })
+    }
+}
+
+type Found<'a> = Result<Value<'a>, Why>;
+
+impl<'a> Scope<'a> {
+    pub(super) fn variable(&'a self, variable: Variable) -> Found<'a> {
+        let caller = self.caller.ok_or(Why::Missing);
+        match variable {
+            Variable::Method => text(Cow::Borrowed(self.method)),
+            Variable::Host => self.host.map(|host| Value::Text(host.into())).ok_or(Why::Missing),
+            Variable::Path => text(self.target.canonical_path().into()),
+            Variable::Size => self.size(),
+            Variable::Anonymous => Ok(Value::Bool(self.caller.is_none())),
+            Variable::Subject => Ok(of(&caller?.sub)),
+            Variable::Issuer => caller?.iss.as_ref().map(of).ok_or(Why::Missing),
+            Variable::Client => caller?.client.as_ref().map(of).ok_or(Why::Missing),
+            Variable::Provider => Ok(of(&caller?.provider)),
+            Variable::Credential => Ok(of(&caller?.credential)),
+            Variable::CredentialKind => {
+                let kind = caller?.credential.split(':').next().unwrap_or_default();
+                Ok(Value::Text(kind.into()))
+            }
+            Variable::Plan => caller?.plan.as_ref().map(of).ok_or(Why::Missing),
+            Variable::Scopes => Ok(Value::List(List::Texts(&caller?.scopes))),
+            Variable::Claims => self.claims.of(caller?).map(Value::Map),
+        }
+    }
+
+    pub(super) fn capture(&self, name: &str) -> Found<'a> {
+        let captures = self.template.map(|t| t.captures(self.target)).unwrap_or_default();
+        let capture = captures.into_iter().find(|c| c.name == name).ok_or(Why::Missing)?;
+        text(capture.decoded.into())
+    }
+
+    /// Servers differ on which of several counts: only if they say the same is it
+    /// known what is meant.
+    pub(super) fn lookup(&'a self, lookup: Lookup, name: &str) -> Found<'a> {
+        match lookup {
+            Lookup::Headers => {
+                let named = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+                one(named.map(|(_, value)| Cow::Borrowed(value)))
+            }
+            Lookup::Query => one(self.target.query_values(name).map(decode_form)),
+        }
+    }
+
+    /// What `content-length` says.
+    fn size(&'a self) -> Found<'a> {
+        match self.lookup(Lookup::Headers, "content-length") {
+            Ok(Value::Text(text)) if is_digits(&text) => {
+                text.parse().map(Value::Int).map_err(|_| Why::TooLarge)
+            }
+            Err(Why::Missing) if self.end_of_stream => Ok(Value::Int(0)),
+            Err(why) => Err(why),
+            Ok(_) => Err(Why::OtherKind),
+        }
+    }
+}
+
+impl Claims {
+    /// `claims` are those of `caller`: one caller, one value of this type.
+    fn of(&self, caller: &SeenCaller<'_>) -> Result<&Map<String, Json>, Why> {
+        let read = || match &caller.claims {
+            Some(json) => match serde_json::from_str(json) {
+                Ok(Json::Object(members)) => Some(members),
+                _ => None,
+            },
+            None => Some(Map::new()),
+        };
+        self.0.get_or_init(read).as_ref().ok_or(Why::NotText)
+    }
+}
+
+fn of<'a>(text: &'a Cow<'a, str>) -> Value<'a> {
+    Value::Text(Cow::Borrowed(text))
+}
+
+fn one<'a>(mut values: impl Iterator<Item = Cow<'a, [u8]>>) -> Found<'a> {
+    let first = values.next().ok_or(Why::Missing)?;
+    if values.any(|other| other != first) {
+        return Err(Why::Ambiguous);
+    }
+    text(first)
+}
+
+fn text(bytes: Cow<'_, [u8]>) -> Found<'_> {
+    Ok(Value::Text(match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map_err(|_| Why::NotText)?.into(),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map_err(|_| Why::NotText)?.into(),
+    }))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}

@@ -1,0 +1,138 @@
+//! Conditions in CEL as parts of rules.
+
+use super::*;
+
+const POLICY: &str = r#"{"rules": [
+    {"name": "own", "match": {"methods": ["GET"], "paths": ["/user/{name}", "/me"]},
+     "subject": "anyone",
+     "when": "has(path.name) ? path.name == identity.subject : !identity.anonymous"},
+    {"name": "small", "match": {"methods": ["POST"], "paths": ["/user/{name}"]},
+     "subject": {"any_scope": ["write"]}, "when": "request.size < 10"},
+    {"name": "team", "match": {"paths": ["/team"]}, "subject": "identified",
+     "when": "identity.claims.team == request.headers['x-team']"},
+    {"name": "open", "match": {"paths": ["/open"]}, "subject": "anyone"},
+    {"name": "no-robots", "effect": "deny", "match": {"paths": ["/open"]}, "subject": "anyone",
+     "when": "'x-robot' in request.headers && request.headers['x-robot'] != 'kind'"}
+]}"#;
+
+#[track_caller]
+fn says(headers: &[(&str, &[u8])], identity: &[u8], status: u16, rule: &str, code: &str) {
+    let judged = judge(&authz(POLICY), headers, Some(identity));
+    assert_eq!((judged.status, judged.rule.as_str(), judged.code), (status, rule, code));
+}
+
+#[test]
+fn a_rule_applies_where_its_condition_holds() {
+    let known = caller(&["read"]);
+    says(&[(":path", b"/user/northwind")], &known, 0, "own", "allowed");
+    says(&[(":path", b"/user/north%77ind")], &known, 0, "own", "allowed");
+    says(&[(":path", b"/me")], &known, 0, "own", "allowed");
+    says(&[(":path", b"/user/bluefin")], &known, 403, "own", "wrong_subject");
+    says(&[(":path", b"/open")], &known, 0, "open", "allowed");
+    says(&[(":path", b"/open"), ("x-robot", b"kind")], &known, 0, "open", "allowed");
+    says(&[(":path", b"/open"), ("x-robot", b"bad")], &known, 403, "no-robots", "deny_rule");
+}
+
+#[test]
+fn a_condition_on_the_caller_asks_for_an_identity() {
+    says(&[(":path", b"/user/northwind")], &anonymous(), 401, "own", "identity_required");
+    says(&[(":path", b"/me")], &anonymous(), 401, "own", "identity_required");
+}
+
+#[test]
+fn a_condition_on_the_request_says_what_the_rule_is_about() {
+    let post = |length: &'static [u8]| {
+        [(":method", &b"POST"[..]), (":path", b"/user/a"), ("content-length", length)]
+    };
+    says(&post(b"9"), &caller(&["write"]), 0, "small", "allowed");
+    says(&post(b"9"), &caller(&[]), 403, "small", "insufficient_scope");
+    says(&post(b"9"), &anonymous(), 401, "small", "identity_required");
+    // No scope would help here.
+    says(&post(b"10"), &caller(&[]), 403, "-", "no_rule");
+    says(&post(b"10"), &anonymous(), 403, "-", "no_rule");
+}
+
+#[test]
+fn what_cannot_be_evaluated_denies_and_says_so() {
+    let known = caller(&[]);
+    says(&[(":path", b"/team"), ("x-team", b"a")], &known, 403, "team", "cannot_evaluate");
+    says(&[(":path", b"/team")], &known, 403, "team", "cannot_evaluate");
+    let bytes = [(":path", &b"/open"[..]), ("x-robot", b"\xff")];
+    says(&bytes, &known, 403, "no-robots", "cannot_evaluate");
+    let twice = [(":path", &b"/open"[..]), ("x-robot", b"kind"), ("x-robot", b"bad")];
+    says(&twice, &known, 403, "no-robots", "cannot_evaluate");
+    let post = [(":method", &b"POST"[..]), (":path", b"/user/a"), ("content-length", b"many")];
+    says(&post, &caller(&["write"]), 403, "small", "cannot_evaluate");
+}
+
+#[test]
+fn a_named_condition_is_the_one_that_it_names() {
+    let policy = authz(
+        r#"{"sets": {"conditions": {"own": "path.name == identity.subject"}}, "rules": [
+            {"name": "user", "match": {"paths": ["/user/{name}"]}, "subject": "identified",
+             "when": {"set": "own"}}
+        ]}"#,
+    );
+    let judged = |path: &[u8]| judge(&policy, &[(":path", path)], Some(&caller(&[]))).code;
+    assert_eq!(judged(b"/user/northwind"), "allowed");
+    assert_eq!(judged(b"/user/bluefin"), "wrong_subject");
+    refused(
+        r#"{"sets": {"conditions": {"own": "path.name == identity.subject"}}, "rules": [
+            {"name": "a", "match": {"paths": ["/a"]}, "subject": "identified", "when": {"set": "own"}},
+            {"name": "b", "match": {"paths": ["/b"]}, "subject": "identified", "when": {"set": "other"}}
+        ]}"#,
+        "rules[0].when: column 6: the rule's `paths` have no `{name}`\n\
+         rules[1].when.set: `sets.conditions` has no `other`",
+    );
+    refused(
+        r#"{"sets": {"conditions": {"own": "path.name = 1"}}, "rules": [
+            {"name": "a", "match": {"paths": ["/a"]}, "subject": "identified", "when": {"set": "own"}}
+        ]}"#,
+        "sets.conditions.own: column 11: expected `==`",
+    );
+}
+
+#[test]
+fn a_condition_narrows_what_a_rule_covers() {
+    let reviewed = |first: &str, second: &str| {
+        let policy = format!(
+            r#"{{"rules": [
+                {{"name": "no", "effect": "deny", "match": {{}}, "subject": "identified" {first}}},
+                {{"name": "yes", "match": {{}}, "subject": "identified" {second}}}
+            ]}}"#
+        );
+        let review = crate::review::review(&parse_json(policy.as_bytes()).unwrap()).unwrap();
+        review.errors.to_string()
+    };
+    let (one, other) = (r#", "when": "request.size > 1""#, r#", "when": "request.size > 2""#);
+    let vain = "rules[1]: `yes` never allows: the deny rule `no` refuses all that it is about";
+    assert_eq!(reviewed("", ""), vain);
+    assert_eq!(reviewed("", one), vain);
+    assert_eq!(reviewed(one, one), vain);
+    assert_eq!(reviewed(one, ""), "");
+    assert_eq!(reviewed(one, other), "");
+}
+
+#[track_caller]
+fn refused(policy: &str, expected: &str) {
+    let errors = Authz::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None).unwrap_err();
+    assert_eq!(errors.to_string(), expected);
+}
+
+#[test]
+fn mistakes_are_told_with_the_rule_and_the_column() {
+    refused(
+        r#"{"rules": [
+        {"name": "a", "match": {"paths": ["/a/{id}"]}, "subject": "anyone", "when": "path.name == 'a'"},
+        {"name": "b", "match": {}, "subject": "anyone", "when": "request.size < '1'"},
+        {"name": "c", "match": {}, "subject": "anyone", "when": "true &&\n requst.method == 'GET'"},
+        {"name": "d", "match": {}, "subject": "anyone", "when": true},
+        {"name": "e", "match": {}, "subject": "anyone", "when": ""}
+    ]}"#,
+        "rules[0].when: column 6: the rule's `paths` have no `{name}`\n\
+         rules[1].when: column 14: `<` has no meaning for int and string\n\
+         rules[2].when: line 2, column 2: unknown variable `requst`: expected `request`, `identity` or `path`\n\
+         rules[3].when: expected a condition in CEL, but found a boolean\n\
+         rules[4].when: column 1: expected a value, but found the end",
+    );
+}

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::fmt;
 
 use postern_core::Headers;
 use postern_core::identity::SeenCaller;
@@ -54,20 +53,6 @@ pub(crate) enum Why {
     ByZero,
     /// It takes too long.
     TooLong,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Why::Missing => "what it asks for is not there",
-            Why::Ambiguous => "what it asks for stands there with several values",
-            Why::NotText => "what it asks for is no text",
-            Why::OtherKind => "a value is of another kind",
-            Why::TooLarge => "a number does not fit into 64 bits",
-            Why::ByZero => "a number is divided by zero",
-            Why::TooLong => "it takes too long",
-        })
-    }
 }
 
 type Found<'a> = Result<Value<'a>, Why>;

@@ -111,11 +111,12 @@ pub fn resolve(file: &Path, node: &mut Node) -> Result<Origins, Vec<Finding>> {
     let mut findings = Vec::new();
     let names = names_of(file, &list, &mut findings);
     let mut merged = Merged::default();
+    let mut seen = BTreeSet::new();
     // The policy itself is the first part, so that what has no other place is its.
     let mut parts = vec![Part { file: file.to_owned(), rules: 0..0, sets: BTreeSet::new() }];
     for (name, span) in names {
         let path = file.parent().unwrap_or(Path::new("")).join(name);
-        if parts.iter().any(|part| part.file == path) {
+        if !seen.insert(path.clone()) {
             findings.push(at_include(file, span, format!("`{name}` is included already")));
             continue;
         }

@@ -100,9 +100,14 @@ impl<'a> Policies<'a> {
     }
 
     fn look(&self) -> BTreeMap<PathBuf, Stamp> {
-        let entries = fs::read_dir(&self.settings.policies).into_iter().flatten().flatten();
-        let stamped = entries.filter_map(|entry| {
-            let path = entry.path();
+        let within = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        // A policy may include files of a folder beside it.
+        let beside = within(&self.settings.policies);
+        let included: Vec<PathBuf> = beside.iter().flat_map(|path| within(path)).collect();
+        let stamped = beside.into_iter().chain(included).filter_map(|path| {
             let policy = path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
             let metadata = fs::metadata(&path).ok().filter(|_| policy)?;
             Some((path, (metadata.modified().ok()?, metadata.len())))

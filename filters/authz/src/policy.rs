@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use postern_core::challenge::Realm;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Text, Value};
-use postern_core::rules::HeaderName;
+use postern_core::rules::{HeaderName, Match};
 
 use crate::later::Later;
-use crate::rule::{Rule, RuleConfig};
+use crate::rule::{Rule, RuleConfig, Whole};
 use crate::sets::Sets;
 use crate::source::Source;
 
@@ -68,8 +68,8 @@ pub struct Policy {
     pub realm: Realm,
     /// Where the identity comes from; `None`: the gateway's own contract.
     pub source: Option<Source>,
-    /// At least one rule; names are unique.
-    pub rules: Vec<Rule>,
+    /// At least one rule, and what requests it applies to; names are unique.
+    pub rules: Vec<(Match, Rule)>,
     /// What refused clients are told.
     pub refusals: Refusals,
     /// A response header that names reason and rule.
@@ -99,7 +99,7 @@ impl Decode for Policy {
 }
 
 /// One rule at a time, so that those that refer to a set see it in place.
-fn rules(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Vec<Rule> {
+fn rules(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Vec<(Match, Rule)> {
     let Value::List(items) = &at.node().value else {
         at.expected(errors, "a list");
         return Vec::new();
@@ -111,9 +111,10 @@ fn rules(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Vec<Rule> {
     let mut rules = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
         let Some(whole) = sets.put_into(at.index(i, item), errors) else { continue };
-        rules.extend(Rule::decode(at.index(i, &whole), errors));
+        let whole = Whole::decode(at.index(i, &whole), errors);
+        rules.extend(whole.map(|Whole(applies_to, rule)| (applies_to, rule)));
     }
-    let counted = rules.iter().filter(|rule| rule.counted).count();
+    let counted = rules.iter().filter(|(_, rule)| rule.counted).count();
     if counted > MAX_COUNTED {
         at.error(errors, format!("expected at most {MAX_COUNTED} rules with `counted`"));
     }

@@ -33,9 +33,9 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
     let list = policy.get("rules").unwrap_or(policy);
     let at = root.key("rules", list);
     let index = ByFirstSegment::new(&rules);
-    for (i, rule) in rules.iter().enumerate() {
-        let Some((other, effect)) = index.vain(i, rule, &rules) else { continue };
-        let (own, name) = (rule.name.as_str(), other.name.as_str());
+    for (i, whole @ (_, rule)) in rules.iter().enumerate() {
+        let Some((other, effect)) = index.vain(i, whole, &rules) else { continue };
+        let (own, name) = (rule.name.as_str(), other.1.name.as_str());
         let Value::List(items) = &list.value else { continue };
         let Some(node) = items.get(i) else { continue };
         let place = at.index(i, node);
@@ -62,6 +62,9 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
     Ok(review)
 }
 
+/// What requests a rule applies to, and the rule.
+type Whole = (Match, Rule);
+
 /// Why a rule is in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Vain {
@@ -78,12 +81,12 @@ struct ByFirstSegment<'r> {
 }
 
 impl<'r> ByFirstSegment<'r> {
-    fn new(rules: &'r [Rule]) -> Self {
+    fn new(rules: &'r [Whole]) -> Self {
         let mut index = ByFirstSegment { literal: BTreeMap::new(), any: Vec::new() };
-        for (i, rule) in rules.iter().enumerate() {
-            let firsts: BTreeSet<Option<&[u8]>> = match rule.applies_to.paths.len() {
+        for (i, (applies_to, _)) in rules.iter().enumerate() {
+            let firsts: BTreeSet<Option<&[u8]>> = match applies_to.paths.len() {
                 0 => BTreeSet::from([None]),
-                _ => rule.applies_to.paths.iter().map(first).collect(),
+                _ => applies_to.paths.iter().map(first).collect(),
             };
             for first in firsts {
                 match first {
@@ -96,8 +99,8 @@ impl<'r> ByFirstSegment<'r> {
     }
 
     /// The rule because of which this one is in vain.
-    fn vain(&self, at: usize, rule: &Rule, rules: &'r [Rule]) -> Option<(&'r Rule, Vain)> {
-        let own = rule.applies_to.paths.first().and_then(first);
+    fn vain(&self, at: usize, rule: &Whole, rules: &'r [Whole]) -> Option<(&'r Whole, Vain)> {
+        let own = rule.0.paths.first().and_then(first);
         let same = own.and_then(|literal| self.literal.get(literal)).map(Vec::as_slice);
         let others = self.any.iter().chain(same.unwrap_or_default());
         let mut found = None;
@@ -105,7 +108,7 @@ impl<'r> ByFirstSegment<'r> {
             if i == at || !covers(other, rule) {
                 continue;
             }
-            let vain = match (rule.effect, other.effect) {
+            let vain = match (rule.1.effect, other.1.effect) {
                 (Effect::Allow, Effect::Deny) => return Some((other, Vain::Shadowed)),
                 (Effect::Deny, Effect::Allow) => continue,
                 (Effect::Allow, Effect::Allow) => Vain::Allowed,
@@ -113,7 +116,7 @@ impl<'r> ByFirstSegment<'r> {
             };
             // The first of several decides: what it adds is heard. Of two that
             // are the same, the later one is in vain.
-            let heard = at < i && (adds(rule) || covers(rule, other));
+            let heard = at < i && (adds(&rule.1) || covers(rule, other));
             if !heard && found.is_none() {
                 found = Some((other, vain));
             }
@@ -123,9 +126,9 @@ impl<'r> ByFirstSegment<'r> {
 }
 
 /// Is it about everything that anybody asks?
-fn is_everything(rule: &Rule) -> bool {
-    Match::any().covers(&rule.applies_to)
-        && rule.applies_to.covers(&Match::any())
+fn is_everything((applies_to, rule): &Whole) -> bool {
+    Match::any().covers(applies_to)
+        && applies_to.covers(&Match::any())
         && rule.further.is_none()
         && rule.claims.is_empty()
         && rule.when.is_none()
@@ -143,8 +146,8 @@ fn first(template: &Template) -> Option<&[u8]> {
 
 /// Does `wide` apply wherever `narrow` does? It may say no where it is so, but
 /// never yes where it is not.
-fn covers(wide: &Rule, narrow: &Rule) -> bool {
-    wide.applies_to.covers(&narrow.applies_to)
+fn covers((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
+    wide_match.covers(narrow_match)
         && subject_covers(&wide.subject, &narrow.subject)
         && wide.claims.iter().all(|claim| narrow.claims.contains(claim))
         && (wide.when.is_none() || wide.when == narrow.when)

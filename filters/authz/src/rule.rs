@@ -58,9 +58,7 @@ pub struct Rule {
     pub name: Name,
     /// What it does.
     pub effect: Effect,
-    /// What requests it applies to, as far as all filters know it.
-    pub applies_to: Match,
-    /// The other conditions on requests, if there are any.
+    /// The conditions on requests that this filter alone knows, if there are any.
     pub further: Option<Box<Further>>,
     /// Whom it applies to.
     pub subject: Rc<Subject>,
@@ -139,7 +137,10 @@ impl Rule {
     }
 }
 
-impl Decode for Rule {
+/// A rule, and what requests it applies to as far as all filters know it.
+pub(crate) struct Whole(pub(crate) Match, pub(crate) Rule);
+
+impl Decode for Whole {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let RuleConfig {
             name,
@@ -170,10 +171,9 @@ impl Decode for Rule {
             }
         }
         let when = when.map(|when| when.of_rule(&applies_to, at, errors));
-        Some(Rule {
+        let rule = Rule {
             name,
             effect,
-            applies_to,
             further,
             subject: Rc::new(subject),
             claims: claims.to_vec().into(),
@@ -181,7 +181,8 @@ impl Decode for Rule {
             obligations: obligations.map(Box::new),
             detail,
             counted,
-        })
+        };
+        Some(Whole(applies_to, rule))
     }
 
     fn schema() -> Schema {

@@ -37,23 +37,21 @@ impl<'r> Ruling<'r> {
 }
 
 impl RuleSet {
-    pub(crate) fn new(rules: Vec<Rule>) -> Self {
-        let mut rules = rules;
+    pub(crate) fn new(mut rules: Vec<(Match, Rule)>) -> Self {
         // Whoever looks at them in order has looked at all that can deny when
         // the first rule allows.
-        rules.sort_by_key(|rule| rule.effect == Effect::Allow);
+        rules.sort_by_key(|(_, rule)| rule.effect == Effect::Allow);
+        // Many rules are for the same callers.
         let mut subjects: HashSet<Rc<Subject>> = HashSet::new();
-        let apart = |rule: Rule| {
-            let Rule { applies_to, mut subject, .. } = rule;
-            match subjects.get(&subject) {
-                Some(same) => subject = same.clone(),
+        for (_, rule) in &mut rules {
+            match subjects.get(&rule.subject) {
+                Some(same) => rule.subject = same.clone(),
                 None => {
-                    subjects.insert(subject.clone());
+                    subjects.insert(rule.subject.clone());
                 }
             }
-            (applies_to, Rule { applies_to: Match::any(), subject, ..rule })
-        };
-        RuleSet { rules: Rules::new(rules.into_iter().map(apart).collect()) }
+        }
+        RuleSet { rules: Rules::new(rules) }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {

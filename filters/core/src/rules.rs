@@ -417,8 +417,13 @@ impl<'a> Subject<'a> {
 impl<T> Rules<T> {
     /// Compiles the index.
     #[must_use]
-    pub fn new(rules: Vec<(Match, T)>) -> Self {
+    pub fn new(mut rules: Vec<(Match, T)>) -> Self {
         let index = Index::new(rules.iter().map(|(m, _)| m));
+        // The index knows them.
+        for (m, _) in &mut rules {
+            m.hosts = AtLeastOne::default();
+            m.methods = AtLeastOne::default();
+        }
         Rules { rules, index }
     }
 

@@ -8,6 +8,7 @@ mod follow;
 mod introspection;
 mod limits;
 mod policies;
+mod rules;
 mod tls;
 mod traces;
 
@@ -47,6 +48,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("policies::counts_outlive_a_policy", policies::counts_stay),
     ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
     ("policies::the_filters_refuse_a_broken_file_themselves", policies::broken_file),
+    ("rules::conditions_and_obligations_hold_on_a_proxy", rules::conditions),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
     ("carriers::what_came_in_query_or_cookie_goes_no_further", carriers::taken_out),
     ("carriers::two_places_at_once_and_bad_ones_are_refused", carriers::refused),

@@ -104,7 +104,7 @@ fn files_that_cannot_be_taken_in_are_told() {
     assert_eq!(
         lines,
         [
-            "authz.yaml:1:61: include: expected a list of files beside this one, such as `authz/sales.yaml`",
+            "authz.yaml:1:62: include: expected a list of files beside this one, such as `authz/sales.yaml`",
             "authz.yaml:1:11: include: `authz/none.yaml` cannot be read: No such file or directory (os error 2)",
             "authz/more.yaml:1:1: unknown key `realm`, an included file has `sets` and `rules`",
             "authz/more.yaml:2:1: unknown key `include`, an included file has `sets` and `rules`",

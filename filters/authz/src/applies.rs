@@ -84,11 +84,11 @@ impl MatchConfig {
         let paths = paths.into();
         let shared = Match { hosts, methods, paths, routes, headers, any_header };
         let further = Further {
-            query: query.to_vec().into(),
+            query: query.into_vec().into(),
             client_addresses: Addresses::new(&client_addresses),
-            content_types: content_types.to_vec().into(),
+            content_types: content_types.into_vec().into(),
             body_size,
-            times: times.to_vec().into(),
+            times: times.into_vec().into(),
         };
         (shared, (further != Further::default()).then(|| Box::new(further)))
     }

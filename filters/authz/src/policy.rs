@@ -12,9 +12,9 @@ use crate::rule::{Rule, RuleConfig, Whole};
 use crate::sets::Sets;
 use crate::source::Source;
 
-/// The most rules of one policy: so many are compiled before a worker has been
-/// held up for 50 ms.
-pub const MAX_RULES: usize = 20_000;
+/// The most rules of one policy. Compiling them holds a worker: see
+/// `docs/performance.md`.
+pub const MAX_RULES: usize = 10_000;
 
 /// The most rules that are counted one by one: each costs a call per request
 /// that it decides.

@@ -176,7 +176,7 @@ impl Decode for Whole {
             effect,
             further,
             subject: Rc::new(subject),
-            claims: claims.to_vec().into(),
+            claims: claims.into_vec().into(),
             when: when.flatten().map(Box::new),
             obligations: obligations.map(Box::new),
             detail,

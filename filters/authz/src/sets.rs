@@ -36,9 +36,9 @@ impl<T> std::ops::Deref for List<T> {
     }
 }
 
-impl<T: Clone> List<T> {
+impl<T> List<T> {
     pub(crate) fn into_boxed(self) -> Box<[T]> {
-        self.0.to_vec().into()
+        self.0.into_vec().into()
     }
 }
 

@@ -88,6 +88,14 @@ impl<T> std::ops::Deref for AtLeastOne<T> {
     }
 }
 
+impl<T> AtLeastOne<T> {
+    /// The items.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+}
+
 impl<T: Decode> Decode for AtLeastOne<T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let items = Vec::<T>::decode(at, errors)?;

@@ -123,8 +123,9 @@ impl Chain {
         policy: &Node,
         environment: &Environment<'_>,
     ) -> Result<(), Errors> {
-        let filter = F::configure(policy, environment)?;
+        let mut filter = F::configure(policy, environment)?;
         let version = digest::version(policy.to_json().as_bytes());
+        filter.set_version(&version);
         self.filters.push(Box::new(Plugin { filter, name: plugin.to_owned(), version }));
         Ok(())
     }

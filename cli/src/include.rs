@@ -44,8 +44,10 @@ impl Origins {
         let mut own: Vec<Errors> = self.parts.iter().map(|_| Errors::default()).collect();
         for problem in errors.problems() {
             let at = self.of(&problem.path).unwrap_or(0);
-            let path = self.local(&problem.path, at);
-            let message = self.local(&problem.message, at);
+            // A candidate stands in the policy's own file, and counts for itself.
+            let is_own = problem.path.starts_with("candidate");
+            let local = |text: &str| if is_own { text.to_owned() } else { self.local(text, at) };
+            let (path, message) = (local(&problem.path), local(&problem.message));
             if let Some(errors) = own.get_mut(at) {
                 errors.push(Problem { path, message, span: problem.span });
             }

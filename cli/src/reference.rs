@@ -97,10 +97,11 @@ fn plain(default: &str, schema: &Schema) -> String {
     }
     let number =
         |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')').map(|n| n.replace('_', ""));
-    if let Some(number) = number("Count::new(") {
+    if let Some(number) = number("Count::new(").or_else(|| number("Percent::whole(")) {
         return number;
     }
-    if let Some(seconds) = number("Leeway(").or_else(|| number("Period::from_secs(")) {
+    let seconds = ["Leeway(", "Period::from_secs(", "Window::seconds("];
+    if let Some(seconds) = seconds.into_iter().find_map(number) {
         return format!("{seconds}s");
     }
     match (schema, text.rsplit_once("::")) {

@@ -17,7 +17,6 @@ mod policy;
 mod reason;
 mod refusals;
 pub mod review;
-#[allow(dead_code)]
 mod rollout;
 mod rule;
 mod rule_set;
@@ -32,21 +31,26 @@ mod tests;
 pub use expression::fuzz;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{self, Decode, Errors, Node};
+use postern_core::config::{self, Decode, Errors, Node, Text};
 use postern_core::filter::Environment;
 use postern_core::identity::{STATE, Seen};
+use postern_core::record::Mode as Counted;
 use postern_core::rules::{HeaderName, Subject as Asked};
 use postern_core::{
-    Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request, Response, Target,
+    Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request, Response, Target, Work,
 };
+use serde_json::{Value, json};
 
 use facts::Facts;
-use metrics::Metrics;
-pub use policy::{Policy, Refusals};
+use metrics::{Metrics, Side};
+pub use policy::{Candidate, Policy, Refusals};
 pub use postern_core::challenge::{Realm, Scope};
 pub use reason::Reason;
+pub use rollout::policy::{Mode, Percent, Valve, Window};
+use rollout::{Decides, Opinion, Rollout};
 pub use rule::{Effect, Rule};
 use rule_set::{RuleSet, Ruling};
 use source::Source;
@@ -58,9 +62,34 @@ pub struct Authz {
     realm: Realm,
     source: Option<Source>,
     rules: RuleSet,
+    candidate: Option<Beside>,
     refusals: Refusals,
     explain_header: Option<HeaderName>,
     metrics: Metrics,
+    /// The policy's version as a number, until it was told.
+    version: Cell<Option<u64>>,
+}
+
+/// A candidate, compiled.
+#[derive(Debug)]
+struct Beside {
+    rules: RuleSet,
+    rollout: Rollout,
+}
+
+/// A decision that counts, and whose it is.
+struct Judged<'r> {
+    ruling: Ruling<'r>,
+    side: Side,
+    mode: Counted,
+    /// The other one, if there are two.
+    other: Option<Ruling<'r>>,
+}
+
+impl<'r> Judged<'r> {
+    fn alone(ruling: Ruling<'r>) -> Self {
+        Judged { ruling, side: Side::Current, mode: Counted::Enforce, other: None }
+    }
 }
 
 impl Filter for Authz {
@@ -69,11 +98,26 @@ impl Filter for Authz {
     /// Edits of the response that are due.
     type Stream = Vec<HeaderEdit>;
 
+    const WORKS: bool = true;
+
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
-        let Policy { realm, source, rules, refusals, explain_header } = config::decode(policy)?;
+        let Policy { realm, source, rules, candidate, refusals, explain_header } =
+            config::decode(policy)?;
         let rules = RuleSet::new(rules);
-        let metrics = Metrics::new(rules.iter());
-        Ok(Authz { realm, source, rules, refusals, explain_header, metrics })
+        let candidate = candidate.map(|Candidate { mode, share, seed, rules, valve }| Beside {
+            rules: RuleSet::new(rules),
+            rollout: Rollout::new(mode, share, seed.as_ref().map_or("", Text::as_str), valve),
+        });
+        let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &c.rules));
+        let version = Cell::new(None);
+        Ok(Authz { realm, source, rules, candidate, refusals, explain_header, metrics, version })
+    }
+
+    fn set_version(&mut self, version: &str) {
+        self.version.set(u64::from_str_radix(version, 16).ok());
+        if let Some(candidate) = &mut self.candidate {
+            candidate.rollout.set_version(version);
+        }
     }
 
     fn schema() -> Schema {
@@ -82,6 +126,23 @@ impl Filter for Authz {
 
     fn metrics(&self) -> Vec<Metric> {
         self.metrics.list().to_vec()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        let mut work = match &self.candidate {
+            Some(candidate) => candidate.rollout.tick(host),
+            None => Work::default(),
+        };
+        work.count.iter_mut().for_each(|place| *place = self.metrics.rollout(*place));
+        work.gauges.iter_mut().for_each(|(place, _)| *place = self.metrics.rollout(*place));
+        if let Some(version) = self.version.take() {
+            work.gauges.push((self.metrics.version(), version));
+            if self.candidate.is_none() {
+                let tripped = self.metrics.rollout(rollout::metric::TRIPPED);
+                work.gauges.push((tripped, 0));
+            }
+        }
+        work
     }
 
     fn follows(&self, due: &Vec<HeaderEdit>) -> bool {
@@ -108,15 +169,15 @@ impl Filter for Authz {
         }
         match &self.source {
             Some(source) => match source.read(request, host) {
-                Some(identity) => self.judge(&asked, &identity, due),
-                None => self.refuse(&Ruling::new(Reason::BadIdentity, None)),
+                Some(identity) => self.judge(&asked, &identity, due, host),
+                None => self.refuse(&Judged::alone(Ruling::new(Reason::BadIdentity, None))),
             },
             None => match host.property(&[STATE]) {
                 Some(state) => match Seen::read(&state) {
-                    Some(identity) => self.judge(&asked, &identity, due),
-                    None => self.refuse(&Ruling::new(Reason::BadIdentity, None)),
+                    Some(identity) => self.judge(&asked, &identity, due, host),
+                    None => self.refuse(&Judged::alone(Ruling::new(Reason::BadIdentity, None))),
                 },
-                None => self.refuse(&Ruling::new(Reason::NoIdentity, None)),
+                None => self.refuse(&Judged::alone(Ruling::new(Reason::NoIdentity, None))),
             },
         }
     }
@@ -132,21 +193,45 @@ impl Filter for Authz {
 }
 
 impl Authz {
-    fn judge(&self, asked: &Asked<'_>, identity: &Seen<'_>, due: &mut Vec<HeaderEdit>) -> Outcome {
+    fn judge(
+        &self,
+        asked: &Asked<'_>,
+        identity: &Seen<'_>,
+        due: &mut Vec<HeaderEdit>,
+        host: &dyn Host,
+    ) -> Outcome {
         let caller = match identity {
             Seen::Anonymous => None,
             Seen::Known(caller) => Some(caller.as_ref()),
         };
-        let ruling = self.rules.decide(&Facts::new(asked, caller));
-        match ruling.reason {
-            Reason::Allowed => self.allow(&ruling, asked.target, due),
-            _ => self.refuse(&ruling),
-        }
+        let facts = Facts::new(asked, caller);
+        let current = self.rules.decide(&facts);
+        let mut count = Vec::new();
+        let judged = match &self.candidate {
+            None => Judged::alone(current),
+            Some(Beside { rules, rollout }) => {
+                let other = rules.decide(&facts);
+                let opinions = [opinion(&self.rules, &current), opinion(rules, &other)];
+                match rollout.weigh(identity, opinions, host, &mut count) {
+                    Decides::Current => Judged { other: Some(other), ..Judged::alone(current) },
+                    Decides::Candidate(mode) => {
+                        Judged { ruling: other, side: Side::Candidate, mode, other: Some(current) }
+                    }
+                }
+            }
+        };
+        let mut outcome = match judged.ruling.reason {
+            Reason::Allowed => self.allow(&judged, asked.target, due),
+            _ => self.refuse(&judged),
+        };
+        outcome.count.extend(judged.other.map(|other| self.metrics.shadow(other.reason)));
+        outcome.count.extend(count.into_iter().map(|place| self.metrics.rollout(place)));
+        outcome
     }
 
     fn allow(
         &self,
-        ruling: &Ruling<'_>,
+        judged: &Judged<'_>,
         target: &Target<'_>,
         due: &mut Vec<HeaderEdit>,
     ) -> Outcome {
@@ -155,8 +240,9 @@ impl Authz {
         if target.is_changed() {
             edits.push(HeaderEdit::set(":path", target.canonical()));
         }
-        let rule = self.rules.rule(ruling);
-        let mut record = record(ruling.reason, rule);
+        let ruling = &judged.ruling;
+        let rule = self.rule(judged.side, ruling);
+        let mut record = self.record(judged);
         if let Some(obligations) = rule.and_then(|rule| rule.obligations.as_ref()) {
             edits.extend(obligations.request.iter().cloned());
             due.extend(obligations.response.iter().cloned());
@@ -167,28 +253,30 @@ impl Authz {
         if let Some((name, value)) = self.explained(ruling.reason, rule) {
             due.push(HeaderEdit::set(name, value));
         }
-        let count = self.metrics.of(ruling.reason, ruling.rule);
+        let count = self.metrics.of(ruling.reason, judged.mode, judged.side, ruling.rule);
         Outcome { headers: edits, record: Some(record), count, ..Outcome::default() }
     }
 
-    fn refuse(&self, ruling: &Ruling<'_>) -> Outcome {
-        let rule = self.rules.rule(ruling);
+    fn refuse(&self, judged: &Judged<'_>) -> Outcome {
+        let ruling = &judged.ruling;
+        let rule = self.rule(judged.side, ruling);
         let told = refusals::of(ruling.reason, rule, &ruling.scopes, &self.realm, &self.refusals);
-        self.refuse_with(told, ruling, rule)
+        self.refuse_with(told, judged)
     }
 
     fn bad_request(&self, why: impl Into<Cow<'static, str>>) -> Outcome {
         let ruling = Ruling::new(Reason::BadRequest, None);
-        self.refuse_with(Refusal::bad_request(why), &ruling, None)
+        self.refuse_with(Refusal::bad_request(why), &Judged::alone(ruling))
     }
 
-    fn refuse_with(&self, refusal: Refusal, ruling: &Ruling<'_>, rule: Option<&Rule>) -> Outcome {
-        let refusal = match self.explained(ruling.reason, rule) {
+    fn refuse_with(&self, refusal: Refusal, judged: &Judged<'_>) -> Outcome {
+        let ruling = &judged.ruling;
+        let refusal = match self.explained(ruling.reason, self.rule(judged.side, ruling)) {
             Some((name, value)) => refusal.header(name, value),
             None => refusal,
         };
-        let count = self.metrics.of(ruling.reason, ruling.rule);
-        let record = Some(record(ruling.reason, rule));
+        let count = self.metrics.of(ruling.reason, judged.mode, judged.side, ruling.rule);
+        let record = Some(self.record(judged));
         Outcome { record, count, ..Outcome::refuse(refusal) }
     }
 
@@ -197,10 +285,47 @@ impl Authz {
         let name = self.explain_header.as_ref()?.as_str().to_owned();
         Some((name, format!("{}; rule={}", reason.code(), name_of(rule))))
     }
+
+    fn rule(&self, side: Side, ruling: &Ruling<'_>) -> Option<&Rule> {
+        match side {
+            Side::Current => self.rules.rule(ruling),
+            Side::Candidate => self.candidate.as_ref()?.rules.rule(ruling),
+        }
+    }
+
+    /// What counted, and beside it what the other one would have decided.
+    fn record(&self, judged: &Judged<'_>) -> Record {
+        let Judged { ruling, side, mode, other } = judged;
+        let (name, other_side) = match side {
+            Side::Current => ("candidate", Side::Candidate),
+            Side::Candidate => ("current", Side::Current),
+        };
+        let rule = name_of(self.rule(*side, ruling)).to_owned();
+        let mut record = Record::new(ruling.reason.decision(), rule, ruling.reason.code());
+        record.mode = *mode;
+        match other {
+            Some(other) => record.with(name, beside(other, self.rule(other_side, other))),
+            None => record,
+        }
+    }
 }
 
-fn record(reason: Reason, rule: Option<&Rule>) -> Record {
-    Record::new(reason.decision(), name_of(rule).to_owned(), reason.code())
+fn opinion(rules: &RuleSet, ruling: &Ruling<'_>) -> Opinion {
+    Opinion {
+        allows: ruling.reason == Reason::Allowed,
+        code: ruling.reason.code(),
+        intended: rules.rule(ruling).is_some_and(|rule| rule.intended),
+    }
+}
+
+/// A decision that did not count, as it stands in a record.
+fn beside(ruling: &Ruling<'_>, rule: Option<&Rule>) -> Value {
+    json!({
+        "decision": ruling.reason.decision().as_str(),
+        "rule": name_of(rule),
+        "code": ruling.reason.code(),
+        "mode": Counted::Shadow.as_str(),
+    })
 }
 
 fn name_of(rule: Option<&Rule>) -> &str {
@@ -208,4 +333,4 @@ fn name_of(rule: Option<&Rule>) -> &str {
 }
 
 #[cfg(target_family = "wasm")]
-postern_host::export!(Authz);
+postern_host::export!(Authz, responses);

@@ -8,6 +8,7 @@ use postern_core::config::{At, Decode, Errors, Text, Value};
 use postern_core::rules::{HeaderName, Match};
 
 use crate::later::Later;
+use crate::rollout::policy::{Mode, Percent, Valve};
 use crate::rule::{Rule, RuleConfig, Whole};
 use crate::sets::Sets;
 use crate::source::Source;
@@ -35,12 +36,31 @@ postern_core::config! {
         /// does not allow. Their order only says which of several is named in
         /// the record.
         rules: Later<Vec<RuleConfig>>,
+        /// Rules that are to take the place of these, judged beside them.
+        candidate: Option<Later<CandidateConfig>>,
         /// What refused clients are told.
         refusals: Refusals = Refusals::default(),
         /// A response header that names reason and rule of each decision, for
         /// whoever explains a policy. It tells every client: leave it out in
         /// production.
         explain_header: Option<HeaderName>,
+    }
+
+    struct CandidateConfig {
+        /// For whom it counts.
+        mode: Mode,
+        /// In mode `cohort`: for so many of the callers. They are told apart by
+        /// issuer and subject, or else by address (IPv6: by /64).
+        share: Percent = Percent::whole(1),
+        /// Another text chooses other callers.
+        seed: Option<Text>,
+        /// Named lists and conditions that its rules refer to; left out: those of
+        /// the current rules.
+        sets: Option<Later<Sets<'static>>>,
+        /// Its rules, all of them: they stand for themselves.
+        rules: Later<Vec<RuleConfig>>,
+        /// When it is taken back.
+        valve: Valve = Valve::default(),
     }
 
     /// What refused clients are told. Challenges and codes are the same in any
@@ -70,10 +90,27 @@ pub struct Policy {
     pub source: Option<Source>,
     /// At least one rule, and what requests it applies to; names are unique.
     pub rules: Vec<(Match, Rule)>,
+    /// What is to take their place.
+    pub candidate: Option<Candidate>,
     /// What refused clients are told.
     pub refusals: Refusals,
     /// A response header that names reason and rule.
     pub explain_header: Option<HeaderName>,
+}
+
+/// Checked rules beside the current ones.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// For whom they count.
+    pub mode: Mode,
+    /// For how many of the callers, in mode `cohort`.
+    pub share: Percent,
+    /// Chooses these callers.
+    pub seed: Option<Text>,
+    /// At least one rule, and what requests it applies to; names are unique.
+    pub rules: Vec<(Match, Rule)>,
+    /// When they are taken back.
+    pub valve: Valve,
 }
 
 impl Decode for Policy {
@@ -88,14 +125,45 @@ impl Decode for Policy {
             Some(node) => rules(at.key("rules", node), &sets, errors),
             None => Vec::new(),
         };
-        let PolicyConfig { realm, identity, sets: _, rules: Later(_), refusals, explain_header } =
-            config?;
-        Some(Policy { realm, source: identity, rules, refusals, explain_header })
+        let candidate = at.node().get("candidate").map(|node| {
+            let room = MAX_RULES.saturating_sub(rules.len());
+            candidate(at.key("candidate", node), &sets, room, errors)
+        });
+        let PolicyConfig {
+            realm,
+            identity,
+            sets: _,
+            rules: Later(_),
+            candidate: _,
+            refusals,
+            explain_header,
+        } = config?;
+        let candidate = match candidate {
+            Some(candidate) => Some(candidate?),
+            None => None,
+        };
+        Some(Policy { realm, source: identity, rules, candidate, refusals, explain_header })
     }
 
     fn schema() -> Schema {
         PolicyConfig::schema()
     }
+}
+
+/// Its sets are its own, or the current ones.
+fn candidate(at: At<'_>, current: &Sets, room: usize, errors: &mut Errors) -> Option<Candidate> {
+    unique_names(at, errors);
+    let config = CandidateConfig::decode(at, errors);
+    let own = at.node().get("sets").map(|node| Sets::read(at.key("sets", node), errors));
+    let rules = match at.node().get("rules") {
+        Some(node) => rules(at.key("rules", node), own.as_ref().unwrap_or(current), errors),
+        None => Vec::new(),
+    };
+    if rules.len() > room {
+        at.error(errors, format!("expected at most {MAX_RULES} rules, the current ones included"));
+    }
+    let CandidateConfig { mode, share, seed, sets: _, rules: Later(_), valve } = config?;
+    Some(Candidate { mode, share, seed, rules, valve })
 }
 
 /// One rule at a time, so that those that refer to a set see it in place.

@@ -27,16 +27,34 @@ pub struct Review {
 /// # Errors
 /// It does not.
 pub fn review(policy: &Node) -> Result<Review, Errors> {
-    let Policy { rules, .. } = config::decode(policy)?;
+    let Policy { rules, candidate, .. } = config::decode(policy)?;
     let mut review = Review::default();
     let root = At::root(policy);
     let list = policy.get("rules").unwrap_or(policy);
-    let at = root.key("rules", list);
-    let index = ByFirstSegment::new(&rules);
+    rules_in_vain(&rules, root.key("rules", list), &mut review);
+    let beside = policy.get("candidate");
+    if let (Some(candidate), Some(node)) = (candidate, beside) {
+        let at = root.key("candidate", node);
+        let list = node.get("rules").unwrap_or(node);
+        rules_in_vain(&candidate.rules, at.key("rules", list), &mut review);
+        unused_sets(at, sets::named_in(node), &mut review.warnings);
+    }
+    let mut named = sets::named_in(policy);
+    // Without sets of its own it refers to these.
+    if let Some(node) = beside.filter(|node| node.get("sets").is_none()) {
+        named.extend(sets::named_in(node));
+    }
+    unused_sets(root, named, &mut review.warnings);
+    Ok(review)
+}
+
+/// `at`: the list of these rules.
+fn rules_in_vain(rules: &[Whole], at: At<'_>, review: &mut Review) {
+    let Value::List(items) = &at.node().value else { return };
+    let index = ByFirstSegment::new(rules);
     for (i, whole @ (_, rule)) in rules.iter().enumerate() {
-        let Some((other, effect)) = index.vain(i, whole, &rules) else { continue };
+        let Some((other, effect)) = index.vain(i, whole, rules) else { continue };
         let (own, name) = (rule.name.as_str(), other.1.name.as_str());
-        let Value::List(items) = &list.value else { continue };
         let Some(node) = items.get(i) else { continue };
         let place = at.index(i, node);
         match effect {
@@ -58,8 +76,6 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
             ),
         }
     }
-    unused_sets(policy, &mut review.warnings);
-    Ok(review)
 }
 
 /// What requests a rule applies to, and the rule.
@@ -205,11 +221,10 @@ fn within<T: PartialEq>(few: &[T], many: &[T]) -> bool {
     few.iter().all(|one| many.contains(one))
 }
 
-fn unused_sets(policy: &Node, warnings: &mut Errors) {
-    let Some(node) = policy.get("sets") else { return };
-    let named = sets::named_in(policy);
-    let root = At::root(policy);
-    let at = root.key("sets", node);
+/// `at`: what has the sets; `named`: those that its rules and sets refer to.
+fn unused_sets(at: At<'_>, named: BTreeSet<(&'static str, &str)>, warnings: &mut Errors) {
+    let Some(node) = at.node().get("sets") else { return };
+    let at = at.key("sets", node);
     let Value::Map(kinds) = &node.value else { return };
     for (kind, sets) in kinds {
         let Value::Map(entries) = &sets.value else { continue };

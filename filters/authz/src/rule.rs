@@ -40,6 +40,10 @@ postern_core::config! {
         /// `rule_decisions.<name>`? At most 64 rules; each costs a call to the proxy per
         /// decision.
         counted: bool = false,
+        /// In a candidate: are its refusals intended? Such do not count against
+        /// the candidate: of a deny rule all, of an allow rule those of callers
+        /// that it is not for.
+        intended: bool = false,
     }
 
     /// What a rule does.
@@ -72,6 +76,8 @@ pub struct Rule {
     pub detail: Option<Text>,
     /// Is it counted by itself?
     pub counted: bool,
+    /// Are its refusals intended?
+    pub intended: bool,
 }
 
 impl Rule {
@@ -152,6 +158,7 @@ impl Decode for Whole {
             obligations,
             detail,
             counted,
+            intended,
         } = RuleConfig::decode(at, errors)?;
         let (applies_to, further) = r#match.split();
         let own = |key: &str, errors: &mut Errors, message: &str| {
@@ -181,6 +188,7 @@ impl Decode for Whole {
             obligations: obligations.map(Box::new),
             detail,
             counted,
+            intended,
         };
         Some(Whole(applies_to, rule))
     }

@@ -1,6 +1,7 @@
 #![allow(clippy::get_unwrap)]
 
 mod bytes;
+mod candidate;
 mod conditions;
 mod configuration;
 mod reference;

@@ -53,6 +53,10 @@ pub trait Filter: Sized + 'static {
     /// and the environment may decide the result: no clock, no randomness.
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors>;
 
+    /// The configuration's version ([`digest::version`](crate::digest::version) of
+    /// its bytes), told once, before anything else is asked of the filter.
+    fn set_version(&mut self, _version: &str) {}
+
     /// The shape of a policy, for the JSON Schema and the reference.
     #[must_use]
     fn schema() -> Schema;

@@ -131,7 +131,8 @@ impl<F: Filter> Root<F> {
         let version = digest::version(&rendered);
         let begun = Proxy.now();
         match compile::<F>(&rendered) {
-            Ok(filter) => {
+            Ok(mut filter) => {
+                filter.set_version(&version);
                 if F::PUBLISHES_IDENTITY {
                     declare_read_only(identity::STATE);
                 }

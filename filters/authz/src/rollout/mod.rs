@@ -25,6 +25,7 @@ use postern_core::{Host, Metric, Work};
 use caller::Caller;
 use cohort::Cohort;
 use policy::{Mode, Percent};
+use stored::Digest;
 use tally::Kind;
 use valve::{Evidence, TICK, Valve};
 
@@ -82,22 +83,21 @@ pub(crate) enum Decides {
     Candidate(Counted),
 }
 
-/// Metrics, by their places behind those of the filter itself.
+/// Metrics, by their places in [`metrics`].
 pub(crate) mod metric {
     pub(crate) const DENIES: usize = 0;
     pub(crate) const DENIES_INTENDED: usize = 1;
     pub(crate) const ALLOWS: usize = 2;
     pub(crate) const OTHER_REASON: usize = 3;
-    pub(crate) const DECIDED: usize = 4;
-    pub(crate) const REFUSED: usize = 5;
-    pub(crate) const TRIPS: usize = 6;
-    pub(crate) const UNSHARED: usize = 7;
-    pub(crate) const TRIPPED: usize = 8;
+    pub(crate) const REFUSED: usize = 4;
+    pub(crate) const TRIPS: usize = 5;
+    pub(crate) const UNSHARED: usize = 6;
+    pub(crate) const TRIPPED: usize = 7;
 }
 
 /// The metrics, in the order of [`metric`].
 pub(crate) fn metrics() -> impl Iterator<Item = Metric> {
-    const COUNTERS: [&str; 8] = [
+    const COUNTERS: [&str; 7] = [
         // The candidate would refuse what the current policy allows,
         "candidate.denies",
         // and says that it means to;
@@ -106,10 +106,7 @@ pub(crate) fn metrics() -> impl Iterator<Item = Metric> {
         "candidate.allows",
         // or both refuse, for different reasons.
         "candidate.other_reason",
-        // Requests that the candidate decided,
-        "candidate.decided",
-        // and those of them that it refused, unintended, though the current
-        // policy allows them.
+        // Of the first kind, those that were refused indeed.
         "candidate.refused",
         "candidate.valve_trips",
         // Ticks at which the workers could not be told.
@@ -120,21 +117,19 @@ pub(crate) fn metrics() -> impl Iterator<Item = Metric> {
 }
 
 impl Rollout {
-    /// `policy`: the whole policy as it was configured, in one form.
-    pub(crate) fn new(
-        mode: Mode,
-        share: Percent,
-        seed: &str,
-        valve: policy::Valve,
-        policy: &str,
-    ) -> Self {
-        let digest = sha256(policy.as_bytes()).first_chunk().copied().unwrap_or_default();
+    pub(crate) fn new(mode: Mode, share: Percent, seed: &str, valve: policy::Valve) -> Self {
         Rollout {
             mode,
             cohort: Cohort::new(seed, share),
-            valve: Valve::new(valve, digest),
+            valve: Valve::new(valve, Digest::default()),
             shown: Cell::new(None),
         }
+    }
+
+    /// What workers count together, they count under one version of the policy.
+    pub(crate) fn set_version(&mut self, version: &str) {
+        let digest = sha256(version.as_bytes()).first_chunk().copied().unwrap_or_default();
+        self.valve.set_policy(digest);
     }
 
     /// Compares, counts, and says which of the two decides; adds the places of
@@ -142,8 +137,7 @@ impl Rollout {
     pub(crate) fn weigh(
         &self,
         identity: &Seen<'_>,
-        current: Opinion,
-        candidate: Opinion,
+        [current, candidate]: [Opinion; 2],
         host: &dyn Host,
         count: &mut Vec<usize>,
     ) -> Decides {
@@ -156,9 +150,8 @@ impl Rollout {
             Difference::Allows => metric::ALLOWS,
             Difference::OtherReason => metric::OTHER_REASON,
         }));
-        if decides != Decides::Current {
-            count.push(metric::DECIDED);
-            count.extend((difference == Some(Difference::Denies)).then_some(metric::REFUSED));
+        if decides != Decides::Current && difference == Some(Difference::Denies) {
+            count.push(metric::REFUSED);
         }
         if current.allows && difference != Some(Difference::DeniesIntended) {
             self.valve.count(&caller, difference.is_some(), host);

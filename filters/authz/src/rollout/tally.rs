@@ -58,8 +58,8 @@ impl Tally {
 /// are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    Anonymous,
-    Identified,
+    Anonymous = 0,
+    Identified = 1,
 }
 
 /// A tally of each kind of callers.

@@ -43,11 +43,12 @@ const BEAT: u8 = 5;
 /// And one of another policy is given up by then.
 const ABANDONED: u8 = 15;
 
-/// The requests of one caller that count, in a tenth of the window and a VM:
-/// those that the candidate allows, and as many that it refuses. More hide
-/// nobody else's.
-pub(crate) const PER_CALLER: u8 = 10;
-const CELLS: usize = 4_096;
+/// So many requests of one caller count in a tenth of the window and a VM; of
+/// those that follow ever fewer do, two each time that their number doubles. So
+/// a busy caller hides nobody, and its mix of requests is still its own.
+const PER_CALLER: u32 = 8;
+/// Callers that share a place in the table count as one there.
+const PLACES: usize = 2_048;
 
 /// A valve of one policy, in one VM.
 #[derive(Debug)]
@@ -75,8 +76,9 @@ enum Secret {
 struct State {
     /// Counted since the last tick.
     pending: Tallies,
-    /// How often each caller was counted in this bucket, by a hash.
-    cells: Box<[u8; CELLS]>,
+    /// How often each caller came in this bucket, by a hash; by kind, so that a
+    /// crowd of strangers does not take the places of those who are known.
+    came: [Box<[u32; PLACES]>; 2],
     bucket: u64,
     /// What was last seen of the shared value, or counted without it.
     window: Window,
@@ -126,13 +128,17 @@ impl Valve {
             secret: Cell::new(None),
             state: RefCell::new(State {
                 pending: Tallies::default(),
-                cells: Box::new([0; CELLS]),
+                came: [Box::new([0; PLACES]), Box::new([0; PLACES])],
                 bucket: 0,
                 window: Window::default(),
                 joined: false,
                 still: (0, 0),
             }),
         }
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: Digest) {
+        self.policy = policy;
     }
 
     /// Has the candidate been taken back? The first call of a VM looks at the
@@ -151,7 +157,7 @@ impl Valve {
         let (Secret::Common(secret) | Secret::Own(secret)) = self.secret(host);
         let hash = SipHasher13::new_with_key(&secret).hash(&caller.key);
         let mut state = self.state.borrow_mut();
-        if state.is_one_more(hash, refused) {
+        if state.counts(caller.kind, hash) {
             state.pending.add(caller.kind, hash, refused);
         }
     }
@@ -287,19 +293,18 @@ impl State {
     fn open_bucket(&mut self, number: u64) {
         if self.bucket != number {
             self.bucket = number;
-            self.cells.fill(0);
+            self.came.iter_mut().for_each(|came| came.fill(0));
         }
     }
 
-    fn is_one_more(&mut self, caller: u64, refused: bool) -> bool {
-        let half = u64::try_from(CELLS / 2).unwrap_or(1);
+    /// Does another request of this caller count?
+    fn counts(&mut self, kind: Kind, caller: u64) -> bool {
         // Not the bits that the sketch takes.
-        let place = (caller >> 32).checked_rem(half).unwrap_or(0);
-        let place = usize::try_from(place).unwrap_or(0).saturating_mul(2);
-        let place = place.saturating_add(usize::from(refused));
-        let Some(cell) = self.cells.get_mut(place) else { return true };
-        *cell = cell.saturating_add(1);
-        *cell <= PER_CALLER
+        let place = usize::try_from(caller >> 32).unwrap_or(0).checked_rem(PLACES).unwrap_or(0);
+        let came = self.came.get_mut(kind as usize).and_then(|came| came.get_mut(place));
+        let Some(came) = came else { return true };
+        *came = came.saturating_add(1);
+        counts(*came)
     }
 
     /// For how many ticks the shared value has had this token.
@@ -309,4 +314,10 @@ impl State {
         self.still = (token, ticks);
         ticks
     }
+}
+
+/// Does the `nth` request of a caller count?
+pub(crate) fn counts(nth: u32) -> bool {
+    let doubled = 1u32.checked_shl(nth.checked_ilog2().unwrap_or(0)).unwrap_or(1);
+    nth <= PER_CALLER || nth.checked_rem(doubled / 2) == Some(0)
 }

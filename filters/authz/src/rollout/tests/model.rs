@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use siphasher::sip::SipHasher13;
 
 use super::*;
-use crate::rollout::valve::PER_CALLER;
+use crate::rollout::valve::counts;
 
 /// So few that the sketch is exact.
 const CALLERS: usize = 12;
@@ -69,8 +69,8 @@ struct Seen {
 #[derive(Default)]
 struct Vm {
     pending: Vec<Seen>,
-    /// Since this bucket was opened, whatever became of it.
-    in_bucket: (u64, Vec<Seen>),
+    /// The callers since this bucket was opened.
+    in_bucket: (u64, Vec<(Kind, usize)>),
     tripped: bool,
 }
 
@@ -92,13 +92,12 @@ impl Model {
         if vm.tripped {
             return;
         }
-        // One that is anonymous and one that is not have the same name here.
-        let alike =
-            vm.in_bucket.1.iter().filter(|s| (s.caller, s.refused) == (seen.caller, seen.refused));
-        if alike.count() < usize::from(PER_CALLER) {
+        let caller = (seen.kind, seen.caller);
+        vm.in_bucket.1.push(caller);
+        let nth = vm.in_bucket.1.iter().filter(|came| **came == caller).count();
+        if counts(nth as u32) {
             vm.pending.push(seen);
         }
-        vm.in_bucket.1.push(seen);
     }
 
     fn tick(&mut self, vm: usize, now: u64) {

@@ -65,6 +65,26 @@ fn set(rules: usize, requests: usize) -> Set {
     Set { authz, requests: (0..requests).map(request).collect() }
 }
 
+/// As traffic is: the second most frequent is half as frequent as the first, the
+/// third a third (Zipf).
+fn ranked(all: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
+    let weight = |rank: usize| 1.0 / (rank as f64 + 1.0);
+    let whole: f64 = (0..all.len()).map(weight).sum();
+    let mut state = 1u64;
+    let mut draw = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut left = (state >> 11) as f64 / (1u64 << 53) as f64 * whole;
+        let mut rank = 0;
+        while left > weight(rank) && rank + 1 < all.len() {
+            left -= weight(rank);
+            rank += 1;
+        }
+        all[rank].clone()
+    };
+    (0..all.len()).map(|_| draw()).collect()
+}
+
 impl Set {
     /// Nanoseconds per decision.
     fn round(&self, host: &FakeHost) -> f64 {
@@ -112,13 +132,18 @@ fn main() {
     const REQUESTS: usize = 1_000;
     const COPIES: usize = 10;
     let host = FakeHost::default();
-    for spread in ["over all rules", "over ten"] {
-        // The same ten requests again and again, or as many as there are.
+    for spread in
+        ["of ten kinds", "of all kinds, as often as their rank says", "of all kinds, evenly"]
+    {
         let few = set(10, REQUESTS);
         let mut many = set(10_000, REQUESTS);
-        if spread == "over ten" {
-            let ten = many.requests[..10].to_vec();
-            many.requests = ten.into_iter().cycle().take(REQUESTS).collect();
+        let all = many.requests.clone();
+        match spread {
+            "of ten kinds" => {
+                many.requests = all[..10].iter().cloned().cycle().take(REQUESTS).collect();
+            }
+            "of all kinds, evenly" => {}
+            _ => many.requests = ranked(&all),
         }
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

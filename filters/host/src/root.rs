@@ -137,6 +137,7 @@ impl<F: Filter> Root<F> {
                     declare_read_only(identity::STATE);
                 }
                 let metrics = define_metrics(&plugin, &filter.metrics());
+                tell_version(&plugin, &version);
                 // So long a worker did nothing else.
                 let held = Proxy.now().saturating_sub(begun).as_millis();
                 info!("{plugin}: configuration {version} is in force, compiled in {held} ms");
@@ -234,6 +235,16 @@ fn define_metrics(plugin: &str, metrics: &[Metric]) -> Vec<u32> {
             .unwrap_or(u32::MAX)
     };
     metrics.iter().map(define).collect()
+}
+
+/// As a number, since a name that changes would leave its former values behind:
+/// the version's hexadecimal digits.
+fn tell_version(plugin: &str, version: &str) {
+    let gauge = Metric::gauge("policy_version");
+    if let [metric] = define_metrics(plugin, &[gauge]).as_slice() {
+        let number = u64::from_str_radix(version, 16).unwrap_or(0);
+        hostcalls::record_metric(*metric, number).unwrap_or_default();
+    }
 }
 
 /// Only a declaration from the root's configuration makes a filter state

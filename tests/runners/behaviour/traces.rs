@@ -69,6 +69,7 @@ pub(super) fn labels(stage: &Stage) -> Result<(), String> {
         r#"postern_decisions{plugin="auth",provider="idp",code="authenticated"} "#,
         r#"postern_decisions{plugin="auth",provider="keys",code="authenticated"} "#,
         r#"postern_decisions{plugin="authz",mode="enforce",effect="allow",code="allowed"} "#,
+        r#"postern_policy_version{plugin="authz"} "#,
     ] {
         let found = lines.iter().find_map(|line| line.strip_prefix(label));
         let count = found.and_then(|number| number.parse::<u64>().ok());

@@ -37,7 +37,10 @@ pub struct Ports {
 impl Settings {
     /// Reads them from the environment.
     pub fn from_environment() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // As `cargo xtask` says it: a checkout may be moved or copied after it was built.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+        let root = manifest.as_deref().map_or(Path::new(env!("CARGO_MANIFEST_DIR")), Path::new);
+        let root = root
             .parent()
             .filter(|root| root.join("Cargo.toml").is_file())
             .ok_or("the workspace that this xtask was built in is gone")?

@@ -6,6 +6,7 @@ use postern_core::{Answer, Ask, Filter, HeaderEdit, Outcome, Reply, grammar};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
+use crate::clock::Period;
 use crate::raw;
 use crate::root::Compiled;
 
@@ -18,6 +19,13 @@ pub(crate) fn publish<F: Filter>(compiled: &Compiled<F>, outcome: &Outcome) {
         set_state(&format!("postern.{key}"), value);
     }
     compiled.count(&outcome.count);
+}
+
+/// Tells the proxy how often the root context is to tick, if that changes.
+pub(crate) fn tick_in(period: Period) {
+    if let Some(period) = period {
+        hostcalls::set_tick_period(period).unwrap_or_default();
+    }
 }
 
 /// Sets a filter state of the stream.

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use proxy_wasm::hostcalls;
 
+use crate::apply;
 use crate::clock::Clock;
 
 /// The metrics of one configuration.
@@ -26,7 +27,8 @@ impl Counters {
         if counters.is_empty() {
             return;
         }
-        let later = clock.counts();
+        let (later, period) = clock.counts();
+        apply::tick_in(period);
         for (metric, untold) in counters.iter().filter_map(|i| self.metrics.get(*i)) {
             if later {
                 untold.set(untold.get().saturating_add(1));

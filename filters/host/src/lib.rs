@@ -12,7 +12,7 @@ pub mod signature;
 mod apply;
 #[cfg(target_family = "wasm")]
 mod attributes;
-#[cfg(target_family = "wasm")]
+#[cfg(any(test, target_family = "wasm"))]
 mod clock;
 #[cfg(target_family = "wasm")]
 mod counters;

@@ -73,7 +73,7 @@ impl<F: Filter> Root<F> {
         if !left.is_nothing() {
             warn!("{}: work that does not end is put off", compiled.plugin);
             compiled.left.borrow_mut().merge(left);
-            self.clock.at_least(SOON);
+            self.due_in(PUT_OFF);
         }
     }
 
@@ -88,7 +88,7 @@ impl<F: Filter> Root<F> {
             warn!("{}: {line}", compiled.plugin);
         }
         if let Some(again) = work.again {
-            self.clock.at_least(again);
+            self.due_in(again);
         }
         let mut next = Work::default();
         for task in &work.ask {
@@ -109,12 +109,20 @@ impl<F: Filter> Root<F> {
     }
 }
 
+/// Until work that did not end is taken up again.
+const PUT_OFF: Duration = Duration::from_millis(50);
+
 impl<F: Filter> Compiled<F> {
     /// What was put off, then what there is to do now.
     fn tick(&self) -> Work {
         let mut work = self.left.take();
         work.merge(self.filter.tick(&Proxy));
         work
+    }
+
+    /// Does somebody wait, or was work put off?
+    fn is_asked(&self) -> bool {
+        !self.waiting.is_empty() || !self.left.borrow().is_nothing()
     }
 
     pub(crate) fn count(&self, counters: &[usize]) {
@@ -152,12 +160,15 @@ impl<F: Filter> Root<F> {
                     clock: self.clock.clone(),
                 };
                 if F::WORKS {
-                    self.clock.at_least(SOON);
+                    self.due_in(SOON);
                 }
                 let former = self.compiled.borrow_mut().replace(Rc::new(compiled));
                 if let Some(former) = former {
                     former.counters.tell();
-                    self.retired.borrow_mut().push(former);
+                    // Whose streams may still count or wait.
+                    if former.is_asked() || Rc::strong_count(&former) > 1 {
+                        self.retired.borrow_mut().push(former);
+                    }
                 }
                 true
             }
@@ -184,23 +195,25 @@ impl<F: Filter> Root<F> {
         for compiled in &all {
             compiled.waiting.wake_late(compiled, shell, self.id);
             if let Some(first) = compiled.waiting.first_end() {
-                self.clock.at_least(first);
+                self.due_in(first);
             }
         }
         // Last of all: what was counted just now is told too.
         let told = all.iter().fold(false, |told, compiled| compiled.counters.tell() | told);
-        self.clock.go_on(now, told);
+        apply::tick_in(self.clock.go_on(now, told));
         let mut retired = self.retired.borrow_mut();
-        retired.retain(|compiled| !compiled.waiting.is_empty() || Rc::strong_count(compiled) > 2);
+        // Those in use are held here, in `all`, and by their streams.
+        retired.retain(|compiled| compiled.is_asked() || Rc::strong_count(compiled) > 2);
+    }
+
+    fn due_in(&self, period: Duration) {
+        apply::tick_in(self.clock.at_least(Proxy.now(), period));
     }
 
     fn work(&self, now: Duration, all: &[Rc<Compiled<F>>]) -> Vec<Work> {
         // A former configuration has work only for those who wait for it.
         let current = all.first().map(Rc::as_ptr);
-        let works = |c: &Rc<Compiled<F>>| {
-            let asked = !c.waiting.is_empty() || !c.left.borrow().is_nothing();
-            asked || current == Some(Rc::as_ptr(c))
-        };
+        let works = |c: &Rc<Compiled<F>>| c.is_asked() || current == Some(Rc::as_ptr(c));
         let work = |c| if works(c) { c.tick() } else { Work::default() };
         let mut works: Vec<Work> = all.iter().map(work).collect();
         let wanted = works.iter_mut().filter_map(|work| work.again.take()).min();
@@ -210,6 +223,7 @@ impl<F: Filter> Root<F> {
 
     /// The proxy is done with it.
     pub(crate) fn close(&self) {
+        apply::tick_in(self.clock.stop());
         for compiled in self.compiled.borrow().iter().chain(self.retired.borrow().iter()) {
             compiled.counters.tell();
         }

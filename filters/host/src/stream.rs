@@ -121,7 +121,7 @@ impl<F: Filter> Stream<F> {
             return self.turn_away(compiled, &Refusal::too_many_waiting());
         }
         self.pausing = true;
-        compiled.clock.at_least(SOON);
+        apply::tick_in(compiled.clock.at_least(Proxy.now(), SOON));
         Action::Pause
     }
 

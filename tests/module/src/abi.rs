@@ -198,10 +198,12 @@ impl Guest<'_> {
                 let answer = self.proxy().foreign.get(&name).cloned();
                 self.put_optional(answer.as_deref(), 4)
             }
-            "proxy_set_effective_context"
-            | "proxy_set_tick_period_milliseconds"
-            | "proxy_continue_stream"
-            | "proxy_done" => Ok(OK),
+            "proxy_set_tick_period_milliseconds" => {
+                let period = self.word(0);
+                self.proxy().tick_period = period;
+                Ok(OK)
+            }
+            "proxy_set_effective_context" | "proxy_continue_stream" | "proxy_done" => Ok(OK),
             "environ_sizes_get" => {
                 let list = self.environment();
                 self.put_word(0, u32::try_from(list.len()).unwrap_or(0))?;

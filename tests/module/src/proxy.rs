@@ -68,6 +68,8 @@ pub struct Proxy {
     pub(crate) call_answer: Option<(Headers, Vec<u8>)>,
     /// Calls since the last event, by the ABI's names.
     pub crossings: BTreeMap<String, u32>,
+    /// What the module wants of ticks, in milliseconds; 0: none.
+    pub tick_period: u32,
     /// What foreign functions answer; one without an answer is not known.
     pub foreign: BTreeMap<String, Vec<u8>>,
     /// The functions that a watched module entered, each with its place in the

@@ -75,3 +75,26 @@ fn nor_a_new_root_with_the_number_of_the_old() {
     assert!(module.configure_root(ROOT, POLICY).unwrap());
     assert_eq!(answered(&mut module, ROOT, token), [""; 0]);
 }
+
+/// Envoy goes on to tick for a root that it has deleted, unless it is told not to.
+#[test]
+fn a_root_that_goes_tells_its_counts_and_wants_no_more_ticks() {
+    let mut module = configured("auth", &[("TOKEN", "secret")], POLICY);
+    module.tick(ROOT).unwrap();
+    for _ in 0..3 {
+        let stream = module.stream_of(ROOT).unwrap();
+        let request = headers(&[(":authority", "a.example"), (":path", "/"), (":method", "GET")]);
+        module.request_headers(stream, request, true).unwrap();
+        assert_eq!(module.proxy().reply.take().map(|reply| reply.status), Some(401));
+        module.end(stream).unwrap();
+    }
+    let counted = |module: &mut Module| {
+        let metrics = &module.proxy().metrics;
+        metrics.iter().find(|(name, _)| name.ends_with(".missing_credential")).map(|(_, n)| *n)
+    };
+    assert_eq!(counted(&mut module), Some(1), "the others are kept");
+    assert_ne!(module.proxy().tick_period, 0);
+    module.end(ROOT).unwrap();
+    assert_eq!(counted(&mut module), Some(3));
+    assert_eq!(module.proxy().tick_period, 0);
+}

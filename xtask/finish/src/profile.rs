@@ -72,7 +72,8 @@ pub fn policy(file: &Path) -> String {
 
 /// The functions of each module that the requests enter, in the order of their
 /// first calls: those of a plain request in the steady state, then what the others
-/// add. What only loading and configuring enter is not among them.
+/// add. What only loading and configuring enter is not among them. And the way that
+/// their branches took, of which some were seen once.
 fn profile(mounted: &[Mounted], remarks: &mut Vec<String>) -> Result<Vec<Profile>, Unfinished> {
     let mut chain = Chain::load(mounted)?;
     let [plain, others @ ..] = &requests::all()?;
@@ -104,7 +105,7 @@ fn profile(mounted: &[Mounted], remarks: &mut Vec<String>) -> Result<Vec<Profile
     Ok(chain.filters.iter_mut().zip(seen).map(profile).collect())
 }
 
-/// The way that a branch nearly always takes.
+/// The way that a branch took always, or nearly so.
 fn likely([no, yes]: Ways) -> Option<bool> {
     match () {
         () if no >= yes.saturating_mul(RARELY) => Some(false),
@@ -200,3 +201,23 @@ impl Chain {
 }
 
 type Properties = BTreeMap<Vec<u8>, Vec<u8>>;
+
+#[cfg(test)]
+mod tests {
+    use super::likely;
+
+    #[test]
+    fn a_branch_is_likely_if_it_rarely_goes_the_other_way() {
+        for (ways, expected) in [
+            ([1, 0], Some(false)),
+            ([0, 1], Some(true)),
+            ([8, 1], Some(false)),
+            ([1, 8], Some(true)),
+            ([7, 1], None),
+            ([1, 7], None),
+            ([3, 3], None),
+        ] {
+            assert_eq!(likely(ways), expected, "{ways:?}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! A module written anew: fewer exports, no dead functions, another order.
+//! A module written anew: fewer exports, no dead functions, another order, hints.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -49,8 +49,8 @@ pub fn finish(wasm: &[u8], profile: &Profile) -> Result<Vec<u8>, Unfinished> {
 pub struct Profile {
     /// The functions that come first.
     pub hot: Vec<u32>,
-    /// Of branches, by function and place in it: is the condition nearly always
-    /// true, or nearly always false?
+    /// Of branches, by function and place in it: was the condition true, or false,
+    /// whenever it was seen, or nearly so?
     pub likely: BTreeMap<Branch, bool>,
 }
 

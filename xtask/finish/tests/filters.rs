@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use postern_finish::Names;
 use postern_finish::profile::{FILTERS, Mounted, finish_chain, policy};
-use wasmparser::{ExternalKind, Parser, Payload};
+use wasmparser::{ExternalKind, KnownCustom, Parser, Payload};
 
 /// What the proxy calls of every filter.
 const EXPORTS: [&str; 11] = [
@@ -104,5 +104,24 @@ fn a_request_begins_with_the_first_function() {
             }
         }
         assert_eq!(first.map(|e| e.name), Some("proxy_on_context_create"), "{name}");
+    }
+}
+
+/// The proxy's compiler hears which way the branches of the hot functions go.
+#[test]
+fn a_filters_branches_have_hints() {
+    for Mounted { name, wasm, .. } in chain() {
+        let mut hints = [0, 0];
+        for payload in Parser::new(0).parse_all(&wasm) {
+            let Payload::CustomSection(section) = payload.unwrap() else { continue };
+            let KnownCustom::BranchHints(functions) = section.as_known() else { continue };
+            for function in functions {
+                for hint in function.unwrap().hints {
+                    let [no, yes] = &mut hints;
+                    *(if hint.unwrap().taken { yes } else { no }) += 1;
+                }
+            }
+        }
+        assert!(hints.iter().all(|count| *count > 100), "{name}: {hints:?}");
     }
 }

@@ -10,7 +10,7 @@ use wasm_encoder::{
 use wasmparser::{KnownCustom, Operator, Parser, Payload};
 
 /// Two functions behind an import: `other` without a branch, and `branches` with an
-/// `if` and, behind it, a `br_if`. The second is exported, and longer in its local.
+/// `if` and, behind it, a `br_if`. The second has a local too.
 fn module() -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([], []);

@@ -1,4 +1,5 @@
-//! Check, render, and rename into place: all or nothing.
+//! Check, render, and rename into place: all or nothing. What Envoy refuses gives
+//! place again to what was there.
 
 use std::fs;
 use std::io::{self, Write};
@@ -30,10 +31,13 @@ pub struct Applied {
     pub version: String,
     /// Was anything written? The same policy with the same module is left alone.
     pub changed: bool,
+    /// What the file held before, if there was one and it could be read.
+    pub former: Option<Vec<u8>>,
 }
 
 /// Renders checked policies into the folder that Envoy watches. A module is
-/// copied under its digest, so that a new build is a new file name.
+/// copied under its digest, so that a new build is a new file name. The modules of
+/// before stay until [`prune`]: what was there may be wanted again.
 ///
 /// # Errors
 /// The file that could not be read or written; what was there before is whole.
@@ -60,7 +64,8 @@ pub fn apply(checked: &[Checked], target: &Target) -> Result<Vec<Applied>, Findi
     let mut done = Vec::new();
     for (one, text) in ready {
         let file = target.to.join(format!("{}.json", one.policy.plugin));
-        let changed = fs::read(&file).ok().as_deref() != Some(text.as_bytes());
+        let former = fs::read(&file).ok();
+        let changed = former.as_deref() != Some(text.as_bytes());
         if changed {
             replace(&file, text.as_bytes()).map_err(|e| unwritable(&file, &e))?;
         }
@@ -68,10 +73,22 @@ pub fn apply(checked: &[Checked], target: &Target) -> Result<Vec<Applied>, Findi
             plugin: one.policy.plugin.clone(),
             version: render::version(one),
             changed,
+            former,
         });
     }
-    prune(&target.to, &folder);
     Ok(done)
+}
+
+/// Puts back what the file of a plugin held before: an Envoy that starts with a
+/// policy that it refuses answers 500 to everything. `false`: there was nothing.
+///
+/// # Errors
+/// The file that could not be written.
+pub fn put_back(one: &Applied, to: &Path) -> Result<bool, Finding> {
+    let file = to.join(format!("{}.json", one.plugin));
+    let Some(former) = &one.former else { return Ok(false) };
+    replace(&file, former).map_err(|e| unwritable(&file, &e))?;
+    Ok(true)
 }
 
 /// Writes beside the file and renames: a reader sees the old or the new one.
@@ -91,13 +108,13 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Removes modules that no rendered file names any more. Envoy keeps the one
 /// that it runs in memory.
-fn prune(rendered: &Path, modules: &Path) {
-    let texts: Vec<String> = files_of(rendered)
+pub fn prune(to: &Path) {
+    let texts: Vec<String> = files_of(to)
         .unwrap_or_default()
         .iter()
         .filter_map(|file| fs::read_to_string(file).ok())
         .collect();
-    for entry in fs::read_dir(modules).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(to.join("modules")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".wasm") && !texts.iter().any(|text| text.contains(&name)) {
             let _ = fs::remove_file(entry.path());

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
-use postern_cli::apply::{Applied, Target, apply};
+use postern_cli::apply::{Applied, Target, apply, prune, put_back};
 use postern_cli::chain::{Chain, Message};
 use postern_cli::check::check;
 use postern_cli::explain::request::Curl;
@@ -177,14 +177,19 @@ fn run(command: Command) -> Result<String, Failure> {
             let before = admin.as_ref().map(Admin::counts).transpose().map_err(unanswered)?;
             let target = Target { to: to.clone(), modules, seen_as };
             let done = apply(&checked, &target).map_err(|f| vec![f])?;
-            let outcomes = match admin.zip(before) {
+            let outcomes = match admin.as_ref().zip(before) {
                 Some((admin, before)) => {
                     let limit = Duration::from_secs(patience);
-                    waited(&admin, &before, &done, limit).map_err(unanswered)?
+                    waited(admin, &before, &done, limit).map_err(unanswered)?
                 }
                 None => Vec::new(),
             };
-            applied(&done, &outcomes, &to, json)
+            let refused = refused(&done, &outcomes, &to, admin.as_ref());
+            prune(&to);
+            if !refused.is_empty() {
+                return Err(refused.into());
+            }
+            Ok(applied(&done, &outcomes, json))
         }
         Command::Explain { request, policies, client, answer, answer_body, json } => {
             let sent = request.sent(&client).map_err(Failure::Usage)?;
@@ -213,35 +218,66 @@ fn waited<'a>(
     admin.wait(&changed, before, limit)
 }
 
-/// What was done, a line for each plugin; findings where Envoy did not take it.
-fn applied(
+/// What Envoy did not take. A file that it refused gives place to the former one.
+fn refused(
     done: &[Applied],
     outcomes: &[(&str, Outcome)],
     to: &Path,
-    as_json: bool,
-) -> Result<String, Failure> {
-    let outcome = |plugin: &str| outcomes.iter().find(|(name, _)| *name == plugin).map(|(_, o)| *o);
-    let refused: Vec<Finding> = outcomes
-        .iter()
-        .filter(|(_, outcome)| *outcome != Outcome::Taken)
-        .map(|(plugin, o)| Finding::of_file(&to.join(format!("{plugin}.json")), o.to_string()))
-        .collect();
-    if !refused.is_empty() {
-        return Err(refused.into());
+    admin: Option<&Admin>,
+) -> Vec<Finding> {
+    let before = admin.and_then(|admin| admin.counts().ok());
+    let mut findings = Vec::new();
+    let mut back = Vec::new();
+    for (plugin, outcome) in outcomes.iter().filter(|(_, outcome)| *outcome != Outcome::Taken) {
+        let mut message = outcome.to_string();
+        if let Some(one) = done.iter().find(|one| one.plugin == *plugin)
+            && *outcome == Outcome::Refused
+        {
+            match put_back(one, to) {
+                Ok(true) => {
+                    message.push_str(
+                        ", the last good one serves on; the former file is back in its place",
+                    );
+                    back.push(*plugin);
+                }
+                Ok(false) => message.push_str(
+                    "; there was no file before it, and an Envoy that starts with this one answers \
+                     500 to every request",
+                ),
+                Err(finding) => findings.push(finding),
+            }
+            message.push_str(
+                ". Envoy's log has the reason; it may lie in Envoy's environment: a variable that is \
+                 set here and not there",
+            );
+        }
+        findings.push(Finding::of_file(&to.join(format!("{plugin}.json")), message));
     }
+    if let (Some(admin), Some(before)) = (admin, before)
+        && !back.is_empty()
+    {
+        // Whether it answers or not, the finding is the same.
+        let _ = admin.wait_read(&back, &before);
+    }
+    findings
+}
+
+/// What was done, a line for each plugin.
+fn applied(done: &[Applied], outcomes: &[(&str, Outcome)], as_json: bool) -> String {
+    let outcome = |plugin: &str| outcomes.iter().find(|(name, _)| *name == plugin).map(|(_, o)| *o);
     if as_json {
         let one = |a: &Applied| {
             let outcome = outcome(&a.plugin).map(|o| o.to_string());
             json!({"plugin": a.plugin, "version": a.version, "written": a.changed, "envoy": outcome})
         };
-        return Ok(format!("{:#}", done.iter().map(one).collect::<serde_json::Value>()));
+        return format!("{:#}", done.iter().map(one).collect::<serde_json::Value>());
     }
     let line = |a: &Applied| {
         let what = if a.changed { "written" } else { "unchanged" };
         let outcome = outcome(&a.plugin).map(|o| format!(": {o}")).unwrap_or_default();
         format!("{}: {what}, version {}{outcome}\n", a.plugin, a.version)
     };
-    Ok(done.iter().map(line).collect())
+    done.iter().map(line).collect()
 }
 
 fn answer_of(status: u16, body: Option<Vec<u8>>) -> Message {

@@ -25,6 +25,8 @@ pub struct Count {
     pub taken: u64,
     /// Refused: by the filter, or because the file is none.
     pub refused: u64,
+    /// Read: also one that Envoy runs already.
+    pub read: u64,
 }
 
 /// The counts by plugin.
@@ -35,7 +37,7 @@ pub type Counts = BTreeMap<String, Count>;
 pub enum Outcome {
     /// Envoy took it; the next request is judged by it.
     Taken,
-    /// Envoy refused it; the last good one serves on.
+    /// Envoy refused it; the last good one serves on, if there was one.
     Refused,
     /// Envoy did neither in time.
     Late,
@@ -47,7 +49,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Outcome::Taken => "Envoy took it",
-            Outcome::Refused => "refused by Envoy, the last good one serves on; see its log",
+            Outcome::Refused => "refused by Envoy",
             Outcome::Late => "Envoy did not take it in time; see its log",
             Outcome::NotMounted => "Envoy has no filter of this name",
         })
@@ -97,6 +99,24 @@ impl Admin {
             std::thread::sleep(PAUSE);
         }
     }
+
+    /// Waits until each of the plugins' files was read since `before`, so that what
+    /// is counted of it does not count as the next policy's; not for ever.
+    ///
+    /// # Errors
+    /// When the interface stops answering.
+    pub fn wait_read(&self, plugins: &[&str], before: &Counts) -> Result<(), String> {
+        let end = Instant::now() + ANSWER;
+        let read = |counts: &Counts, plugin: &str| counts.get(plugin).map_or(0, |c| c.read);
+        loop {
+            let now = self.counts()?;
+            let open = plugins.iter().any(|plugin| read(&now, plugin) <= read(before, plugin));
+            if !open || Instant::now() >= end {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
 }
 
 fn outcome(plugin: &str, before: &Counts, now: &Counts) -> Outcome {
@@ -122,6 +142,7 @@ fn counts(stats: &str) -> Counts {
         let count = out.entry(plugin.to_owned()).or_default();
         match what {
             "config_reload" => count.taken = value,
+            "update_attempt" => count.read = value,
             "update_rejected" | "config_fail" | "update_failure" => count.refused += value,
             _ => {}
         }
@@ -138,17 +159,18 @@ mod tests {
         let before = counts(
             "extension_config_discovery.http_filter.auth.config_reload: 1\n\
              extension_config_discovery.http_filter.auth.update_rejected: 2\n\
+             extension_config_discovery.http_filter.auth.update_attempt: 4\n\
              http.g.extension_config_discovery.http_filter.authz.config_reload: 1\n\
              something else: 5\n",
         );
-        assert_eq!(before.get("auth"), Some(&Count { taken: 1, refused: 2 }));
+        assert_eq!(before.get("auth"), Some(&Count { taken: 1, refused: 2, read: 4 }));
         let mut now = before.clone();
         assert_eq!(outcome("auth", &before, &now), Outcome::Late);
         assert_eq!(outcome("nobody", &before, &now), Outcome::NotMounted);
-        now.insert("auth".to_owned(), Count { taken: 2, refused: 2 });
+        now.insert("auth".to_owned(), Count { taken: 2, refused: 2, read: 5 });
         assert_eq!(outcome("auth", &before, &now), Outcome::Taken);
         // Taken by the main thread, refused by a worker.
-        now.insert("auth".to_owned(), Count { taken: 2, refused: 3 });
+        now.insert("auth".to_owned(), Count { taken: 2, refused: 3, read: 5 });
         assert_eq!(outcome("auth", &before, &now), Outcome::Refused);
         assert_eq!(outcome("authz", &before, &now), Outcome::Late);
     }

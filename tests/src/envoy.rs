@@ -102,11 +102,32 @@ impl Drop for Envoy {
     }
 }
 
-/// All numbers of an Envoy's statistics whose name contains `part`.
+/// All numbers of an Envoy's statistics whose name contains `part`. Filters tell what
+/// they count some milliseconds late, so these are read until they stand still; where
+/// there is always something to count, not for long.
 ///
 /// # Errors
 /// When the admin interface does not answer.
 pub fn stats(admin: SocketAddr, part: &str) -> Result<Vec<(String, u64)>, String> {
+    let mut last = stats_now(admin, part)?;
+    let mut still = 0;
+    for _ in 0..MOST_READINGS {
+        std::thread::sleep(BETWEEN_READINGS);
+        let now = stats_now(admin, part)?;
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        if still == READINGS_ALIKE {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+const BETWEEN_READINGS: Duration = Duration::from_millis(15);
+const READINGS_ALIKE: u32 = 3;
+const MOST_READINGS: u32 = 12;
+
+fn stats_now(admin: SocketAddr, part: &str) -> Result<Vec<(String, u64)>, String> {
     let answer = send(admin, &Wire::get("admin", "/stats", &[]), PATIENCE)?;
     let text = String::from_utf8_lossy(&answer.body);
     Ok(text

@@ -1,10 +1,8 @@
 //! What a run leaves behind: logs without credentials, counters, no trap.
 
 use std::fs;
-use std::time::Duration;
 
 use postern_tests::client::{PATIENCE, Wire, send};
-use postern_tests::gateway::wait_for;
 use postern_tests::live::FILTERS;
 
 use super::{same, token};
@@ -37,20 +35,6 @@ pub(super) fn no_credential_in_logs(stage: &Stage) -> Result<(), String> {
     if looked < 8 { Err(format!("only {looked} files were looked at")) } else { Ok(()) }
 }
 
-/// Counts are told some milliseconds late: what was counted before is told once two
-/// readings agree.
-fn settled(read: impl Fn() -> Result<Vec<u64>, String>) -> Result<Vec<u64>, String> {
-    let mut last = read()?;
-    wait_for(PATIENCE, || {
-        std::thread::sleep(Duration::from_millis(20));
-        let now = read().ok()?;
-        let same = now == last;
-        last.clone_from(&now);
-        same.then_some(now)
-    })
-    .ok_or_else(|| "the counters move on and on".to_owned())
-}
-
 /// Each filter's counters are there, and a request moves them.
 pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
     let counted = [
@@ -64,13 +48,13 @@ pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
         let name = |(filter, counter)| format!("wasmcustom.postern.{filter}.{counter}");
         counted.iter().map(|row| stage.gateway.stat(&name(*row))).collect::<Result<Vec<u64>, _>>()
     };
-    let before = settled(&read)?;
+    let before = read()?;
     let lines =
         [&format!("Authorization: Bearer {}", token("metrics", "load")?), "X-Api-Dialect: 2015"];
     let path = "/v1/market/total-items.json";
     let to = stage.gateway.address();
     same("status", 200, send(to, &Wire::get("api.example.com", path, &lines), PATIENCE)?.status)?;
-    let after = settled(&read)?;
+    let after = read()?;
     for ((row, before), after) in counted.iter().zip(before).zip(after) {
         same(&format!("{row:?}"), before + 1, after)?;
     }

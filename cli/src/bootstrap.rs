@@ -24,6 +24,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
 const MANAGER: &str = "HttpConnectionManager";
 const TLS: &str = "DownstreamTlsContext";
+const SERVERS_TLS: &str = "UpstreamTlsContext";
 const WASM: &str = "extensions.filters.http.wasm.v3.Wasm";
 
 /// Is this document a bootstrap?
@@ -120,6 +121,8 @@ impl Checker<'_> {
                     self.access_log(at);
                 } else if kind.ends_with(TLS) {
                     self.tls(at);
+                } else if kind.ends_with(SERVERS_TLS) {
+                    self.servers(at);
                 } else {
                     self.chain(at);
                 }

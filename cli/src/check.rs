@@ -70,7 +70,7 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
             Ok(mut names) => {
                 if let Some(clusters) = clusters_of(&file) {
                     let asking = good.policies.iter().filter(|c| names.contains(&c.policy.plugin));
-                    findings.extend(asking.flat_map(|c| clusters::unknown(&c.policy, &clusters)));
+                    findings.extend(asking.flat_map(|c| clusters::unfit(&c.policy, &clusters)));
                 }
                 mounted.append(&mut names);
                 good.bootstraps.push(file);
@@ -101,10 +101,9 @@ fn expand(path: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
     files
 }
 
-/// The names of a bootstrap's clusters, where all of them are known.
-fn clusters_of(file: &Path) -> Option<BTreeSet<String>> {
+fn clusters_of(file: &Path) -> Option<clusters::Clusters> {
     let text = std::fs::read_to_string(file).ok()?;
-    clusters::of_bootstrap(&bootstrap::parse(&text).ok()?)
+    Some(clusters::of_bootstrap(&bootstrap::parse(&text).ok()?))
 }
 
 /// A file that is no YAML at all is left to those who say why.

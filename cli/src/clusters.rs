@@ -1,74 +1,108 @@
-//! The clusters that policies ask: each has to be one of the bootstrap's.
+//! The clusters that policies ask: each has to be one of the bootstrap's, and to
+//! speak TLS where the address says so.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use postern_core::config::{At, Errors, Node, Value};
+use postern_core::config::{At, Errors, Key, Node, Value};
 
 use crate::finding::Finding;
-use crate::policy::{Kind, Policy};
+use crate::policy::{Kind, Policy, text_of};
 
 /// Under these keys a filter is told whom to ask, and under those by which
 /// cluster.
 const ASKED: [&str; 3] = ["remote", "discovery", "introspection"];
 const NAMED: [&str; 2] = ["cluster", "jwks_cluster"];
 
-/// The names of a bootstrap's clusters; `None`: it gets some elsewhere.
-#[must_use]
-pub fn of_bootstrap(node: &Node) -> Option<BTreeSet<String>> {
-    if node.get("dynamic_resources").is_some_and(|dynamic| dynamic.get("cds_config").is_some()) {
-        return None;
-    }
-    let clusters = node.get("static_resources").and_then(|resources| resources.get("clusters"));
-    let Some(Node { value: Value::List(clusters), .. }) = clusters else {
-        return Some(BTreeSet::new());
-    };
-    let name = |cluster: &Node| match cluster.get("name") {
-        Some(Node { value: Value::Text(name), .. }) => Some(name.clone()),
-        _ => None,
-    };
-    Some(clusters.iter().filter_map(name).collect())
+/// A bootstrap's clusters.
+#[derive(Debug, Default)]
+pub struct Clusters {
+    /// By name: does all that goes there go in the clear?
+    clear: BTreeMap<String, bool>,
+    /// It gets more elsewhere.
+    more: bool,
 }
 
-/// The places at which a policy names a cluster that is none of `known`.
+/// The clusters of a bootstrap.
 #[must_use]
-pub fn unknown(policy: &Policy, known: &BTreeSet<String>) -> Vec<Finding> {
+pub fn of_bootstrap(node: &Node) -> Clusters {
+    let dynamic = node.get("dynamic_resources");
+    let more = dynamic.is_some_and(|dynamic| dynamic.get("cds_config").is_some());
+    let clusters = node.get("static_resources").and_then(|resources| resources.get("clusters"));
+    let Some(Node { value: Value::List(clusters), .. }) = clusters else {
+        return Clusters { more, ..Clusters::default() };
+    };
+    let one = |cluster: &Node| Some((text_of(cluster.get("name")?)?.to_owned(), in_clear(cluster)));
+    Clusters { clear: clusters.iter().filter_map(one).collect(), more }
+}
+
+fn in_clear(cluster: &Node) -> bool {
+    let socket = cluster.get("transport_socket");
+    // Which of several an endpoint gets is not to be seen here.
+    cluster.get("transport_socket_matches").is_none() && socket.is_none_or(is_clear)
+}
+
+/// A socket without TLS, or one that has such a one in it.
+fn is_clear(socket: &Node) -> bool {
+    let config = socket.get("typed_config");
+    let kind = config.and_then(|config| text_of(config.get("@type")?)).unwrap_or_default();
+    kind.ends_with(".RawBuffer")
+        || config.and_then(|config| config.get("transport_socket")).is_some_and(is_clear)
+}
+
+/// The places at which a policy names a cluster that is not there, or that does
+/// not speak as the address says.
+#[must_use]
+pub fn unfit(policy: &Policy, clusters: &Clusters) -> Vec<Finding> {
     let mut errors = Errors::default();
     if policy.kind == Kind::Auth {
-        walk(At::root(&policy.node), "", known, &mut errors);
+        walk(At::root(&policy.node), "", "", clusters, &mut errors);
     }
     Finding::all_of(&policy.file, &errors)
 }
 
-fn walk(at: At<'_>, under: &str, known: &BTreeSet<String>, errors: &mut Errors) {
+/// `issuer`: the one above, whose document `discovery` asks for by default.
+fn walk(at: At<'_>, under: &str, issuer: &str, clusters: &Clusters, errors: &mut Errors) {
     match &at.node().value {
         Value::Map(entries) => {
+            let text = |key: &str| at.node().get(key).and_then(text_of);
+            let issuer = text("issuer").unwrap_or(issuer);
+            if ASKED.contains(&under) {
+                let address = text("uri").unwrap_or(issuer);
+                asked(at, entries, address.starts_with("https://"), clusters, errors);
+            }
             for (key, node) in entries {
-                let name = key.text.as_str();
-                match &node.value {
-                    Value::Text(cluster) if ASKED.contains(&under) && NAMED.contains(&name) => {
-                        if !known.contains(cluster) {
-                            let message = format!(
-                                "the bootstrap has no cluster `{cluster}`, {}",
-                                expected(known)
-                            );
-                            at.key(name, node).error(errors, message);
-                        }
-                    }
-                    _ => walk(at.key(name, node), name, known, errors),
-                }
+                walk(at.key(&key.text, node), &key.text, issuer, clusters, errors);
             }
         }
         Value::List(items) => {
             for (i, item) in items.iter().enumerate() {
-                walk(at.index(i, item), "", known, errors);
+                walk(at.index(i, item), "", issuer, clusters, errors);
             }
         }
         _ => {}
     }
 }
 
-fn expected(known: &BTreeSet<String>) -> String {
-    let names: Vec<String> = known.iter().take(8).map(|name| format!("`{name}`")).collect();
+fn asked(at: At<'_>, entries: &[(Key, Node)], tls: bool, known: &Clusters, errors: &mut Errors) {
+    for (key, node) in entries.iter().filter(|(key, _)| NAMED.contains(&key.text.as_str())) {
+        let Some(cluster) = text_of(node) else { continue };
+        let message = match known.clear.get(cluster) {
+            None if !known.more => {
+                format!("the bootstrap has no cluster `{cluster}`, {}", expected(known))
+            }
+            Some(true) if tls => format!(
+                "the bootstrap's cluster `{cluster}` has no TLS, and what is meant for an `https` \
+                 address would go in the clear, secrets too: expected a `transport_socket` with an \
+                 `UpstreamTlsContext`, or an address with `http://`"
+            ),
+            None | Some(_) => continue,
+        };
+        at.key(&key.text, node).error(errors, message);
+    }
+}
+
+fn expected(known: &Clusters) -> String {
+    let names: Vec<String> = known.clear.keys().take(8).map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
         [] => "and none at all".to_owned(),
         names => format!("expected one of {}", names.join(", ")),

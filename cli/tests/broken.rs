@@ -163,3 +163,148 @@ fn a_cluster_that_is_asked_has_to_be_there() {
     });
     finds(&later, &[]);
 }
+
+/// Providers that ask by `idp` and `upstream`, in each of the ways there are.
+const ASKING: &str = "\
+revoked: {remote: {cluster: idp, uri: https://a.example.com/revoked}}
+providers:
+  far:
+    jwt:
+      issuer: https://far.example.com
+      audiences: [a]
+      algorithms: [RS256]
+      keys:
+      - discovery: {cluster: idp, jwks_cluster: upstream}
+  near:
+    jwt:
+      issuer: https://near.example.com
+      audiences: [a]
+      algorithms: [RS256]
+      keys:
+      - remote: {cluster: idp, uri: https://near.example.com/jwks}
+  plain:
+    jwt:
+      issuer: https://plain.example.com
+      audiences: [a]
+      algorithms: [RS256]
+      keys:
+      - discovery: {cluster: idp, uri: http://plain.example.com/discovery}
+  lists:
+    api_key: {remote: {cluster: idp, uri: https://a.example.com/keys}}
+  opaque:
+    introspection:
+      cluster: idp
+      uri: https://far.example.com/introspect
+      token_prefix: op_
+      client: {id: a, secret_env: POSTERN_DEMO_A}
+rules: [{name: all, match: {}, require: {none: true}}]
+";
+
+fn asking(name: &str, edit_bootstrap: impl FnOnce(&Path)) -> Vec<String> {
+    demo(name, |folder| {
+        std::fs::write(folder.join("filters/auth.yaml"), ASKING).unwrap();
+        edit_bootstrap(&folder.join("envoy.yaml"));
+    })
+}
+
+const CLUSTER: &str = "  - name: idp\n";
+
+#[test]
+fn what_is_for_https_goes_by_tls() {
+    let clear = |path: &str, cluster: &str| {
+        format!(
+            "{path}: the bootstrap's cluster `{cluster}` has no TLS, and what is meant for an \
+             `https` address would go in the clear, secrets too: expected a `transport_socket` with \
+             an `UpstreamTlsContext`, or an address with `http://`"
+        )
+    };
+    let all = [
+        clear("revoked.remote.cluster", "idp"),
+        clear("providers.far.jwt.keys[0].discovery.cluster", "idp"),
+        clear("providers.far.jwt.keys[0].discovery.jwks_cluster", "upstream"),
+        clear("providers.near.jwt.keys[0].remote.cluster", "idp"),
+        clear("providers.lists.api_key.remote.cluster", "idp"),
+        clear("providers.opaque.introspection.cluster", "idp"),
+    ];
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    finds(&asking("clear", |_| ()), &all);
+    let socket = |inner: &str| format!("{CLUSTER}    transport_socket: {inner}\n");
+    let kind = "type.googleapis.com/envoy.extensions.transport_sockets";
+    let raw = format!("{{name: r, typed_config: {{'@type': {kind}.raw_buffer.v3.RawBuffer}}}}");
+    let wrapped = |inner: &str| {
+        let tap = format!("'@type': {kind}.tap.v3.Tap");
+        format!("{{name: t, typed_config: {{{tap}, transport_socket: {inner}}}}}")
+    };
+    for (name, inner) in [("raw", &raw), ("tapped", &wrapped(&raw))] {
+        finds(&asking(name, |file| edit(file, CLUSTER, &socket(inner))), &all);
+    }
+    // Clusters that come later are not here to be looked at; these are.
+    let later = asking("clear-later", |file| {
+        let cds = "dynamic_resources: {cds_config: {path_config_source: {path: /a.yaml}}}\n";
+        edit(file, "static_resources:\n", &format!("{cds}static_resources:\n"));
+    });
+    finds(&later, &all);
+    let context = "common_tls_context: {validation_context: {trusted_ca: {filename: ca.pem}}}";
+    let tls = format!(
+        "{{name: s, typed_config: {{'@type': {kind}.tls.v3.UpstreamTlsContext, {context}}}}}"
+    );
+    let matches = format!("{CLUSTER}    transport_socket_matches: [{{name: a, match: {{}}}}]\n");
+    let keys = [all[2]];
+    for (name, cluster) in
+        [("tls", &socket(&tls)), ("tapped-tls", &socket(&wrapped(&tls))), ("matched", &matches)]
+    {
+        finds(&asking(name, |file| edit(file, CLUSTER, cluster)), &keys);
+    }
+}
+
+#[test]
+fn a_server_has_to_show_whose_it_is() {
+    let found = |name: &str, context: &str| {
+        demo(name, |folder| {
+            let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3";
+            let tls = format!("'@type': {kind}.UpstreamTlsContext, common_tls_context: {context}");
+            let socket = format!("    transport_socket: {{name: s, typed_config: {{{tls}}}}}\n");
+            edit(&folder.join("envoy.yaml"), CLUSTER, &format!("{CLUSTER}{socket}"));
+        })
+    };
+    let at = "static_resources.clusters[1].transport_socket.typed_config";
+    let anybody = format!(
+        "{at}: takes anybody's certificate for the server's: expected a `trusted_ca` in the \
+         `validation_context`"
+    );
+    for (n, bad) in [
+        "{}",
+        "{validation_context: {}}",
+        "{validation_context: {verify_certificate_hash: []}}",
+        "{combined_validation_context: {default_validation_context: {crl: {filename: a}}}}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        finds(&found(&format!("anybody-{n}"), bad), &[&anybody]);
+    }
+    for (n, good) in [
+        "{validation_context: {trusted_ca: {filename: a}}}",
+        "{validationContext: {trustedCa: {filename: a}, trust_chain_verification: VERIFY_TRUST_CHAIN}}",
+        "{validation_context: {system_root_certs: {}}}",
+        "{validation_context: {verify_certificate_hash: [a]}}",
+        "{validation_context: {verify_certificate_spki: [a]}}",
+        "{validation_context_sds_secret_config: {name: a}}",
+        "{combined_validation_context: {default_validation_context: {trusted_ca: {filename: a}}}}",
+        "{combined_validation_context: {validation_context_sds_secret_config: {name: a}}}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        finds(&found(&format!("somebody-{n}"), good), &[]);
+    }
+    let untrusted = found(
+        "untrusted",
+        "{validation_context: {trusted_ca: {filename: a}, trust_chain_verification: ACCEPT_UNTRUSTED}}",
+    );
+    let expected = format!(
+        "{at}.common_tls_context.validation_context.trust_chain_verification: expected \
+         `VERIFY_TRUST_CHAIN`: `ACCEPT_UNTRUSTED` takes anybody's certificate for the server's"
+    );
+    finds(&untrusted, &[&expected]);
+}

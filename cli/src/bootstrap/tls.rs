@@ -1,4 +1,4 @@
-//! Which certificates of clients a listener takes.
+//! Which certificates are taken: of clients by a listener, of servers by a cluster.
 
 use std::time::Duration;
 
@@ -6,10 +6,20 @@ use postern_core::config::{At, Node, Value};
 
 use super::{Checker, MANAGER, TLS, seconds, text};
 
-/// Where a listener's TLS says which certificates of clients are good.
+/// Where TLS says which certificates are good.
 const CONTEXTS: [&[&str]; 2] = [
     &["common_tls_context", "validation_context"],
     &["common_tls_context", "combined_validation_context", "default_validation_context"],
+];
+
+/// What a server's certificate may be held to. (Envoy takes no names alone.)
+const VERIFYING: [&str; 6] = [
+    "trusted_ca",
+    "system_root_certs",
+    "verify_certificate_hash",
+    "verify_certificate_spki",
+    "ca_certificate_provider_instance",
+    "custom_validator_config",
 ];
 
 /// What makes the next request of a caller a new handshake.
@@ -24,20 +34,48 @@ impl Checker<'_> {
     /// A listener's TLS.
     pub(super) fn tls(&mut self, at: At<'_>) {
         for way in CONTEXTS {
-            self.client_certificates(at, way);
+            self.within(at, way, &mut Self::client_certificates);
         }
         self.authority(at);
     }
 
+    /// A cluster's TLS. Without an authority Envoy takes any certificate, and what
+    /// goes to a service goes to whoever stands between.
+    pub(super) fn servers(&mut self, at: At<'_>) {
+        let key = "trust_chain_verification";
+        for way in CONTEXTS {
+            self.within(at, way, &mut |checker, at| {
+                if let Some(node) = at.node().get(key)
+                    && !matches!(&node.value, Value::Text(text) if text == "VERIFY_TRUST_CHAIN")
+                {
+                    let message = "expected `VERIFY_TRUST_CHAIN`: `ACCEPT_UNTRUSTED` takes \
+                                   anybody's certificate for the server's";
+                    at.key(key, node).error(&mut checker.errors, message);
+                }
+            });
+        }
+        if !verifies_servers(at.node()) {
+            let message = "takes anybody's certificate for the server's: expected a `trusted_ca` in \
+                           the `validation_context`";
+            at.error(&mut self.errors, message);
+        }
+    }
+
+    /// What stands under the way of keys, if it does.
+    fn within(&mut self, at: At<'_>, way: &[&str], look: &mut dyn FnMut(&mut Self, At<'_>)) {
+        match way.split_first() {
+            None => look(self, at),
+            Some((key, rest)) => {
+                if let Some(node) = at.node().get(key) {
+                    self.within(at.key(key, node), rest, look);
+                }
+            }
+        }
+    }
+
     /// Names in a client's certificate are worth something only if somebody who
     /// is trusted put them there, and still stands by it.
-    fn client_certificates(&mut self, at: At<'_>, way: &[&str]) {
-        if let Some((key, rest)) = way.split_first() {
-            if let Some(node) = at.node().get(key) {
-                self.client_certificates(at.key(key, node), rest);
-            }
-            return;
-        }
+    fn client_certificates(&mut self, at: At<'_>) {
         let key = "trust_chain_verification";
         if let Some(node) = at.node().get(key)
             && !matches!(&node.value, Value::Text(text) if text == "VERIFY_TRUST_CHAIN")
@@ -139,16 +177,30 @@ impl Checker<'_> {
 
 /// Does a listener with this TLS verify the certificates of clients?
 fn verifies(tls: &Node) -> bool {
+    discovered(tls) || contexts(tls).any(|context| context.get("trusted_ca").is_some())
+}
+
+/// Does a cluster with this TLS verify the certificates of servers?
+fn verifies_servers(tls: &Node) -> bool {
+    let says = |context: &Node, key: &str| match context.get(key) {
+        Some(node) => !matches!(&node.value, Value::List(items) if items.is_empty()),
+        None => false,
+    };
+    discovered(tls) || contexts(tls).any(|context| VERIFYING.iter().any(|key| says(context, key)))
+}
+
+/// What is discovered is not here to be looked at.
+fn discovered(tls: &Node) -> bool {
     let common = tls.get("common_tls_context");
-    let inner = |name: &str| common.and_then(|common| common.get(name));
-    let combined = inner("combined_validation_context");
-    let within = |name: &str| combined.and_then(|combined| combined.get(name));
-    let contexts = [inner("validation_context"), within("default_validation_context")];
-    let mut contexts = contexts.into_iter().flatten();
-    // What is discovered is not here to be looked at.
-    let discovered = "validation_context_sds_secret_config";
-    inner(discovered).or(within(discovered)).is_some()
-        || contexts.any(|context| context.get("trusted_ca").is_some())
+    let combined = common.and_then(|common| common.get("combined_validation_context"));
+    let key = "validation_context_sds_secret_config";
+    [common, combined].into_iter().flatten().any(|node| node.get(key).is_some())
+}
+
+/// What stands there under [`CONTEXTS`].
+fn contexts(tls: &Node) -> impl Iterator<Item = &Node> {
+    let found = move |way: &&[&str]| way.iter().try_fold(tls, |node, key| node.get(key));
+    CONTEXTS.iter().filter_map(found)
 }
 
 /// The configuration of an extension, if it is of this type.

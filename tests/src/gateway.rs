@@ -140,6 +140,14 @@ impl Gateway {
     /// # Errors
     /// What it printed, when it refused.
     pub fn apply(&self) -> Result<(), String> {
+        self.apply_with(&workspace().join("target/modules"))
+    }
+
+    /// The same, with the modules of another folder.
+    ///
+    /// # Errors
+    /// What it printed, when it refused.
+    pub fn apply_with(&self, modules: &Path) -> Result<(), String> {
         let tool = self.tool("postern");
         let output = Command::new(&tool)
             .arg("apply")
@@ -147,7 +155,7 @@ impl Gateway {
             .arg("--to")
             .arg(self.run.join("filters"))
             .arg("--modules")
-            .arg(workspace().join("target/modules"))
+            .arg(modules)
             .envs(variables())
             .output()
             .map_err(|e| format!("{}: {e}", tool.display()))?;

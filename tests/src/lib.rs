@@ -9,6 +9,7 @@ pub mod client;
 pub mod compile;
 pub mod corpus;
 pub mod demo;
+pub mod drill;
 pub mod envoy;
 pub mod gateway;
 pub mod h2;

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::settings::Settings;
 use crate::{Result, build, child, envoy, machine};
 
-/// How long the bench has after SIGTERM: it stops its Envoys.
+/// How long the program has after SIGTERM: it stops its Envoys.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// Are these the words that may follow `bench`?
@@ -36,20 +36,23 @@ pub fn run(settings: &Settings) -> Result<()> {
     let mut bench = Command::new(&program);
     bench.args(words).env("POSTERN_MODULES", modules).env("ENVOY", envoy);
     say!("measuring, at most 3 minutes\n");
-    finish(&program, &mut bench)
+    finish(&program, &mut bench, "the bench failed")
 }
 
-/// Waits for the bench; an interruption reaches it as a wish, since it has
-/// Envoys to stop.
-fn finish(program: &Path, bench: &mut Command) -> Result<()> {
+/// Waits for a program of ours; an interruption reaches it as a wish, since it
+/// has Envoys to stop. `failed` is what to say if it does not end well.
+///
+/// # Errors
+/// It cannot be started, was lost, or did not end well.
+pub fn finish(program: &Path, command: &mut Command, failed: &str) -> Result<()> {
     let shown = program.display();
-    let mut process = bench.spawn().map_err(|e| format!("`{shown}` cannot be started: {e}"))?;
+    let mut process = command.spawn().map_err(|e| format!("`{shown}` cannot be started: {e}"))?;
     let mut asked: Option<Instant> = None;
     loop {
         match process.try_wait() {
             Ok(Some(status)) => {
                 machine::go_on()?;
-                return if status.success() { Ok(()) } else { Err("the bench failed".to_owned()) };
+                return if status.success() { Ok(()) } else { Err(failed.to_owned()) };
             }
             Err(e) => return Err(format!("`{shown}` was lost: {e}")),
             Ok(None) => {}

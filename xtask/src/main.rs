@@ -1,5 +1,5 @@
 //! The recipes of this workspace: `cargo xtask build | up | down | test | bench |
-//! reference`.
+//! drill | reference`.
 
 /// Prints a line; a reader that went away is no reason to fail.
 macro_rules! say {
@@ -17,6 +17,7 @@ mod command;
 mod compose;
 mod decisions;
 mod down;
+mod drill;
 mod envoy;
 mod http;
 mod machine;
@@ -53,6 +54,9 @@ const USAGE: &str = "usage: cargo xtask <command>
                  CPU time per request of Envoy with our filters, beside a bare one
                  and one with stock filters that do the same; at most 3 minutes;
                  --parts, --stock-parts instead: one filter more at a time
+  drill          the incident replayed under load: a candidate that refuses every
+                 private request, enforced, for a cohort, in shadow; how soon all is
+                 well again, and how many were refused; mostly half a minute
   reference      docs/reference, made anew from the policies' types
 
 variables: ENVOY, POSTERN_RUN_DIR, POSTERN_POLICIES, POSTERN_GATEWAY_PORT,
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         ["compose", "up"] => compose::up,
         ["compose", "down"] => compose::down,
         ["bench", words @ ..] if bench::understood(words) => bench::run,
+        ["drill"] => drill::run,
         ["reference"] => reference::run,
         ["help" | "--help" | "-h"] => {
             say!("{USAGE}");

@@ -8,6 +8,7 @@ mod follow;
 mod introspection;
 mod limits;
 mod policies;
+mod rollout;
 mod rules;
 mod tls;
 mod traces;
@@ -48,6 +49,11 @@ pub const ALL: &[(&str, Test)] = &[
     ("policies::counts_outlive_a_policy", policies::counts_stay),
     ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
     ("policies::the_filters_refuse_a_broken_file_themselves", policies::broken_file),
+    ("rollout::a_bad_candidate_is_taken_back", rollout::enforced),
+    ("rollout::a_cohort_is_all_that_a_bad_candidate_meets", rollout::cohort),
+    ("rollout::a_shadow_refuses_nobody", rollout::shadow),
+    ("rollout::attacks_take_no_candidate_back", rollout::flood),
+    ("rollout::an_operator_takes_a_candidate_back", rollout::kill_switch),
     ("rules::conditions_and_obligations_hold_on_a_proxy", rules::conditions),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
     ("carriers::what_came_in_query_or_cookie_goes_no_further", carriers::taken_out),

@@ -1,0 +1,87 @@
+//! The demo's policy with a candidate.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::gateway::Gateway;
+
+/// A candidate of a drill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// The current rules.
+    Same,
+    /// Only those for everybody: every private request is refused.
+    NothingPrivate,
+}
+
+/// The policy of `authz`, with candidates; as it was, once dropped.
+#[derive(Debug)]
+pub struct Rollout<'g> {
+    gateway: &'g Gateway,
+    file: PathBuf,
+    original: String,
+}
+
+impl<'g> Rollout<'g> {
+    /// Of the demo, which has none.
+    ///
+    /// # Errors
+    /// When its policy cannot be read.
+    pub fn of(gateway: &'g Gateway) -> Result<Self, String> {
+        let file = gateway.policies.join("authz.yaml");
+        let original = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        Ok(Rollout { gateway, file, original })
+    }
+
+    /// Saves it with a candidate, of which `how` says the rest (lines of YAML),
+    /// and applies it; when the save began and the command had ended.
+    ///
+    /// # Errors
+    /// What `postern apply` says.
+    pub fn save(&self, candidate: Candidate, how: &str) -> Result<[Instant; 2], String> {
+        self.put(&with_candidate(&self.original, candidate, how)?)
+    }
+
+    /// The same with the current rules as the candidate, and another name for the
+    /// rule `whoami` of both: its own and this.
+    ///
+    /// # Errors
+    /// What `postern apply` says.
+    pub fn save_renamed(&self, name: &str, how: &str) -> Result<[Instant; 2], String> {
+        let old = "\n  - name: whoami\n";
+        if self.original.matches(old).count() != 1 {
+            return Err("no rule `whoami`".to_owned());
+        }
+        let renamed = self.original.replace(old, &format!("\n  - name: whoami-{name}\n"));
+        self.put(&with_candidate(&renamed, Candidate::Same, how)?)
+    }
+
+    fn put(&self, text: &str) -> Result<[Instant; 2], String> {
+        let begun = Instant::now();
+        fs::write(&self.file, text).map_err(|e| format!("{}: {e}", self.file.display()))?;
+        self.gateway.apply()?;
+        Ok([begun, Instant::now()])
+    }
+}
+
+fn with_candidate(policy: &str, candidate: Candidate, how: &str) -> Result<String, String> {
+    let (_, rules) = policy.split_once("\nrules:\n").ok_or("no `rules`")?;
+    let mut items = rules.split("\n  - name: ");
+    let mut text = items.next().unwrap_or_default().to_owned();
+    for item in items {
+        if candidate == Candidate::Same || item.contains("subject: anyone") {
+            text += &format!("\n  - name: {item}");
+        }
+    }
+    let indented = |text: &str| -> String { text.lines().map(|l| format!("  {l}\n")).collect() };
+    Ok(format!("{policy}\ncandidate:\n{}  rules:\n{}", indented(how), indented(&text)))
+}
+
+impl Drop for Rollout<'_> {
+    fn drop(&mut self) {
+        if let Err(e) = self.put(&self.original) {
+            eprintln!("{}: {e}", self.file.display());
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The scenes of the drill.
+
+use std::time::{Duration, Instant};
+
+use crate::drill::load::{Callers, Load};
+use crate::drill::policy::{Candidate, Rollout};
+use crate::drill::report::{BOUND, Report, Seen, WINDOW, after};
+use crate::gateway::{Gateway, wait_for};
+
+/// How long something that has to happen may take before the drill gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// After the bound, every worker has to have taken the candidate back.
+const TAKEN_BACK: Duration = Duration::from_secs(1);
+/// And all is well again so long after the window that saw it.
+const NORMAL: Duration = Duration::from_secs(2);
+/// So many private answers without a wrong one are peace.
+const CALM: usize = 400;
+
+/// One way in which a candidate comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// One that refuses every private request counts for all.
+    Enforced,
+    /// The same for one percent of the callers.
+    Cohort,
+    /// The same for nobody.
+    Shadow,
+    /// A good one, while attackers are refused by both.
+    Flood,
+    /// The bad one, while attackers are refused by both.
+    EnforcedUnderFlood,
+    /// The bad one without a valve, and an operator.
+    KillSwitch,
+}
+
+impl Scene {
+    /// All of them.
+    pub const ALL: [Scene; 6] = [
+        Scene::Enforced,
+        Scene::Cohort,
+        Scene::Shadow,
+        Scene::Flood,
+        Scene::EnforcedUnderFlood,
+        Scene::KillSwitch,
+    ];
+
+    /// Plays it on a demo whose policy has no candidate.
+    ///
+    /// # Errors
+    /// What keeps it from being played; a request that was lost. What does not
+    /// hold stands in the report.
+    pub fn play(self, gateway: &Gateway, callers: &Callers) -> Result<Report, String> {
+        let load = callers.come(gateway.address())?;
+        let stage = Stage { gateway, callers, rollout: Rollout::of(gateway)?, load };
+        // What was in force before is gone by then.
+        stage.calm("before the candidate")?;
+        match self {
+            Scene::Enforced => stage.enforced("enforced, for all"),
+            Scene::Cohort => stage.cohort("cohort, 1 % of the callers"),
+            Scene::Shadow => stage.shadow("shadow"),
+            Scene::Flood => stage.flood("a good candidate in a flood of attacks"),
+            Scene::EnforcedUnderFlood => {
+                let attack = callers.attack(gateway.address())?;
+                let report = stage.enforced("enforced, in a flood of attacks");
+                attack.stop()?;
+                report
+            }
+            Scene::KillSwitch => stage.kill_switch("without a valve, taken back by hand"),
+        }
+    }
+}
+
+struct Stage<'g> {
+    gateway: &'g Gateway,
+    callers: &'g Callers,
+    rollout: Rollout<'g>,
+    load: Load,
+}
+
+impl Stage<'_> {
+    fn metric(&self, name: &str) -> Result<u64, String> {
+        self.gateway.stat(&format!("wasmcustom.postern.authz.{name}"))
+    }
+
+    /// Waits until a metric is so.
+    fn until(&self, name: &str, is: impl Fn(u64) -> bool) -> Result<(), String> {
+        wait_for(PATIENCE, || self.metric(name).ok().filter(|n| is(*n)))
+            .map(drop)
+            .ok_or_else(|| format!("`{name}` is {:?} after {PATIENCE:?}", self.metric(name)))
+    }
+
+    /// Waits until many private answers in a row, of now and later, are good.
+    fn calm(&self, when: &str) -> Result<(), String> {
+        let since = Instant::now();
+        let good = || {
+            self.load.seen(|samples| {
+                let mut latest = samples.iter().rev().take_while(|s| s.at >= since);
+                let mut good = 0;
+                let bad = latest.by_ref().any(|s| {
+                    good += usize::from(s.private && s.status == 200);
+                    good < CALM && s.status != 200
+                });
+                (!bad && good >= CALM).then_some(())
+            })
+        };
+        wait_for(PATIENCE, good).ok_or_else(|| format!("{when}: private requests are refused"))
+    }
+
+    /// Waits for wrong refusals.
+    fn refusals(&self, since: Instant, count: usize) -> Result<(), String> {
+        let seen = || {
+            let refused = self
+                .load
+                .seen(|samples| samples.iter().filter(|s| s.at >= since && s.is_refused()).count());
+            (refused >= count).then_some(())
+        };
+        wait_for(PATIENCE, seen).ok_or_else(|| "the candidate refuses nobody".to_owned())
+    }
+
+    /// A candidate that is bad, and taken back.
+    fn tripped(&self, mode: &str) -> Result<[Instant; 2], String> {
+        let trips = self.metric("candidate.valve_trips")?;
+        let times = self.rollout.save(Candidate::NothingPrivate, &format!("{mode}\n{BOUND}"))?;
+        self.until("candidate.valve_trips", |n| n > trips)?;
+        self.until("candidate.valve_tripped", |n| n == 1)?;
+        Ok(times)
+    }
+
+    fn enforced(self, name: &'static str) -> Result<Report, String> {
+        let [begun, applied] = self.tripped("mode: enforce")?;
+        self.calm("after the candidate was taken back")?;
+        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let mut report = Report::new(name);
+        report.tell(format!("`postern apply` took {}", after(begun, applied)));
+        report.tell(seen.told(begun));
+        let (Some(first), Some(bound), Some(last)) = (seen.first, seen.bound, seen.last) else {
+            report.hold(false, "the bound was reached");
+            return Ok(report);
+        };
+        report.hold_in_time(
+            last.saturating_duration_since(bound) <= TAKEN_BACK,
+            format!(
+                "every worker took it back {} after the bound, at most 1 s",
+                after(bound, last)
+            ),
+        );
+        report.hold_in_time(
+            last.saturating_duration_since(first) <= WINDOW + NORMAL,
+            format!(
+                "back to normal {} after the first, at most 2 s after its window of 10 s",
+                after(first, last)
+            ),
+        );
+        Ok(report)
+    }
+
+    fn cohort(self, name: &'static str) -> Result<Report, String> {
+        let [begun, _] = self.tripped("mode: cohort\nshare: 1")?;
+        self.calm("after the candidate was taken back")?;
+        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let mut report = Report::new(name);
+        report.tell(seen.told(begun));
+        report.hold(
+            seen.callers <= 10,
+            format!("{} of 200 callers were in the cohort and refused, at most 10", seen.callers),
+        );
+        Ok(report)
+    }
+
+    fn shadow(self, name: &'static str) -> Result<Report, String> {
+        let differences = self.metric("candidate.denies")?;
+        let [begun, _] = self.tripped("mode: shadow")?;
+        self.until("candidate.denies", |n| n >= differences + 100)?;
+        let differences = self.metric("candidate.denies")?.saturating_sub(differences);
+        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let mut report = Report::new(name);
+        report.hold(seen.refused == 0, seen.told(begun));
+        report.tell(format!("{differences} differences were recorded, and the valve told of them"));
+        Ok(report)
+    }
+
+    fn flood(self, name: &'static str) -> Result<Report, String> {
+        let trips = self.metric("candidate.valve_trips")?;
+        let decided = self.metric("decisions.shadow.allow.allowed")?;
+        let [begun, _] = self.rollout.save(Candidate::Same, &format!("mode: enforce\n{BOUND}"))?;
+        // The current rules decide beside it: it is in force.
+        self.until("decisions.shadow.allow.allowed", |n| n > decided)?;
+        let attack = self.callers.attack(self.gateway.address())?;
+        let enough = || (attack.seen(<[_]>::len) >= 2_000).then_some(());
+        wait_for(PATIENCE, enough).ok_or("the attackers get no answers")?;
+        self.calm("in the flood")?;
+        let attacks = attack.stop()?;
+        let admitted = attacks.iter().filter(|s| !matches!(s.status, 401 | 403)).count();
+        let trips = self.metric("candidate.valve_trips")?.saturating_sub(trips);
+        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let mut report = Report::new(name);
+        report.hold(seen.refused == 0, seen.told(begun));
+        report.hold(
+            admitted == 0,
+            format!("{} attacks, {admitted} of them were not refused", attacks.len()),
+        );
+        report.hold(trips == 0, format!("the valve tripped {trips} times"));
+        Ok(report)
+    }
+
+    fn kill_switch(self, name: &'static str) -> Result<Report, String> {
+        let valve = "valve: {minimum_callers: 100000}";
+        let candidate = Candidate::NothingPrivate;
+        let [begun, _] = self.rollout.save(candidate, &format!("mode: enforce\n{valve}"))?;
+        self.refusals(begun, 50)?;
+        let [saved, applied] = self.rollout.save(candidate, &format!("mode: shadow\n{valve}"))?;
+        self.calm("after the switch")?;
+        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let mut report = Report::new(name);
+        report.tell(seen.told(begun));
+        let last = seen.last.unwrap_or(applied);
+        report.hold_in_time(
+            last.saturating_duration_since(applied) <= TAKEN_BACK,
+            format!(
+                "`mode: shadow` saved; `postern apply` took {}, the last wrong refusal came {} \
+                 after it, at most 1 s",
+                after(saved, applied),
+                after(applied, last)
+            ),
+        );
+        Ok(report)
+    }
+}

@@ -21,8 +21,8 @@ postern_core::config! {
     /// that is no whole answer, such as a 5xx, a 4xx, JSON that is broken, empty
     /// or names a member twice, or none in time, means that the token cannot be
     /// checked now: 503 with `retry-after`, never 401. About such a token the
-    /// service is asked again after 1 s; after 5 failures in a row it is asked
-    /// nothing for 1 s.
+    /// service is asked again after 1 s; a worker that saw 5 failures in a row asks
+    /// it nothing for 1 s.
     ///
     /// Example: `introspection: {cluster: idp, uri: https://id.example.com/introspect,
     /// client: {id: gateway, secret_env: INTROSPECTION_SECRET}, token_prefix: pt_}`.

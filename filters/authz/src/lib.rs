@@ -66,8 +66,8 @@ pub struct Authz {
     refusals: Refusals,
     explain_header: Option<HeaderName>,
     metrics: Metrics,
-    /// The policy's version as a number, until it was told.
-    version: Cell<Option<u64>>,
+    /// Has there been no tick yet?
+    fresh: Cell<bool>,
 }
 
 /// A candidate, compiled.
@@ -109,12 +109,11 @@ impl Filter for Authz {
             rollout: Rollout::new(mode, share, seed.as_ref().map_or("", Text::as_str), valve),
         });
         let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &c.rules));
-        let version = Cell::new(None);
-        Ok(Authz { realm, source, rules, candidate, refusals, explain_header, metrics, version })
+        let fresh = Cell::new(true);
+        Ok(Authz { realm, source, rules, candidate, refusals, explain_header, metrics, fresh })
     }
 
     fn set_version(&mut self, version: &str) {
-        self.version.set(u64::from_str_radix(version, 16).ok());
         if let Some(candidate) = &mut self.candidate {
             candidate.rollout.set_version(version);
         }
@@ -135,12 +134,9 @@ impl Filter for Authz {
         };
         work.count.iter_mut().for_each(|place| *place = self.metrics.rollout(*place));
         work.gauges.iter_mut().for_each(|(place, _)| *place = self.metrics.rollout(*place));
-        if let Some(version) = self.version.take() {
-            work.gauges.push((self.metrics.version(), version));
-            if self.candidate.is_none() {
-                let tripped = self.metrics.rollout(rollout::metric::TRIPPED);
-                work.gauges.push((tripped, 0));
-            }
+        // The candidate of a former policy may have been taken back.
+        if self.fresh.take() && self.candidate.is_none() {
+            work.gauges.push((self.metrics.rollout(rollout::metric::TRIPPED), 0));
         }
         work
     }

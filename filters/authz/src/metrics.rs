@@ -54,7 +54,6 @@ impl Metrics {
         let rules = [own(current), candidate.map(own).unwrap_or_default()];
         let rollout = list.len();
         list.extend(rollout::metrics());
-        list.push(Metric::gauge("policy_version"));
         Metrics { list, rules, rollout }
     }
 
@@ -87,11 +86,6 @@ impl Metrics {
     /// One of [`rollout::metric`].
     pub(crate) fn rollout(&self, place: usize) -> usize {
         self.rollout.saturating_add(place)
-    }
-
-    /// The gauge of the policy's version.
-    pub(crate) fn version(&self) -> usize {
-        self.list.len().saturating_sub(1)
     }
 }
 

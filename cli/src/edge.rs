@@ -20,6 +20,8 @@ pub struct Sent {
     pub request_id: String,
     /// The client's address, `ip:port`.
     pub client: String,
+    /// Was a client's certificate to be shown? There is no TLS here to show it in.
+    pub certificate: bool,
 }
 
 /// The proxy answers by itself; no filter sees the request.
@@ -204,6 +206,7 @@ mod tests {
             client: "192.0.2.1:5000".to_owned(),
             request_id: "id".to_owned(),
             body: None,
+            certificate: false,
         };
         let message = admit(&sent).unwrap();
         assert_eq!(message.header(":authority"), Some(&b"API.example.com"[..]));

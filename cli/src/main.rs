@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use postern_cli::apply::{Applied, Target, apply, prune, put_back};
 use postern_cli::chain::{Chain, Message};
 use postern_cli::check::check;
-use postern_cli::explain::request::Curl;
+use postern_cli::explain::request::{Curl, as_body};
 use postern_cli::explain::{Answering, explain};
 use postern_cli::finding::Finding;
 use postern_cli::policy::Kind;
@@ -84,7 +84,8 @@ enum Command {
         /// The body of that answer, or `@FILE`.
         #[arg(long, value_name = "JSON", requires = "answer")]
         answer_body: Option<String>,
-        /// Print it as JSON.
+        /// Print it as JSON. With a JSON text or `@FILE` behind it, it is curl's:
+        /// that body, with `Content-Type` and `Accept`.
         #[arg(long)]
         json: bool,
     },
@@ -115,7 +116,11 @@ impl From<Vec<Finding>> for Failure {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == "explain") {
+        words = as_body(words);
+    }
+    let Arguments { command } = Arguments::parse_from(words);
     let as_json =
         matches!(command, Command::Check { json: true, .. } | Command::Apply { json: true, .. });
     match run(command) {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use postern_auth::Auth;
@@ -80,5 +81,64 @@ fn credentials_are_hidden_wherever_the_policy_has_them_stand() {
         for told in [text, json] {
             assert!(!told.contains("sekret") && told.contains("***"), "{told}");
         }
+    }
+}
+
+/// What would be refused passes: that is no refusal, and said.
+#[test]
+fn a_verdict_that_is_only_told_is_marked() {
+    let text = "providers: {keys: {api_key: {remote: {cluster: a, uri: http://a/b}}}}\n\
+                rules: [{name: all, match: {}, require: {any_of: [keys]}, report_only: true}]\n";
+    let policy = Policy::parse(Path::new("auth.yaml"), "auth", text).unwrap();
+    let mut chain = Chain::new(Duration::from_secs(1_795_478_400));
+    chain.mount::<Auth>("auth", &policy.node, &|_| None).unwrap();
+    let sent = Sent {
+        method: b"GET".to_vec(),
+        path: b"/whoami".to_vec(),
+        headers: vec![(b"host".to_vec(), b"api.example.com".to_vec())],
+        certificate: true,
+        ..Sent::default()
+    };
+    let explained = explain(&chain, &sent, Answering(None));
+    assert_eq!(explained.refused(), None);
+    let expected = "GET api.example.com/whoami\n\
+                    the client's certificate is not looked at: offline there is no TLS\n\n\
+                    auth  deny  rule all  (missing_credential) [shadow]\n\n\
+                    to the upstream: GET /whoami\n";
+    let text = explained.to_text();
+    assert!(text.starts_with(expected), "{text}");
+    assert_eq!(explained.to_json().get("certificate_not_looked_at"), Some(&true.into()));
+}
+
+#[test]
+fn every_command_helps() {
+    for command in ["check", "apply", "explain", "schema", "reference"] {
+        for flag in ["--help", "-h"] {
+            let tool = Command::new(env!("CARGO_BIN_EXE_postern")).args([command, flag]).output();
+            let tool = tool.unwrap();
+            let said = String::from_utf8(tool.stdout).unwrap();
+            assert!(tool.status.success(), "{command} {flag}");
+            assert!(said.contains(&format!("Usage: postern {command} ")), "{said}");
+        }
+    }
+}
+
+/// `--json` is the tool's own, and curl's where a body follows.
+#[test]
+fn json_is_sent_as_curl_sends_it() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("json");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = "limits: [{id: a, match: {}, quota: 1, window: 1s}]\n";
+    std::fs::write(folder.join("rate-limit.yaml"), policy).unwrap();
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_postern"));
+    tool.args(["explain", "curl", "--json", "{}", "a/b", "--json", "--policies"]).arg(folder);
+    let said = tool.output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let headers = [("accept", "application/json"), ("content-type", "application/json")];
+    assert_eq!(said.pointer("/request/method"), Some(&"POST".into()));
+    let sent = said.pointer("/upstream/headers").unwrap().as_array().unwrap();
+    for (name, value) in headers {
+        assert!(sent.contains(&serde_json::json!([name, value])), "{sent:?}");
     }
 }

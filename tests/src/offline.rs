@@ -138,6 +138,7 @@ pub fn sent(filled: &Filled, number: u64) -> Sent {
         body: filled.body.clone(),
         request_id: format!("00000000-0000-4000-8000-{number:012x}"),
         client: SocketAddr::from(([127, 0, 0, 1], 40_000)).to_string(),
+        ..Sent::default()
     }
 }
 

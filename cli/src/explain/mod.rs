@@ -16,6 +16,8 @@ use hidden::{Hidden, printable};
 #[derive(Debug)]
 pub struct Explanation {
     request: (String, String, String),
+    /// A client's certificate was given, which nobody looked at.
+    certificate: bool,
     /// The proxy itself refuses it.
     rejected: Option<Rejected>,
     /// The filters that saw it, in order.
@@ -55,6 +57,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
         Err(rejected) => {
             return Explanation {
                 request,
+                certificate: sent.certificate,
                 rejected: Some(rejected),
                 filters: Vec::new(),
                 upstream: None,
@@ -72,6 +75,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
     let seen = done.filters.iter().position(|f| f.answered).map_or(done.filters.len(), |at| at + 1);
     Explanation {
         request: (method, host, path),
+        certificate: sent.certificate,
         rejected: None,
         filters: done.filters.into_iter().take(seen).collect(),
         upstream: done.upstream,
@@ -102,6 +106,7 @@ impl Explanation {
         let (method, host, path) = &self.request;
         json!({
             "request": {"method": method, "host": host, "path": path},
+            "certificate_not_looked_at": self.certificate,
             "rejected_by_proxy": self.rejected.map(|r| r.status),
             "filters": self.filters.iter().map(|f| self.filter_json(f)).collect::<Value>(),
             "upstream": self.upstream.as_ref().map(|m| json!({
@@ -123,6 +128,9 @@ impl Explanation {
     pub fn to_text(&self) -> String {
         let (method, host, path) = &self.request;
         let mut out = format!("{method} {host}{path}\n");
+        if self.certificate {
+            out.push_str("the client's certificate is not looked at: offline there is no TLS\n");
+        }
         if let Some(rejected) = self.rejected {
             out.push_str(&format!(
                 "the proxy answers {}: no filter sees the request\n",
@@ -135,8 +143,14 @@ impl Explanation {
             let record = record(filter).unwrap_or_default();
             let member =
                 |name: &str| record.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            let mode = member("mode");
+            let mode = if ["-", "enforce"].contains(&mode.as_str()) {
+                String::new()
+            } else {
+                format!(" [{mode}]")
+            };
             out.push_str(&format!(
-                "\n{:width$}  {}  rule {}  ({})\n",
+                "\n{:width$}  {}  rule {}  ({}){mode}\n",
                 filter.plugin,
                 member("decision"),
                 member("rule"),

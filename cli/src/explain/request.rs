@@ -1,8 +1,9 @@
 //! The request to explain, in curl's words.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use ct_codecs::{Base64, Encoder as _};
 
 use crate::edge::Sent;
@@ -10,10 +11,41 @@ use crate::edge::Sent;
 /// Where a path without a host goes.
 const HOST: &str = "api.example.com";
 
+/// `--json` alone has the explanation printed as JSON.
+const JSON_BODY: &str = "json-body";
+
+/// A whole command line, behind the word `curl`.
+#[derive(Parser)]
+#[command(name = "curl", no_binary_name = true, disable_help_flag = true)]
+struct Line {
+    #[command(flatten)]
+    curl: Curl,
+}
+
+/// Words of a command line in which curl's `--json BODY` has a name of its own. A
+/// body is what begins as JSON does, or as `@FILE`: no URL does.
+pub fn as_body(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words = words.into_iter().peekable();
+    let mut out = Vec::new();
+    while let Some(word) = words.next() {
+        let body = word == "--json" && words.peek().is_some_and(|next| is_body(next));
+        out.push(if body { format!("--{JSON_BODY}").into() } else { word });
+    }
+    out
+}
+
+fn is_body(word: &OsStr) -> bool {
+    let Some(word) = word.to_str() else { return false };
+    match word.trim_start().chars().next() {
+        // It may be a host, of IPv6.
+        Some('[') => serde_json::from_str::<serde_json::Value>(word).is_ok(),
+        first => matches!(first, None | Some('{' | '"' | '@')),
+    }
+}
+
 /// A request as curl would send it. Options of curl that do not change what is
 /// sent are taken and ignored.
-#[derive(Clone, Debug, Default, Parser)]
-#[command(name = "curl", no_binary_name = true, disable_help_flag = true)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Curl {
     /// The URL, or a path alone; `curl` may stand before it, or a whole command
     /// line in quotes.
@@ -28,6 +60,9 @@ pub struct Curl {
     /// A body, or `@FILE`; several are joined by `&`.
     #[arg(short = 'd', long = "data", value_name = "BODY", visible_aliases = ["data-raw", "data-binary", "data-ascii"])]
     data: Vec<String>,
+    /// What `--json BODY` becomes: see [`as_body`].
+    #[arg(long = JSON_BODY, value_name = "BODY", conflicts_with = "data", hide = true)]
+    json_body: Vec<String>,
     /// Send the data in the query.
     #[arg(short = 'G', long = "get")]
     get: bool,
@@ -37,6 +72,9 @@ pub struct Curl {
     /// `user:password`, sent as HTTP Basic.
     #[arg(short = 'u', long = "user", value_name = "USER")]
     user: Option<String>,
+    /// A token, sent as `Authorization: Bearer`.
+    #[arg(long = "oauth2-bearer", value_name = "TOKEN")]
+    bearer: Option<String>,
     /// The `User-Agent`.
     #[arg(short = 'A', long = "user-agent", value_name = "NAME")]
     agent: Option<String>,
@@ -69,8 +107,28 @@ pub struct Curl {
     write_out: Option<String>,
     #[arg(short = 'm', long = "max-time", hide = true)]
     max_time: Option<String>,
+    #[arg(short = 'E', long = "cert", hide = true)]
+    cert: Option<String>,
+    #[arg(long = "cert-type", hide = true)]
+    cert_type: Option<String>,
+    #[arg(long = "key", hide = true)]
+    key: Option<String>,
+    #[arg(long = "key-type", hide = true)]
+    key_type: Option<String>,
+    #[arg(long = "pass", hide = true)]
+    pass: Option<String>,
     #[arg(long = "cacert", hide = true)]
     cacert: Option<String>,
+    #[arg(long = "capath", hide = true)]
+    capath: Option<String>,
+    #[arg(long = "tlsv1.2", hide = true)]
+    tls_1_2: bool,
+    #[arg(long = "tlsv1.3", hide = true)]
+    tls_1_3: bool,
+    #[arg(long = "http1.1", hide = true)]
+    http_1: bool,
+    #[arg(long = "http2", hide = true)]
+    http_2: bool,
     #[arg(long = "resolve", hide = true)]
     resolve: Vec<String>,
 }
@@ -86,8 +144,8 @@ impl Curl {
                 // Line breaks that a shell would join.
                 let line = line.replace("\\\n", " ");
                 let words = shlex::split(&line).ok_or("the command line has an open quote")?;
-                let parsed = Curl::try_parse_from(words);
-                parsed.map_err(|e| plain(&e))?.sent(client)
+                let parsed = Line::try_parse_from(as_body(words.into_iter().map(OsString::from)));
+                parsed.map_err(|e| plain(&e))?.curl.sent(client)
             }
             [curl, url] if curl == "curl" => self.to(url, client),
             [url] => self.to(url, client),
@@ -114,9 +172,13 @@ impl Curl {
                 headers.push((name.trim().to_owned(), value.trim().to_owned()));
             }
         }
-        if let Some(user) = &self.user {
-            let encoded = Base64::encode_to_string(user).map_err(|e| e.to_string())?;
-            headers.push(("authorization".to_owned(), format!("Basic {encoded}")));
+        let given = |headers: &[(String, String)], name: &str| {
+            headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
+        };
+        if let Some(credential) = self.authorization()?
+            && !given(&headers, "authorization")
+        {
+            headers.push(("authorization".to_owned(), credential));
         }
         for (name, value) in [("user-agent", &self.agent), ("cookie", &self.cookie)] {
             headers.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
@@ -130,11 +192,18 @@ impl Curl {
         }
         if let Some(body) = &body {
             headers.push(("content-length".to_owned(), body.len().to_string()));
-            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            if self.json_body.is_empty() && !given(&headers, "content-type") {
                 headers.push((
                     "content-type".to_owned(),
                     "application/x-www-form-urlencoded".to_owned(),
                 ));
+            }
+        }
+        if !self.json_body.is_empty() {
+            let own = |name: &str| self.headers.iter().any(|line| names(line, name));
+            for name in ["content-type", "accept"].into_iter().filter(|name| !own(name)) {
+                headers.retain(|(n, _)| n != name);
+                headers.push((name.to_owned(), "application/json".to_owned()));
             }
         }
         let method = match (&self.method, self.head, &body) {
@@ -150,12 +219,29 @@ impl Curl {
             body,
             request_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             client: client.to_owned(),
+            certificate: self.cert.is_some(),
+        })
+    }
+
+    /// A token goes before a password, as curl has it.
+    fn authorization(&self) -> Result<Option<String>, String> {
+        Ok(match (&self.bearer, &self.user) {
+            (Some(token), _) => Some(format!("Bearer {token}")),
+            (None, Some(user)) => {
+                let encoded = Base64::encode_to_string(user).map_err(|e| e.to_string())?;
+                Some(format!("Basic {encoded}"))
+            }
+            (None, None) => None,
         })
     }
 
     fn body(&self) -> Result<Option<Vec<u8>>, String> {
-        let mut parts = Vec::with_capacity(self.data.len());
-        for data in &self.data {
+        let (given, between): (_, &[u8]) = match self.json_body.as_slice() {
+            [] => (&self.data, b"&"),
+            _ => (&self.json_body, b""),
+        };
+        let mut parts = Vec::with_capacity(given.len());
+        for data in given {
             parts.push(match data.strip_prefix('@') {
                 Some(file) => {
                     fs::read(file).map_err(|e| format!("`{file}` cannot be read: {e}"))?
@@ -163,8 +249,13 @@ impl Curl {
                 None => data.clone().into_bytes(),
             });
         }
-        Ok((!parts.is_empty()).then(|| parts.join(&b'&')))
+        Ok((!parts.is_empty()).then(|| parts.join(between)))
     }
+}
+
+/// Is this line of `-H` about that header?
+fn names(line: &str, name: &str) -> bool {
+    line.split(':').next().is_some_and(|own| own.trim().eq_ignore_ascii_case(name))
 }
 
 /// Host and request target of a URL.
@@ -200,7 +291,8 @@ mod tests {
     use super::*;
 
     fn sent(words: &[&str]) -> Result<Sent, String> {
-        Curl::try_parse_from(words).map_err(|e| plain(&e))?.sent("192.0.2.1:5000")
+        let words = as_body(words.iter().map(OsString::from));
+        Line::try_parse_from(words).map_err(|e| plain(&e))?.curl.sent("192.0.2.1:5000")
     }
 
     fn wire(sent: &Sent) -> String {
@@ -242,11 +334,51 @@ mod tests {
             "POST / | host: a, accept: */*, content-length: 7, content-type: application/x-www-form-urlencoded | x=1&y=2",
         );
         check(&["a/?z", "-G", "-d", "x=1"], "GET /?z&x=1 | host: a, accept: */* | ");
+        check(
+            &["--oauth2-bearer", "T", "-u", "me:pw", "a"],
+            "GET / | host: a, accept: */*, authorization: Bearer T | ",
+        );
+        check(
+            &["--oauth2-bearer", "T", "-H", "Authorization: mine", "a"],
+            "GET / | host: a, accept: */*, Authorization: mine | ",
+        );
+        let json = "content-type: application/json, accept: application/json";
+        check(
+            &["--json", r#"{"a":"#, "a", "--json", "\"b\"}"],
+            &format!(r#"POST / | host: a, content-length: 9, {json} | {{"a":"b"}}"#),
+        );
+        check(
+            &["curl -X PUT a --json '[1]' -H 'Accept: b' -H 'content-type:'"],
+            "PUT / | host: a, Accept: b, content-length: 3 | [1]",
+        );
         check(&["-I", "a"], "HEAD / | host: a, accept: */* | ");
         check(
             &["curl -i 'http://a/b c' \\\n -H 'x: y z'"],
             "GET /b c | host: a, accept: */*, x: y z | ",
         );
+    }
+
+    #[test]
+    fn a_client_certificate_is_told_of() {
+        let words = ["-E", "a.pem", "--key", "a.key", "--cacert", "ca.pem", "--tlsv1.3", "a"];
+        assert!(sent(&words).unwrap().certificate);
+        assert!(sent(&["curl --cert a.pem:pass --cert-type PEM a"]).unwrap().certificate);
+        assert!(!sent(&["--cacert", "ca.pem", "a"]).unwrap().certificate);
+    }
+
+    #[test]
+    fn json_is_a_body_only_where_a_body_follows() {
+        let words = |words: &[&str]| -> Vec<String> {
+            let words = as_body(words.iter().map(OsString::from));
+            words.into_iter().map(|word| word.into_string().unwrap()).collect()
+        };
+        for body in ["{}", " {", "[1]", "\"a\"", "@file", ""] {
+            assert_eq!(words(&["--json", body]), ["--json-body", body]);
+        }
+        for other in ["/whoami", "a/b", "127.0.0.1:1/", "[::1]:1/", "--answer", "https://a"] {
+            assert_eq!(words(&["--json", other]), ["--json", other]);
+        }
+        assert_eq!(words(&["a", "--json"]), ["a", "--json"]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Settings {
     /// Reads them from the environment.
     pub fn from_environment() -> Result<Self> {
         // As `cargo xtask` says it: a checkout may be moved or copied after it was built.
-        let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+        let manifest = env::var_os("CARGO_MANIFEST_DIR");
         let root = manifest.as_deref().map_or(Path::new(env!("CARGO_MANIFEST_DIR")), Path::new);
         let root = root
             .parent()

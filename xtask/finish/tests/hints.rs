@@ -1,6 +1,6 @@
 //! Which way a branch goes: watched, and written down where a compiler looks.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use postern_finish::{Profile, finish, instrument};
 use wasm_encoder::{
@@ -67,7 +67,7 @@ fn hints(wasm: &[u8]) -> Vec<String> {
     }
     let name = |(function, offset, taken): (u32, usize, bool)| {
         // One function is imported.
-        let body = bodies.get(function as usize - 1).unwrap();
+        let body = &bodies[function as usize - 1];
         let at = body.range().start + offset;
         let mut operators = body.get_operators_reader().unwrap().into_iter_with_offsets();
         let found = operators.find_map(|operator| {

@@ -243,7 +243,7 @@ fn in_block(block: &str, address: &str) -> bool {
         text.split('.').map(|n| format!("{:08b}", n.parse::<u8>().unwrap())).collect()
     };
     let length: usize = length.parse().unwrap();
-    bits(ip)[..length] == bits(base)[..length]
+    bits(ip).get(..length) == bits(base).get(..length)
 }
 
 /// Minute by minute: does a window that begins today or began yesterday contain

@@ -12,6 +12,7 @@ use postern_core::{Answer, Host, Metric, Work};
 use crate::carrier::{Carrier, Taken};
 use crate::checked::Checked;
 use crate::claims::is_printable;
+use crate::flaw::Flaw;
 use crate::key_list::{Builder, Entry, Found, KeyList};
 use crate::key_list_form::{KeyListForm, MAX_BYTES as MAX_LIST};
 use crate::reason::Reason;
@@ -94,8 +95,9 @@ impl ApiKeys {
 
     /// Checks a key, and the user name beside it if there is one.
     fn check(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+        // No key, whatever else it is: a token, where both stand in one place.
         if taken.secret.len() > MAX_BYTES {
-            return Reason::TooLong.into();
+            return Reason::ApiKey.into();
         }
         let digest = sha256(&taken.secret);
         if let Some(found) = self.own.find(&digest) {
@@ -129,18 +131,14 @@ impl ApiKeys {
         }
     }
 
-    fn judge(
-        &self,
-        found: &Found<'_>,
-        taken: &Taken,
-        asked: &Asked<'_>,
-    ) -> Result<Checked, Reason> {
+    fn judge(&self, found: &Found<'_>, taken: &Taken, asked: &Asked<'_>) -> Result<Checked, Flaw> {
+        let flaw = |reason| Flaw::from(reason).of(format!("api_key:{}", found.id()));
         if let Some(user) = &taken.user
             && !equal_in_constant_time(&sha256(user), &sha256(found.subject().as_bytes()))
         {
-            return Err(Reason::Owner);
+            return Err(flaw(Reason::Owner));
         }
-        found.checked(&self.provider, asked.seconds())
+        found.checked(&self.provider, asked.seconds()).map_err(flaw)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::api_key::{Digest, Printable};
 use crate::carrier::Taken;
 use crate::checked::Checked;
 use crate::claims::is_printable;
+use crate::flaw::Flaw;
 use crate::reason::Reason;
 use crate::verdict::{Asked, Kind, Verdict};
 use postern_core::instant::Instant;
@@ -130,7 +131,7 @@ impl Basic {
         Basic { by_pair }
     }
 
-    fn check(&self, taken: &Taken, now: i64) -> Result<Checked, Reason> {
+    fn check(&self, taken: &Taken, now: i64) -> Result<Checked, Flaw> {
         let user = taken.user.as_deref().ok_or(Reason::Kind)?;
         let digest = pair(user, &sha256(&taken.secret));
         let pair = self
@@ -138,11 +139,12 @@ impl Basic {
             .get(&digest)
             .filter(|pair| equal_in_constant_time(&pair.digest, &digest))
             .ok_or(Reason::UserOrSecret)?;
+        let flaw = |reason| Flaw::from(reason).of(pair.caller.credential.as_str());
         if pair.not_before.is_some_and(|from| now < from) {
-            return Err(Reason::SecretNotYetValid);
+            return Err(flaw(Reason::SecretNotYetValid));
         }
         if pair.expires.is_some_and(|to| now >= to) {
-            return Err(Reason::SecretExpired);
+            return Err(flaw(Reason::SecretExpired));
         }
         Ok(Checked { expires: pair.expires, ..Checked::from(pair.caller.clone()) })
     }

@@ -2,6 +2,7 @@
 
 use postern_core::identity::Caller;
 
+use crate::flaw::Flaw;
 use crate::reason::Reason;
 
 /// A credential that is good, and what is known of it.
@@ -25,10 +26,10 @@ pub(crate) struct Checked {
 }
 
 /// Why a credential did not pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// It is not good.
-    Bad(Reason),
+    Bad(Flaw),
     /// It cannot be checked now: as many signatures were checked here as may
     /// be. It may well be good.
     Busy {
@@ -39,7 +40,13 @@ pub(crate) enum Failure {
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Failure::Bad(reason)
+        Failure::Bad(reason.into())
+    }
+}
+
+impl From<Flaw> for Failure {
+    fn from(flaw: Flaw) -> Self {
+        Failure::Bad(flaw)
     }
 }
 

@@ -36,6 +36,11 @@ postern_core::config! {
 }
 
 impl ClaimMatch {
+    /// Which claim is meant.
+    pub(crate) fn claim(&self) -> &ClaimPath {
+        &self.claim
+    }
+
     /// Do these claims say it?
     pub(crate) fn holds(&self, claims: &Node) -> bool {
         match self.claim.find(claims).map(|node| &node.value) {

@@ -8,6 +8,7 @@ use crate::checked::Checked;
 use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
+use crate::flaw::Flaw;
 use crate::jws::strict_object;
 use crate::mapping::{IdentityClaims, Published, printable, publish, scopes};
 use crate::reason::Reason;
@@ -61,50 +62,50 @@ impl Claims {
     }
 
     /// `iss`.
-    pub(crate) fn issuer(&self) -> Result<&str, Reason> {
-        self.text("iss")?.ok_or(Reason::MissingClaim)
+    pub(crate) fn issuer(&self) -> Result<&str, Flaw> {
+        self.text("iss")?.ok_or_else(|| missing("iss"))
     }
 
     /// Checks dates, audience, and what else is asked of the claims; `now` in
     /// seconds since the Unix epoch.
-    pub(crate) fn check(&self, expected: &Expected, now: i64) -> Result<Times, Reason> {
+    pub(crate) fn check(&self, expected: &Expected, now: i64) -> Result<Times, Flaw> {
         let leeway = expected.leeway;
-        let expires = self.date("exp")?.ok_or(Reason::MissingClaim)?.saturating_add(leeway);
+        let expires = self.date("exp")?.ok_or_else(|| missing("exp"))?.saturating_add(leeway);
         let not_before = self.date("nbf")?;
         let issued = self.date("iat")?;
         if now >= expires {
-            return Err(Reason::Expired);
+            return Err(Reason::Expired.into());
         }
         if not_before.is_some_and(|at| now.saturating_add(leeway) < at) {
-            return Err(Reason::NotYetValid);
+            return Err(Reason::NotYetValid.into());
         }
         if issued.is_some_and(|at| now.saturating_add(leeway) < at) {
-            return Err(Reason::IssuedInFuture);
+            return Err(Reason::IssuedInFuture.into());
         }
         let mut times = Times { expires, issued };
         if let Some(age) = expected.max_age {
-            let issued = issued.ok_or(Reason::MissingClaim)?;
+            let issued = issued.ok_or_else(|| missing("iat"))?;
             let too_old = issued.saturating_add(age).saturating_add(leeway);
             if now >= too_old {
-                return Err(Reason::TooOld);
+                return Err(Reason::TooOld.into());
             }
             times.expires = expires.min(too_old);
         }
         // Only ID tokens (OpenID Connect Core §3.1.3.6) have these.
         if self.0.get("at_hash").is_some() || self.0.get("c_hash").is_some() {
-            return Err(Reason::WrongType);
+            return Err(Reason::WrongType.into());
         }
         // Bound to a key or a certificate that nobody looks at here (RFC 7800): a
         // thief could send it as well.
         if self.0.get("cnf").is_some() {
-            return Err(Reason::Bound);
+            return Err(Reason::Bound.into());
         }
         self.check_audience(&expected.audiences)?;
-        if expected.required.iter().any(|path| path.find(&self.0).is_none()) {
-            return Err(Reason::MissingClaim);
+        if let Some(path) = expected.required.iter().find(|path| path.find(&self.0).is_none()) {
+            return Err(missing(&path.to_string()));
         }
-        if !expected.matches.iter().all(|m| m.holds(&self.0)) {
-            return Err(Reason::ClaimMismatch);
+        if let Some(wrong) = expected.matches.iter().find(|m| !m.holds(&self.0)) {
+            return Err(Flaw::from(Reason::ClaimMismatch).at(wrong.claim().to_string()));
         }
         Ok(times)
     }
@@ -115,11 +116,12 @@ impl Claims {
         provider: &str,
         told: &Told,
         times: Times,
-    ) -> Result<Checked, Reason> {
+    ) -> Result<Checked, Flaw> {
         let Told { identity, published, headers } = told;
         let id = self.text("jti")?;
         let caller = Caller {
-            sub: printable(&identity.subject, &self.0)?.ok_or(Reason::MissingClaim)?,
+            sub: printable(&identity.subject, &self.0)?
+                .ok_or_else(|| missing(&any_of(&identity.subject)))?,
             iss: self.text("iss")?.map(str::to_owned),
             client: printable(&identity.client, &self.0)?,
             scopes: scopes(&identity.scopes, &self.0)?,
@@ -141,33 +143,48 @@ impl Claims {
         })
     }
 
-    fn check_audience(&self, accepted: &[String]) -> Result<(), Reason> {
+    fn check_audience(&self, accepted: &[String]) -> Result<(), Flaw> {
         let accepts = |text: &str| accepted.iter().any(|a| a == text);
         let good = match self.0.get("aud").map(|n| &n.value) {
-            None => return Err(Reason::MissingClaim),
+            None => return Err(missing("aud")),
             Some(Value::Text(one)) => accepts(one),
-            Some(Value::List(several)) => texts(several)?.into_iter().any(accepts),
-            Some(_) => return Err(Reason::BadClaim),
+            Some(Value::List(several)) => {
+                texts(several).map_err(|r| Flaw::from(r).at("aud"))?.into_iter().any(accepts)
+            }
+            Some(_) => return Err(bad("aud")),
         };
-        if good { Ok(()) } else { Err(Reason::Audience) }
+        if good { Ok(()) } else { Err(Reason::Audience.into()) }
     }
 
     /// A date: whole seconds, not negative.
-    fn date(&self, name: &str) -> Result<Option<i64>, Reason> {
+    fn date(&self, name: &str) -> Result<Option<i64>, Flaw> {
         match self.0.get(name).map(|n| &n.value) {
             None => Ok(None),
             Some(Value::Int(seconds)) if *seconds >= 0 => Ok(Some(*seconds)),
-            Some(_) => Err(Reason::BadClaim),
+            Some(_) => Err(bad(name)),
         }
     }
 
-    fn text(&self, name: &str) -> Result<Option<&str>, Reason> {
+    fn text(&self, name: &str) -> Result<Option<&str>, Flaw> {
         match self.0.get(name).map(|n| &n.value) {
             None => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(Reason::BadClaim),
+            Some(_) => Err(bad(name)),
         }
     }
+}
+
+fn missing(claim: &str) -> Flaw {
+    Flaw::from(Reason::MissingClaim).at(claim)
+}
+
+fn bad(claim: &str) -> Flaw {
+    Flaw::from(Reason::BadClaim).at(claim)
+}
+
+/// `email or sub`.
+fn any_of(paths: &[ClaimPath]) -> String {
+    paths.iter().map(ClaimPath::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// The items of a list of nothing but texts.

@@ -7,6 +7,7 @@ use postern_core::{
 };
 
 use crate::filter::counter;
+use crate::flaw::Flaw;
 use crate::identity_headers;
 use crate::policy::Rule;
 use crate::verdict::Known;
@@ -39,6 +40,8 @@ pub(crate) struct Denied<'p> {
     pub(crate) code: &'static str,
     pub(crate) count: Vec<usize>,
     pub(crate) provider: Option<&'p str>,
+    /// What the provider found.
+    pub(crate) flaw: Option<Flaw>,
 }
 
 impl Admitted {
@@ -108,9 +111,14 @@ impl Denied<'_> {
 
     fn record(&self, rule: &Rule) -> Record {
         let record = Record::new(Decision::Deny, rule.name.clone(), self.code);
-        match self.provider {
-            Some(provider) => record.with("provider", provider),
+        let (credential, claim) = match &self.flaw {
+            Some(flaw) => (flaw.credential.as_deref(), flaw.claim.as_deref()),
+            None => (None, None),
+        };
+        let known = [("provider", self.provider), ("credential", credential), ("claim", claim)];
+        known.into_iter().fold(record, |record, (name, value)| match value {
+            Some(value) => record.with(name, value),
             None => record,
-        }
+        })
     }
 }

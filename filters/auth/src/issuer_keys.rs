@@ -102,7 +102,7 @@ impl IssuerKeys {
     ) -> Verdict {
         let with = |set: Option<&KeySet>| attempt(&[&self.secrets, set.unwrap_or(&self.pinned)]);
         let unknown = |checked: &Result<Checked, Failure>| match checked {
-            Err(Failure::Bad(reason)) => Some(*reason).filter(|reason| may_be_new(*reason)),
+            Err(Failure::Bad(flaw)) => Some(flaw.reason).filter(|reason| may_be_new(*reason)),
             _ => None,
         };
         let Some(published) = &self.published else { return with(None).into() };

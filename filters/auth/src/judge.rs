@@ -9,6 +9,7 @@ use postern_core::{Host, Refusal, Request, Target, Wait};
 use crate::carrier::{Found, Taken};
 use crate::decision::{Admitted, Denied, Judged};
 use crate::filter::{Waited, counter};
+use crate::flaw::Flaw;
 use crate::policy::{Policy, Preflights, Rule};
 use crate::presented::{MORE_THAN_ONE, Presented};
 use crate::provider::{Place, Provider};
@@ -66,7 +67,7 @@ impl<'a> Case<'a> {
                 return Err(denied(refusal, "unsupported_scheme", counter::INVALID));
             }
             [found] => match self.ask(self.takers(), Some(found), waited)? {
-                Answer::Absent => return Err(self.bad(Reason::Kind, None)),
+                Answer::Absent => return Err(self.bad(Reason::Kind.into(), None)),
                 answer => answer,
             },
             _ => return Err(self.invalid_request(MORE_THAN_ONE)),
@@ -134,9 +135,11 @@ impl<'a> Case<'a> {
     /// judged again.
     fn spend(&self, provider: &'a Provider, known: &Known) -> Result<(), Refused<'a>> {
         let Some(once) = &known.once else { return Ok(()) };
+        let credential = known.checked.caller.credential.as_str();
+        let flaw = |reason| Flaw::from(reason).of(credential);
         once.spend(self.host).map_err(|spent| match spent {
-            Spent::Replayed => self.bad(Reason::Replayed, Some(provider)),
-            Spent::Forgotten => self.bad(Reason::Forgotten, Some(provider)),
+            Spent::Replayed => self.bad(flaw(Reason::Replayed), Some(provider)),
+            Spent::Forgotten => self.bad(flaw(Reason::Forgotten), Some(provider)),
             Spent::Full { retry_after } => {
                 let why = Unavailable { code: "replay_guard_full", retry_after };
                 self.unavailable(provider, why)
@@ -167,7 +170,7 @@ impl<'a> Case<'a> {
         found: Option<&Found<'_>>,
         waited: &mut Waited,
     ) -> Result<Answer<'a>, Refused<'a>> {
-        let mut bad: Option<(Reason, &'a Provider)> = None;
+        let mut bad: Option<(Flaw, &'a Provider)> = None;
         let mut unsure: Option<(&'a Provider, Verdict)> = None;
         let now = self.host.now();
         for provider in providers {
@@ -185,9 +188,10 @@ impl<'a> Case<'a> {
             match verdict {
                 Verdict::Known(known) => return Ok(Answer::Known(provider, known)),
                 Verdict::Absent => {}
-                Verdict::Bad(reason) => {
-                    if bad.is_none_or(|(worst, _)| reason.telling() > worst.telling()) {
-                        bad = Some((reason, provider));
+                Verdict::Bad(flaw) => {
+                    let least = bad.as_ref().map(|(worst, _)| worst.telling());
+                    if least.is_none_or(|least| flaw.telling() > least) {
+                        bad = Some((flaw, provider));
                     }
                 }
                 verdict @ (Verdict::Wait { .. } | Verdict::Unavailable(_)) => {
@@ -207,7 +211,7 @@ impl<'a> Case<'a> {
             (Some((provider, Verdict::Unavailable(why))), _) => {
                 Err(self.unavailable(provider, why))
             }
-            (_, Some((reason, provider))) => Err(self.bad(reason, Some(provider))),
+            (_, Some((flaw, provider))) => Err(self.bad(flaw, Some(provider))),
             _ => Ok(Answer::Absent),
         }
     }
@@ -230,11 +234,13 @@ impl<'a> Case<'a> {
         };
         let mut count = self.count.borrow_mut();
         match provider.verify(taken, &asked, &mut count) {
-            Verdict::Known(known) => self
-                .policy
-                .revoked
-                .against(&known.checked, self.host)
-                .unwrap_or(Verdict::Known(known)),
+            Verdict::Known(known) => match self.policy.revoked.against(&known.checked, self.host) {
+                Some(Verdict::Bad(flaw)) => {
+                    flaw.of(known.checked.caller.credential.as_str()).into()
+                }
+                Some(verdict) => verdict,
+                None => Verdict::Known(known),
+            },
             verdict => verdict,
         }
     }
@@ -278,7 +284,8 @@ impl<'a> Case<'a> {
         denied(refusal, "invalid_request", counter::BAD_REQUEST)
     }
 
-    fn bad(&self, reason: Reason, provider: Option<&'a Provider>) -> Refused<'a> {
+    fn bad(&self, flaw: Flaw, provider: Option<&'a Provider>) -> Refused<'a> {
+        let reason = flaw.reason;
         let mut denied = if reason == Reason::Several {
             self.invalid_request(MORE_THAN_ONE)
         } else {
@@ -287,6 +294,7 @@ impl<'a> Case<'a> {
         };
         denied.count.extend(provider.map(|p| p.refused(reason)));
         denied.provider = provider.map(|p| p.name.as_str());
+        denied.flaw = Some(flaw);
         denied
     }
 
@@ -300,5 +308,5 @@ impl<'a> Case<'a> {
 }
 
 fn denied<'a>(refusal: Refusal, code: &'static str, counter: usize) -> Refused<'a> {
-    Box::new(Denied { refusal, code, count: vec![counter], provider: None })
+    Box::new(Denied { refusal, code, count: vec![counter], provider: None, flaw: None })
 }

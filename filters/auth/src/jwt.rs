@@ -13,6 +13,7 @@ use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
 use crate::claims::{Claims, Expected, Told};
+use crate::flaw::Flaw;
 use crate::issuer_keys::IssuerKeys;
 use crate::jws::Jws;
 use crate::key::Key;
@@ -230,22 +231,32 @@ impl Jwt {
             return Err(Reason::TooLong.into());
         }
         let jws = Jws::parse(token)?;
+        // Before the claims are read; what is told then needs to know whose it is.
+        let early = |reason| {
+            if self.issued(&jws) { Flaw::from(reason).of_own() } else { Flaw::from(reason) }
+        };
         let algorithm = Algorithm::parse(&jws.header.alg)
             .filter(|a| self.algorithms.contains(a))
-            .ok_or(Reason::Algorithm)?;
+            .ok_or_else(|| early(Reason::Algorithm))?;
         let typ = jws.header.typ.as_deref().unwrap_or("JWT");
         if !self.types.contains(&TokenType::new(typ)) {
-            return Err(Reason::WrongType.into());
+            return Err(early(Reason::WrongType).into());
         }
         let claims = Claims::parse(&jws.payload)?;
         if claims.issuer()? != self.issuer {
             return Err(Reason::Issuer.into());
         }
         let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
-        let times = claims.check(&self.expected, now)?;
-        let checked = claims.checked(provider, &self.told, times)?;
+        let times = claims.check(&self.expected, now).map_err(Flaw::of_own)?;
+        let checked = claims.checked(provider, &self.told, times).map_err(Flaw::of_own)?;
         let key = check_signature(&jws, algorithm, sets, host, budget)?;
         Ok(Checked { key: Some(key.fingerprint().to_owned()), ..checked })
+    }
+
+    /// Does it say that it is of this issuer?
+    fn issued(&self, jws: &Jws<'_>) -> bool {
+        let claims = Claims::parse(&jws.payload);
+        claims.is_ok_and(|claims| claims.issuer().is_ok_and(|issuer| issuer == self.issuer))
     }
 }
 

@@ -292,7 +292,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn id(&self) -> &'a str {
+    pub(crate) fn id(&self) -> &'a str {
         self.text_at(self.at.saturating_add(DIGEST + 28))
     }
 

@@ -30,6 +30,7 @@ mod cookies;
 mod decision;
 mod discovery;
 mod filter;
+mod flaw;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod identity_headers;

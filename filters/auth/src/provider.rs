@@ -180,7 +180,7 @@ impl Provider {
             }
             Some(Remembered::Bad(reason)) => {
                 count.push(self.first_metric.saturating_add(REFUSED_HITS));
-                return Verdict::Bad(reason);
+                return reason.into();
             }
             None => {}
         }
@@ -191,7 +191,7 @@ impl Provider {
                 cache.keep(&taken.secret, known);
             }
             // The one check that costs something.
-            Verdict::Bad(Reason::Signature) => {
+            Verdict::Bad(flaw) if flaw.reason == Reason::Signature => {
                 cache.refuse(&taken.secret, Reason::Signature, now, keys);
             }
             _ => {}

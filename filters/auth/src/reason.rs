@@ -150,56 +150,44 @@ impl Reason {
         Reason::Kind,
     ];
 
-    /// How much it says, where several providers gave one: from "not of my kind" to
-    /// "mine, but not good".
-    pub(crate) fn telling(self) -> u8 {
-        match self {
-            Reason::Kind => 0,
-            Reason::NotAToken => 1,
-            Reason::ApiKey | Reason::UserOrSecret => 2,
-            Reason::Issuer => 3,
-            Reason::Malformed
-            | Reason::TooLong
-            | Reason::BadToken
-            | Reason::Encrypted
-            | Reason::BadHeader
-            | Reason::Extension
-            | Reason::WrongType
-            | Reason::Algorithm
-            | Reason::BadClaims
-            | Reason::MissingClaim
-            | Reason::BadClaim
-            | Reason::Audience
-            | Reason::Expired
-            | Reason::NotYetValid
-            | Reason::IssuedInFuture
-            | Reason::TooOld
-            | Reason::ClaimMismatch
-            | Reason::UnknownKey
-            | Reason::Signature
-            | Reason::Unsupported
-            | Reason::Owner
-            | Reason::ApiKeyExpired
-            | Reason::ApiKeyNotYetValid
-            | Reason::Revoked
-            | Reason::SecretExpired
-            | Reason::SecretNotYetValid
-            | Reason::Inactive
-            | Reason::Bound
-            | Reason::Certificate
-            | Reason::MessageMalformed
-            | Reason::MessageComponent
-            | Reason::MessageCoverage
-            | Reason::MessageParameter
-            | Reason::MessageStale
-            | Reason::MessageFuture
-            | Reason::MessageKey
-            | Reason::MessageKeyDates
-            | Reason::MessageSignature
-            | Reason::Replayed
-            | Reason::Forgotten
-            | Reason::Several => 4,
-        }
+    /// What a provider says of a credential that may not be its own: from "not of my
+    /// kind" to "of my kind, and another's".
+    const STRANGE: &[Reason] = &[
+        Reason::Kind,
+        Reason::NotAToken,
+        Reason::Malformed,
+        Reason::ApiKey,
+        Reason::UserOrSecret,
+        Reason::TooLong,
+        Reason::BadToken,
+        Reason::Encrypted,
+        Reason::BadHeader,
+        Reason::Extension,
+        Reason::BadClaims,
+        Reason::Inactive,
+        Reason::Algorithm,
+        Reason::WrongType,
+        Reason::BadClaim,
+        Reason::MissingClaim,
+        Reason::Issuer,
+        Reason::Certificate,
+        Reason::MessageMalformed,
+        Reason::MessageKey,
+    ];
+
+    /// May it be said of a credential that is another provider's?
+    pub(crate) fn is_strange(self) -> bool {
+        Reason::STRANGE.contains(&self)
+    }
+
+    /// How much it says, where several providers gave one. Whatever is wrong with
+    /// one's own says more than anything about what may be another's; of one's own
+    /// what comes later in the check.
+    pub(crate) fn telling(self, own: bool) -> usize {
+        let place = |list: &[Reason]| list.iter().position(|reason| *reason == self);
+        let strange = place(Reason::STRANGE).filter(|_| !own);
+        let own = || Reason::STRANGE.len().saturating_add(place(Reason::ALL).unwrap_or_default());
+        strange.unwrap_or_else(own)
     }
 
     /// The stable code.

@@ -9,6 +9,7 @@ use postern_core::{Answer, HeaderEdit, Headers, Host, Identity, Metric, Request,
 use crate::budget::Budget;
 use crate::carrier::Taken;
 use crate::checked::{Checked, Failure};
+use crate::flaw::Flaw;
 use crate::identity_headers;
 use crate::reason::Reason;
 use crate::signature::replay::Once;
@@ -91,7 +92,7 @@ pub(crate) enum Verdict {
     /// The credential is good.
     Known(Rc<Known>),
     /// It is not.
-    Bad(Reason),
+    Bad(Flaw),
     /// There is none: only for what a connection presents.
     Absent,
     /// That shows when work beside the stream is done. The request is asked
@@ -126,14 +127,20 @@ impl From<Checked> for Verdict {
 
 impl From<Reason> for Verdict {
     fn from(reason: Reason) -> Self {
-        Verdict::Bad(reason)
+        Verdict::Bad(reason.into())
+    }
+}
+
+impl From<Flaw> for Verdict {
+    fn from(flaw: Flaw) -> Self {
+        Verdict::Bad(flaw)
     }
 }
 
 impl From<Failure> for Verdict {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Bad(reason) => Verdict::Bad(reason),
+            Failure::Bad(flaw) => Verdict::Bad(flaw),
             Failure::Busy { retry_after } => {
                 Verdict::Unavailable(Unavailable { code: "too_many_checks", retry_after })
             }

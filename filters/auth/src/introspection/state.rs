@@ -10,6 +10,7 @@ use super::circuit::Circuit;
 use super::config::IntrospectionConfig;
 use super::counter;
 use super::shared::Fingerprint;
+use crate::flaw::Flaw;
 use crate::reason::Reason;
 use crate::verdict::{Known, Unavailable, Verdict};
 
@@ -126,7 +127,10 @@ impl State {
             return Some(Verdict::Known(good.known.clone()));
         }
         if let Some(bad) = self.bad.get(token).filter(|bad| now < bad.until) {
-            return Some(Verdict::Bad(bad.reason));
+            // Its issuer knows it, but for these.
+            let flaw = Flaw::from(bad.reason);
+            let unknown = matches!(bad.reason, Reason::Inactive | Reason::Issuer);
+            return Some(if unknown { flaw } else { flaw.of_own() }.into());
         }
         self.failed.get(token).filter(|until| now < **until)?;
         Some(self.unavailable(token, now))

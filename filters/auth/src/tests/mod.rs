@@ -18,6 +18,7 @@ mod introspection;
 mod keys;
 mod mint;
 mod options;
+mod order;
 mod remote_keys;
 mod requires;
 mod revocation;

@@ -260,7 +260,7 @@ fn the_sets_that_serve_are_tried_in_turn() {
     let ed = fetched(mint::ed25519_jwk());
     assert_eq!(check("ed", &[&rotated, &ed], 1).as_deref(), Ok("northwind"));
     // Known without a check, so that keys can be fetched anew.
-    assert_eq!(check("new", &[], 0), Err(Failure::Bad(Reason::UnknownKey)));
+    assert_eq!(check("new", &[], 0), Err(Failure::from(Reason::UnknownKey)));
     assert_eq!(check("new", &[&rotated], 0), Err(Failure::Busy { retry_after: 60 }));
 }
 

@@ -92,7 +92,7 @@ fn inactive() -> Answer {
 fn said(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Known(known) => known.checked.caller.sub.clone(),
-        Verdict::Bad(reason) => format!("401 {}", reason.code()),
+        Verdict::Bad(flaw) => format!("401 {}", flaw.reason.code()),
         Verdict::Unavailable(why) => {
             assert_eq!((why.code, why.retry_after), ("introspection_unavailable", 1));
             "503".to_owned()

@@ -135,7 +135,7 @@ fn bad_api_keys() {
     refused(&with("Basic bm9ydGh3aW5k"), "malformed_credential");
     refused(&with("Basic !!!"), "malformed_credential");
     let long = "k".repeat(600);
-    refused(&with(&format!("Bearer {long}")), "credential_too_long");
+    refused(&with(&format!("Bearer {long}")), "unknown_api_key");
     // Nobody learns by the answer that a key exists.
     let text = |value: &str| refusal(&with(value)).detail.clone();
     assert_eq!(

@@ -14,7 +14,7 @@ use crate::presented::Places;
 use crate::provider::{Provider, ProviderConfig};
 use crate::requirement::{ChallengeConfig, Need, RequireConfig, RuleConfig};
 use crate::revocations::Revocations;
-use crate::revoked::RevokedConfig;
+use crate::revoked::{RevokedConfig, named};
 
 postern_core::config! {
     /// Who is calling? Finds the one credential of a request, checks it, and
@@ -107,6 +107,8 @@ impl Policy {
         let index = providers.len();
         let revoked = Revocations::compile(&config.revoked, at_revoked, index, first, &mut errors);
         metrics.extend(revoked.metrics());
+        let known = named::Names::of(config.providers.values().map(|part| part.0.as_ref()));
+        named::check(&config.revoked, &known, at_revoked, &mut errors);
         let rules = compile_rules(&config, &names, &providers, at, &mut errors);
         if !errors.is_empty() || providers.len() != names.len() {
             return Err(in_order(errors));

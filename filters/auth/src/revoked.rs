@@ -1,5 +1,7 @@
 //! Credentials that are refused although they are good otherwise.
 
+pub(crate) mod named;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,16 +19,20 @@ postern_core::config! {
     /// ones too, from the moment at which the configuration is in force.
     #[derive(Default)]
     pub struct RevokedConfig {
-        /// Ids of tokens (`jti`).
+        /// Tokens by their `jti`, as it stands in them: `[3f9c1a7e]`.
         token_ids: Vec<Text> = Vec::new(),
-        /// Subjects: every credential of theirs.
+        /// Subjects: every credential of theirs: `[acme]`.
         subjects: Vec<Text> = Vec::new(),
-        /// Credentials, as records name them: `api_key:northwind-2015`.
+        /// Credentials by kind and id, as records name them: `api_key:<id>`,
+        /// `basic:<id>`, `certificate:<id>`, `signature:<id>`, and `jwt:<jti>` or
+        /// `token:<jti>` (introspected). No patterns. An id that no provider of the
+        /// policy has is a mistake, unless a list that is fetched may have it:
+        /// `["api_key:northwind-2015"]`.
         credentials: Vec<Text> = Vec::new(),
-        /// Clients: every credential that names them.
+        /// Clients: every credential that names them: `[acme-app]`.
         clients: Vec<Text> = Vec::new(),
         /// Tokens that were issued before a time; those that do not say when
-        /// they were issued, too.
+        /// they were issued, too: `[{subject: acme, at: "2026-01-31T12:00:00Z"}]`.
         issued_before: Vec<IssuedBeforeConfig> = Vec::new(),
         /// A list that is fetched, beside what stands here: a JSON object with
         /// the same members, `{"token_ids": ["…"], "issued_before": [{"subject":

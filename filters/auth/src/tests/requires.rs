@@ -24,7 +24,7 @@ fn auth(rules: Value) -> Auth {
                     "algorithms": ["EdDSA"], "keys": [{"jwks": jwks}]}},
         },
         "revoked": {
-            "token_ids": ["t-revoked"], "subjects": ["gone"], "credentials": ["api_key:lost"],
+            "token_ids": ["t-revoked"], "subjects": ["gone"],
             "clients": ["closed"],
             "issued_before": [
                 {"subject": "northwind", "client": "shop", "at": "2026-11-23T23:59:00Z"},

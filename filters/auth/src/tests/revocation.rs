@@ -26,6 +26,51 @@ fn revoked_credentials_are_refused() {
     assert_eq!(code(json!({"iat": day - 1, "sub": "bluefin", "client_id": null})), "revoked");
 }
 
+/// Nothing that revokes nothing is taken in silence.
+#[test]
+fn what_would_revoke_nothing_is_a_mistake() {
+    let mistakes = |revoked: Value, remote: bool| {
+        let mut policy = policy();
+        policy["revoked"] = revoked;
+        if remote {
+            policy["providers"]["keys"]["api_key"]["remote"] =
+                json!({"cluster": "idp", "uri": "https://id.example.com/keys.json"});
+        }
+        let node = parse_json(policy.to_string().as_bytes()).unwrap();
+        Auth::configure(&node, &environment)
+            .map_or_else(|errors| errors.to_string(), |_| String::new())
+    };
+    let kind = "expected a kind and an id, as records name credentials: `api_key:acme-1`; kinds are `jwt`, `token`, `api_key`, `basic`, `certificate` and `signature`";
+    let key = "no provider of this policy has an API key with this `id`";
+    let no_kind = "no provider of this policy takes credentials of this kind";
+    for (credential, message) in [
+        ("acme-1", kind),
+        ("clients:acme-1", kind),
+        ("API_KEY:nw-1", kind),
+        ("api_key:", kind),
+        ("jwt", kind),
+        ("api_key:nobody", key),
+        ("api_key:*", key),
+        ("basic:nw-1", no_kind),
+        ("token:t-1", no_kind),
+        (
+            "jwt:*",
+            "expected the `jti` of one token: for all that were issued until a time there is `issued_before`",
+        ),
+        ("jwt:a b", "records name no token so: put its `jti` under `token_ids`"),
+    ] {
+        let found = mistakes(json!({"credentials": ["api_key:nw-1", credential]}), false);
+        assert_eq!(found, format!("revoked.credentials[1]: {message}"), "{credential}");
+    }
+    let good = json!({"credentials": ["api_key:nw-2", "jwt:t-1"], "token_ids": ["urn:uuid:1"]});
+    assert_eq!(mistakes(good, false), "");
+    assert_eq!(mistakes(json!({"credentials": ["api_key:nobody"]}), true), "", "the list may");
+    assert_eq!(
+        mistakes(json!({"token_ids": ["tok-1", "jwt:tok-1"]}), false),
+        "revoked.token_ids[1]: expected a bare `jti`: with its kind before it, a token stands under `credentials`"
+    );
+}
+
 /// What a list that is fetched does, from the first request on.
 #[test]
 fn a_fetched_list_revokes_and_its_absence_admits_nobody() {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use postern_auth::Code;
 use postern_core::config::schema::{Field, Schema};
 
 use crate::policy::Kind;
@@ -30,7 +31,25 @@ pub fn of(kind: Kind) -> String {
             _ => {}
         }
     }
+    if kind == Kind::Auth {
+        codes(&mut out);
+    }
     out
+}
+
+/// What the codes of `auth` mean.
+fn codes(out: &mut String) {
+    out.push_str(
+        "\n## Codes\n\n\
+         Of refusals, in records (`code`) and in the metrics `decisions`. A client gets\n\
+         `invalid_token` for all that is wrong with a credential, with the meaning as `detail`.\n\
+         Records name the `provider`, the `credential` if it was recognised (never the secret),\n\
+         and the `claim` that is meant.\n\n\
+         | code | status | what it means | what to do |\n|---|---|---|---|\n",
+    );
+    for Code { status, code, meaning, remedy } in postern_auth::codes() {
+        let _ = writeln!(out, "| `{code}` | {status} | {} | {} |", cell(meaning), cell(remedy));
+    }
 }
 
 fn object(out: &mut String, name: &str, doc: &str, fields: &[Field], one_of: bool) {
@@ -77,7 +96,11 @@ fn cell(text: &str) -> String {
 /// A default as an operator would write it, out of its declaration.
 fn plain(default: &str, schema: &Schema) -> String {
     // `stringify!` puts blanks where it likes, but not into a text.
-    if let Some(quoted) = default.split('"').nth(1) {
+    let mut quoted = default.split('"').skip(1).step_by(2).peekable();
+    if quoted.peek().is_some() && default.trim_start().starts_with("vec!") {
+        return format!("[{}]", quoted.collect::<Vec<_>>().join(", "));
+    }
+    if let Some(quoted) = quoted.next() {
         return quoted.to_owned();
     }
     let text: String = default.chars().filter(|c| !c.is_whitespace()).collect();

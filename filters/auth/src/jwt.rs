@@ -46,8 +46,9 @@ postern_core::config! {
         /// Where tokens are found.
         from: Vec<Carrier> = vec![Carrier::bearer()],
         /// The accepted values of `typ`, in any case and with or without
-        /// `application/`. A token without `typ` counts as `JWT`. Not beside
-        /// `profile`.
+        /// `application/`. Left out: `JWT` and `at+jwt`; a list stands in place of
+        /// both, so that with `[JWT]` a token of the type `at+jwt` is refused. A
+        /// token without `typ` counts as `JWT`. Not beside `profile`.
         types: Vec<TokenType> = vec![TokenType::new("JWT"), TokenType::new("at+jwt")],
         /// By how much the issuer's clock may differ, for `exp`, `nbf` and
         /// `iat`: from `0s` to `5m`.

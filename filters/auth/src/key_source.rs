@@ -21,7 +21,8 @@ postern_core::config! {
     pub oneof KeySource {
         /// Public keys in place.
         jwks: Inline(Jwks),
-        /// A public key in place, in PEM.
+        /// A public key in place, in PEM. For tokens with a `kid` it has to say that
+        /// `kid`.
         pem: Pem(PemConfig),
         /// A shared secret for HMAC, from the proxy's environment.
         secret: Secret(SecretConfig),

@@ -26,6 +26,7 @@ mod claim_header;
 mod claim_match;
 mod claim_path;
 mod claims;
+mod codes;
 mod cookies;
 mod decision;
 mod discovery;
@@ -65,6 +66,7 @@ mod tests;
 mod token_type;
 mod verdict;
 
+pub use codes::{Code, codes};
 pub use filter::Auth;
 pub use policy::PolicyConfig;
 

@@ -19,8 +19,11 @@ postern_core::config! {
         key: PublicPem,
         /// The algorithm that it serves.
         alg: Algorithm,
-        /// The key's id; a token with a `kid` is only checked with this key
-        /// if it is the same.
+        /// The key's id, as the issuer's tokens name it. Without it the key serves
+        /// only tokens that have no `kid`; one with a `kid` is refused
+        /// (`unknown_key`), also where this is the only key. Most issuers write a
+        /// `kid`: as a fallback beside `remote` or `discovery` the key needs the
+        /// issuer's, as it stands in the JWK Set.
         kid: Option<Text>,
     }
 }

@@ -119,6 +119,16 @@ fn types_of_access_tokens() {
         let token = mint::token(&header, &mint::claims(json!({})));
         assert_eq!(subject(&bearer(&token)), "northwind", "{typ}");
     }
+    // A list stands in place of the default, not beside it.
+    let mut policy = policy();
+    policy["providers"]["idp"]["jwt"]["types"] = json!(["JWT"]);
+    let auth = configured(&policy);
+    for (typ, code) in [("JWT", "authenticated"), ("at+jwt", "wrong_type")] {
+        let header = json!({"alg": "EdDSA", "kid": "ed", "typ": typ});
+        let value = format!("Bearer {}", mint::token(&header, &mint::claims(json!({}))));
+        let outcome = send_to(&auth, "/private", &[("authorization", value.as_bytes())]);
+        assert_eq!(outcome.record.unwrap().code, code, "{typ}");
+    }
 }
 
 #[test]

@@ -177,6 +177,18 @@ fn pem_stands_in_a_policy() {
     let value = format!("Bearer {token}");
     let outcome = super::send_to(&auth, "/private", &[("authorization", value.as_bytes())]);
     assert_eq!(super::subject(&outcome), "northwind");
+    // Without an id it serves tokens without one, also where it is the only key.
+    policy["providers"]["idp"]["jwt"]["keys"] = json!([{"pem": {"alg": "RS256", "key": RSA_PEM}}]);
+    let auth = configured(&policy);
+    let claims = mint::claims(json!({})).to_string();
+    for (header, code) in [
+        (json!({"alg": "RS256"}), "authenticated"),
+        (json!({"alg": "RS256", "kid": "rs"}), "unknown_key"),
+    ] {
+        let value = format!("Bearer {}", mint::signed_as("rs", &header.to_string(), &claims));
+        let outcome = super::send_to(&auth, "/private", &[("authorization", value.as_bytes())]);
+        assert_eq!(outcome.record.unwrap().code, code, "{header}");
+    }
     policy["providers"]["idp"]["jwt"]["algorithms"] = json!(["ES256"]);
     let node = parse_json(policy.to_string().as_bytes()).unwrap();
     let errors = <crate::Auth as postern_core::Filter>::configure(&node, &super::environment);

@@ -1,7 +1,7 @@
 //! What a route requires of a request, in a policy and compiled.
 
 use postern_core::challenge::{Realm, Scope};
-use postern_core::config::{At, Errors, Name, Value};
+use postern_core::config::{At, Errors, Name, Value, meant};
 use postern_core::rules::Match;
 
 use crate::carrier::Yes;
@@ -101,7 +101,10 @@ fn indices(names: &[Name], known: &[&str], at: At<'_>, errors: &mut Errors) -> V
                 at.error(errors, format!("`{}` stands in the list twice", name.as_str()));
             }
             Some(index) => found.push(index),
-            None => at.error(errors, format!("`{}` is no provider of this policy", name.as_str())),
+            None => {
+                let (name, hint) = (name.as_str(), meant(known, name.as_str()));
+                at.error(errors, format!("`{name}` is no provider of this policy, {hint}"));
+            }
         }
     }
     found

@@ -173,21 +173,48 @@ impl Settings {
         expect(self.wait <= second * 8, &["wait"], "expected at most `8s`");
         expect(self.cooldown >= second, &["cooldown"], "expected at least `1s`");
         expect(self.min >= second, &["refresh", "min"], "expected at least `1s`");
-        expect(
-            self.min <= self.default,
-            &["refresh", "min"],
-            "expected no more than `refresh.default`, which is `10m` unless given",
-        );
-        expect(
-            self.default <= self.max,
-            &["refresh", "default"],
-            "expected no more than `refresh.max`, which is `1h` unless given",
-        );
-        expect(
-            self.stale_for >= self.max,
-            &["stale_for"],
-            "expected no less than `refresh.max`, which is `1h` unless given",
-        );
+        for (less, more) in [
+            ((&["refresh", "min"][..], self.min), (&["refresh", "default"][..], self.default)),
+            ((&["refresh", "default"], self.default), (&["refresh", "max"], self.max)),
+            ((&["refresh", "max"], self.max), (&["stale_for"], self.stale_for)),
+        ] {
+            if less.1 > more.1 {
+                at_most(at, less, more, errors);
+            }
+        }
+    }
+}
+
+/// A time that is longer than one that it has to fit into: told at the one that is
+/// given, with what the other one is.
+fn at_most(
+    at: At<'_>,
+    (less, short): (&[&str], Duration),
+    (more, long): (&[&str], Duration),
+    errors: &mut Errors,
+) {
+    let given =
+        |path: &[&str]| path.iter().try_fold(at.node(), |node, key| node.get(key)).is_some();
+    let other = |path: &[&str], time: Duration| {
+        let unless = if given(path) { "" } else { " unless given" };
+        format!("`{}`, which is `{}`{unless}", path.join("."), shown(time))
+    };
+    let (path, message) = if given(less) && !(given(more) && more == ["stale_for"]) {
+        (less, format!("expected no more than {}", other(more, long)))
+    } else {
+        (more, format!("expected no less than {}", other(less, short)))
+    };
+    complain(at, path, &message, errors);
+}
+
+/// As it would be written.
+fn shown(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        _ if time.subsec_millis() > 0 => format!("{}ms", time.as_millis()),
+        _ if seconds > 0 && seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
     }
 }
 

@@ -67,7 +67,7 @@ fn every_mistake_at_once() {
          providers.a b.name: expected a name of 1 to 64 letters, digits, `.`, `_` or `-`\n\
          providers.a b.api_key.from: expected at least one\n\
          providers.a b.api_key.keys: expected at least one\n\
-         rules[1].require.any_of[0]: `nobody` is no provider of this policy\n\
+         rules[1].require.any_of[0]: `nobody` is no provider of this policy, expected `a b`, `idp` or `keys`\n\
          rules[1].require.any_of[2]: `idp` stands in the list twice\n\
          rules[2].name: the rule at `rules[1]` has the same name\n\
          rules[2].require.optional: expected at least one provider"

@@ -133,15 +133,7 @@ impl<'a> At<'a> {
 
     /// Notes a key that this mapping does not know, with the nearest it does.
     pub fn unknown_key(&self, errors: &mut Errors, key: &Key, known: &[&str]) {
-        let near = known
-            .iter()
-            .map(|k| (distance(k, &key.text), *k))
-            .filter(|(d, k)| *d <= 2 && *d < k.len())
-            .min();
-        let hint = match near {
-            Some((_, k)) => format!("did you mean `{k}`?"),
-            None => format!("expected {}", one_of(known)),
-        };
+        let hint = meant(known, &key.text);
         errors.push(Problem {
             path: self.path(),
             span: key.span,
@@ -171,6 +163,30 @@ impl<'a> At<'a> {
                 value
             }
         }
+    }
+}
+
+/// The nearest of the names that are known, or all of them.
+#[must_use]
+pub fn meant(known: &[&str], found: &str) -> String {
+    let near = known
+        .iter()
+        .map(|k| (distance(k, found), *k))
+        .filter(|(d, k)| *d <= 2 && *d < k.len())
+        .min();
+    match near {
+        Some((_, k)) => format!("did you mean `{k}`?"),
+        None => format!("expected {}", one_of(known)),
+    }
+}
+
+/// None of a choice's words: `expected` lists them.
+#[doc(hidden)]
+#[must_use]
+pub fn no_word(known: &[&str], expected: &str, found: &str) -> String {
+    match known.iter().find(|word| word.eq_ignore_ascii_case(found)) {
+        Some(word) => format!("expected {expected}: did you mean `{word}`?"),
+        None => format!("expected {expected}"),
     }
 }
 
@@ -245,9 +261,18 @@ impl<T: Decode> Decode for Box<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let Value::List(items) = &at.node().value else {
-            at.expected(errors, "a list");
-            return None;
+        let items = match &at.node().value {
+            Value::List(items) => items,
+            Value::Text(_) => {
+                let message = "expected a list, but found a string: one alone stands in brackets, \
+                               `[…]`";
+                at.error(errors, message);
+                return None;
+            }
+            _ => {
+                at.expected(errors, "a list");
+                return None;
+            }
         };
         let decoded: Vec<_> = items
             .iter()

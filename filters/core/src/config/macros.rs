@@ -86,7 +86,7 @@ macro_rules! config {
                 let expected = $crate::config::schema::words(WORDS);
                 $crate::config::decode_text(at, errors, &expected, |text| match text {
                     $( $word => Ok($name::$variant), )*
-                    _ => Err(format!("expected {expected}")),
+                    _ => Err($crate::config::no_word(WORDS, &expected, text)),
                 })
             }
 

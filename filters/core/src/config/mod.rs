@@ -16,7 +16,7 @@ mod node;
 mod scalar;
 pub mod schema;
 
-pub use decode::{At, Decode};
+pub use decode::{At, Decode, meant, no_word};
 pub use error::{Errors, Problem};
 pub use json::parse_json;
 pub use lenient::{AtLeastOne, Items, Part};

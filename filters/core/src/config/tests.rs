@@ -69,6 +69,11 @@ fn every_mistake_is_named_at_once() {
 fn missing_keys_wrong_kinds_and_durations() {
     check(r#"[{}]"#, "[0]: missing key `id`\n[0]: missing key `quota`");
     check(r#"{}"#, "expected a list, but found a mapping");
+    check(r#""a""#, "expected a list, but found a string: one alone stands in brackets, `[…]`");
+    check(
+        r#"[{"id":"a","quota":1,"mode":"Shadow"}]"#,
+        "[0].mode: expected `enforce` or `shadow`: did you mean `shadow`?",
+    );
     check(
         r#"[{"id":"a","quota":1.5,"window":"0s"}]"#,
         "[0].quota: expected a whole number from 1 to 1000\n\

@@ -37,6 +37,30 @@ fn a_configuration_that_does_not_fit_together_is_refused() {
             ".stale_for: expected no less than `refresh.max`, which is `1h` unless given",
         ),
         (
+            json!({"refresh": {"max": "10s", "min": "5s"}}),
+            ".refresh.max: expected no less than `refresh.default`, which is `10m` unless given",
+        ),
+        (
+            json!({"refresh": {"default": "10s"}}),
+            ".refresh.default: expected no less than `refresh.min`, which is `1m` unless given",
+        ),
+        (
+            json!({"refresh": {"min": "90s", "default": "1500ms"}}),
+            ".refresh.min: expected no more than `refresh.default`, which is `1500ms`",
+        ),
+        (
+            json!({"refresh": {"default": "90s", "max": "75s"}}),
+            ".refresh.default: expected no more than `refresh.max`, which is `75s`",
+        ),
+        (
+            json!({"refresh": {"max": "30h"}}),
+            ".refresh.max: expected no more than `stale_for`, which is `24h` unless given",
+        ),
+        (
+            json!({"refresh": {"max": "30h"}, "stale_for": "29h"}),
+            ".stale_for: expected no less than `refresh.max`, which is `30h`",
+        ),
+        (
             json!({"uri": "ftp://id.example.com"}),
             ".uri: expected an address such as `https://id.example.com/jwks.json`",
         ),

@@ -33,11 +33,11 @@ fn a_candidate_costs_few_crossings() {
         let calls = crossings.iter().map(|(call, n)| format!("{} {n}", &call["proxy_".len()..]));
         calls.collect::<Vec<_>>().join(", ")
     };
-    // The first one also learns what the workers share, and its counts are told.
+    // The first one also learns what the workers share.
     assert_eq!(
         calls("/a", KNOWN),
-        "get_header_map_pairs 1, get_property 2, get_shared_data 2, increment_metric 2, \
-         set_property 1, set_shared_data 1, set_tick_period_milliseconds 1"
+        "get_header_map_pairs 1, get_property 2, get_shared_data 2, set_property 1, \
+         set_shared_data 1"
     );
     let plain = "get_header_map_pairs 1, get_property 1, set_property 1";
     assert_eq!(calls("/a", KNOWN), plain);

@@ -25,7 +25,7 @@ const EXPORTS: [&str; 11] = [
 
 /// And of one beyond that.
 const FURTHER: [(&str, &[&str]); 4] = [
-    ("authz", &[]),
+    ("authz", &["response_headers"]),
     ("rate-limit", &["response_headers"]),
     ("auth", &["request_body", "request_trailers", "response_headers"]),
     (

@@ -41,7 +41,10 @@ fn a_candidate_costs_few_crossings() {
     );
     let plain = "get_header_map_pairs 1, get_property 1, set_property 1";
     assert_eq!(calls("/a", KNOWN), plain);
-    // Refused, and that is counted apart.
-    assert_eq!(calls("/b", KNOWN), format!("{plain}, send_local_response 1"));
+    // Refused: the reply, the state that says why, and the request's number.
+    assert_eq!(
+        calls("/b", KNOWN),
+        "get_header_map_pairs 1, get_property 2, send_local_response 1, set_property 2"
+    );
     assert_eq!(calls("/a", ANYBODY), plain.replace("get_property 1", "get_property 2"));
 }

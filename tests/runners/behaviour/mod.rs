@@ -54,6 +54,8 @@ pub const ALL: &[(&str, Test)] = &[
     ("rollout::a_shadow_refuses_nobody", rollout::shadow),
     ("rollout::attacks_take_no_candidate_back", rollout::flood),
     ("rollout::an_operator_takes_a_candidate_back", rollout::kill_switch),
+    ("rollout::a_candidate_stays_taken_back_after_a_reload", rollout::reload),
+    ("rollout::no_request_is_decided_by_two_policies", rollout::no_mixture),
     ("rules::conditions_and_obligations_hold_on_a_proxy", rules::conditions),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
     ("carriers::what_came_in_query_or_cookie_goes_no_further", carriers::taken_out),

@@ -1,9 +1,18 @@
 //! Candidates, on two workers and under load: the scenes of the drill, but for
-//! their times.
+//! their times, and what it does not show.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use postern_tests::client::PATIENCE;
+use postern_tests::corpus::workspace;
 use postern_tests::drill::Scene;
-use postern_tests::drill::load::Callers;
+use postern_tests::drill::load::{Callers, Sample};
+use postern_tests::drill::policy::{Candidate, Rollout};
+use postern_tests::gateway::wait_for;
+use serde_json::Value;
 
+use super::same;
 use crate::Stage;
 
 fn play(stage: &Stage, scene: Scene) -> Result<(), String> {
@@ -29,4 +38,99 @@ pub(super) fn flood(stage: &Stage) -> Result<(), String> {
 
 pub(super) fn kill_switch(stage: &Stage) -> Result<(), String> {
     play(stage, Scene::KillSwitch)
+}
+
+fn metric(stage: &Stage, name: &str) -> Result<u64, String> {
+    stage.gateway.stat(&format!("wasmcustom.postern.authz.{name}"))
+}
+
+fn taken(stage: &Stage) -> Result<u64, String> {
+    stage.gateway.stat("extension_config_discovery.http_filter.authz.config_reload")
+}
+
+/// New VMs with the same policy find that its candidate was taken back.
+pub(super) fn reload(stage: &Stage) -> Result<(), String> {
+    let load = Callers::new()?.come(stage.gateway.address())?;
+    let rollout = Rollout::of(&stage.gateway)?;
+    let trips = metric(stage, "candidate.valve_trips")?;
+    rollout.save(Candidate::NothingPrivate, "mode: enforce")?;
+    let tripped = || metric(stage, "candidate.valve_trips").ok().filter(|n| *n > trips);
+    wait_for(PATIENCE, tripped).ok_or("the candidate was not taken back")?;
+    let private = |samples: &[Sample]| samples.iter().filter(|s| s.private).count();
+    let more = |since: usize, count: usize| {
+        let seen = || (load.seen(private) >= since + count).then_some(());
+        wait_for(PATIENCE, seen).ok_or("the load has stopped")
+    };
+    more(load.seen(private), 300)?;
+    let refused = |samples: &[Sample]| samples.iter().filter(|s| s.is_refused()).count();
+    let before = load.seen(refused);
+    // Another file, which computes the same.
+    let modules = stage.gateway.run.with_extension("modules");
+    fs::create_dir_all(&modules).map_err(|e| e.to_string())?;
+    for entry in fs::read_dir(workspace().join("target/modules")).map_err(|e| e.to_string())? {
+        let file = entry.map_err(|e| e.to_string())?.path();
+        let mut module = fs::read(&file).map_err(|e| e.to_string())?;
+        if file.file_name().is_some_and(|name| name == "authz.wasm") {
+            // A custom section without content: its kind, its length, its name.
+            module.extend_from_slice(b"\x00\x06\x05again");
+        }
+        let to = modules.join(file.file_name().unwrap_or_default());
+        fs::write(to, module).map_err(|e| e.to_string())?;
+    }
+    let reloads = taken(stage)?;
+    stage.gateway.apply_with(&modules)?;
+    wait_for(PATIENCE, || taken(stage).ok().filter(|n| *n > reloads)).ok_or("no new module")?;
+    more(load.seen(private), 600)?;
+    same("refused by the new VMs", before, load.seen(refused))?;
+    load.stop().map(drop)
+}
+
+/// The policy changes again and again, candidate and all. Each record is of one
+/// version, and what it says is what that version says; no request is lost.
+pub(super) fn no_mixture(stage: &Stage) -> Result<(), String> {
+    const CHANGES: usize = 6;
+    let begun = stage.gateway.access_log().len();
+    let load = Callers::new()?.come(stage.gateway.address())?;
+    let rollout = Rollout::of(&stage.gateway)?;
+    for n in 0..CHANGES {
+        let reloads = taken(stage)?;
+        rollout.save_renamed(&format!("n{}", n % 3), "mode: shadow")?;
+        wait_for(PATIENCE, || taken(stage).ok().filter(|n| *n > reloads)).ok_or("not taken")?;
+        let (since, answers) = (load.seen(<[Sample]>::len), |s: &[Sample]| s.len());
+        let more = || (load.seen(answers) >= since + 200).then_some(());
+        wait_for(PATIENCE, more).ok_or("the load has stopped")?;
+    }
+    let samples = load.stop()?;
+    let bad = samples.iter().find(|sample| sample.status != 200);
+    same("an answer under load", None, bad.map(|sample| sample.status))?;
+    // What each version was seen to say.
+    let mut said: BTreeMap<String, BTreeSet<[String; 2]>> = BTreeMap::new();
+    let whole = || {
+        said.clear();
+        let log = stage.gateway.access_log();
+        let lines = log.iter().skip(begun).filter_map(|l| serde_json::from_str::<Value>(l).ok());
+        let mut count = 0;
+        for line in lines.filter(|line| line["path"] == "/whoami") {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let record = match &line["authz"] {
+                Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+                record => record.clone(),
+            };
+            let rules = [text(&record["rule"]), text(&record["candidate"]["rule"])];
+            said.entry(text(&record["version"])).or_default().insert(rules);
+            count += 1;
+        }
+        let sent = samples.iter().filter(|s| s.private).count() / 3;
+        (count >= sent).then_some(())
+    };
+    wait_for(PATIENCE, whole).ok_or("requests are missing in the log")?;
+    if let Some((version, rules)) = said.iter().find(|(_, rules)| rules.len() != 1) {
+        return Err(format!("version {version} has decided as {rules:?}"));
+    }
+    // What was there before this test, a candidate of the last one perhaps, is not
+    // named so.
+    let all = said.into_values().flatten().filter(|[rule, _]| rule != "whoami");
+    let pair = |name: &str| [format!("whoami{name}"), format!("whoami{name}")];
+    let expected: BTreeSet<_> = ["-n0", "-n1", "-n2"].map(pair).into();
+    same("rules of current and candidate", expected, all.collect())
 }

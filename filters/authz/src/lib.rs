@@ -207,7 +207,7 @@ impl Authz {
             None => Judged::alone(current),
             Some(Beside { rules, rollout }) => {
                 let other = rules.decide(&facts);
-                let opinions = [opinion(&self.rules, &current), opinion(rules, &other)];
+                let opinions = [opinion(&current), opinion(&other)];
                 match rollout.weigh(identity, opinions, host, &mut count) {
                     Decides::Current => Judged { other: Some(other), ..Judged::alone(current) },
                     Decides::Candidate(mode) => {
@@ -306,11 +306,11 @@ impl Authz {
     }
 }
 
-fn opinion(rules: &RuleSet, ruling: &Ruling<'_>) -> Opinion {
+fn opinion(ruling: &Ruling<'_>) -> Opinion {
     Opinion {
         allows: ruling.reason == Reason::Allowed,
         code: ruling.reason.code(),
-        intended: rules.rule(ruling).is_some_and(|rule| rule.intended),
+        intended: ruling.intended,
     }
 }
 

@@ -28,11 +28,14 @@ pub(crate) struct Ruling<'r> {
     pub(crate) rule: Option<usize>,
     /// The scopes that would do, each once, in order.
     pub(crate) scopes: Vec<&'r Scope>,
+    /// Is it a refusal that the author of all rules behind it has marked as intended?
+    /// One because something could not be evaluated never is: nobody meant that.
+    pub(crate) intended: bool,
 }
 
 impl<'r> Ruling<'r> {
     pub(crate) fn new(reason: Reason, rule: Option<usize>) -> Self {
-        Ruling { reason, rule, scopes: Vec::new() }
+        Ruling { reason, rule, scopes: Vec::new(), intended: false }
     }
 }
 
@@ -66,46 +69,63 @@ impl RuleSet {
     /// Looks at every rule that matches the request: a deny rule anywhere wins,
     /// and so does one that cannot be evaluated.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Ruling<'_> {
-        for found in self.rules.candidates(facts.asked) {
-            let Found { index, rule, .. } = found;
-            let reason = match (rule.effect, rule.applies(&found, facts)) {
+        let found: Vec<_> = self.rules.candidates(facts.asked).collect();
+        for (found, first) in by_rule(&found) {
+            let rule = first.rule;
+            let applies = Truth::any(found.iter().map(|found| rule.applies(found, facts)));
+            let reason = match (rule.effect, applies) {
                 (_, Truth::No) | (Effect::Allow, Truth::Unknown) => continue,
                 (Effect::Allow, Truth::Yes) => Reason::Allowed,
                 (Effect::Deny, Truth::Yes) => Reason::DenyRule,
                 (Effect::Deny, Truth::Unknown) => Reason::CannotEvaluate,
             };
-            return Ruling::new(reason, Some(index));
+            let intended = rule.intended && reason == Reason::DenyRule;
+            return Ruling { intended, ..Ruling::new(reason, Some(first.index)) };
         }
-        self.why_not(facts)
+        self.why_not(&found, facts)
     }
 
     /// No rule allows it: what did those lack that are about this request? Of
     /// several rules that lack the same, the first is named.
-    fn why_not(&self, facts: &Facts<'_>) -> Ruling<'_> {
-        let mut nearest: Option<(Lack, usize)> = None;
+    fn why_not(&self, found: &[Found<'_, Rule>], facts: &Facts<'_>) -> Ruling<'_> {
+        let mut nearest: Option<(Lack, usize, bool)> = None;
         let mut scopes: Vec<&Scope> = Vec::new();
-        for found in self.rules.candidates(facts.asked) {
-            let Some(lack) = lack(&found, facts) else { continue };
+        for (found, first) in by_rule(found) {
+            let Some(lack) = lack(found, first.rule, facts) else { continue };
+            let Some(rule) = self.rules.get(first.index) else { continue };
             if lack == Lack::Scopes {
-                for scope in found.rule.subject.scopes() {
+                for scope in rule.subject.scopes() {
                     if !scopes.contains(&scope) {
                         scopes.push(scope);
                     }
                 }
             }
-            if nearest.is_none_or(|(so_far, _)| lack < so_far) {
-                nearest = Some((lack, found.index));
-            }
+            nearest = Some(match nearest {
+                Some(nearer) if nearer.0 < lack => nearer,
+                Some((same, index, all)) if same == lack => (same, index, all && rule.intended),
+                _ => (lack, first.index, rule.intended),
+            });
         }
-        let Some((lack, index)) = nearest else { return Ruling::new(Reason::NoRule, None) };
+        let Some((lack, index, intended)) = nearest else {
+            return Ruling::new(Reason::NoRule, None);
+        };
         let reason = match lack {
             Lack::Identity => Reason::IdentityRequired,
             Lack::Scopes => Reason::InsufficientScope,
             Lack::Certainty => Reason::CannotEvaluate,
             Lack::Membership => Reason::WrongSubject,
         };
-        Ruling { scopes, ..Ruling::new(reason, Some(index)) }
+        let intended = intended && lack != Lack::Certainty;
+        Ruling { scopes, intended, ..Ruling::new(reason, Some(index)) }
     }
+}
+
+/// A rule is found once for each of its path templates that matches, since each binds
+/// the path's parts in its own way: one that applies is enough.
+fn by_rule<'f, 'r>(
+    found: &'f [Found<'r, Rule>],
+) -> impl Iterator<Item = (&'f [Found<'r, Rule>], &'f Found<'r, Rule>)> {
+    found.chunk_by(|a, b| a.index == b.index).filter_map(|found| Some((found, found.first()?)))
 }
 
 /// What an allow rule lacks; the nearest first: what the caller can do most
@@ -123,16 +143,15 @@ enum Lack {
 }
 
 /// `None`: the rule is not about this request, or allows nobody like this.
-fn lack(found: &Found<'_, Rule>, facts: &Facts<'_>) -> Option<Lack> {
-    let rule = found.rule;
+fn lack(found: &[Found<'_, Rule>], rule: &Rule, facts: &Facts<'_>) -> Option<Lack> {
     if rule.effect == Effect::Deny {
         return None;
     }
-    let request = rule.request_is_meant(found, facts);
+    let request = Truth::any(found.iter().map(|found| rule.request_is_meant(found, facts)));
     if request == Truth::No {
         return None;
     }
-    let claims = rule.caller_is_meant(found, facts);
+    let claims = Truth::any(found.iter().map(|found| rule.caller_is_meant(found, facts)));
     match facts.caller {
         None => lack_of_anonymous(&rule.subject, request, claims),
         Some(caller) => lack_of_known(&rule.subject, caller, request, claims),

@@ -185,7 +185,8 @@ impl Index {
         None
     }
 
-    /// The rules whose host, method and path match, ascending, each once.
+    /// The rules whose host, method and path match, ascending, each once with each of
+    /// its path templates that matches.
     #[must_use]
     pub fn find(&self, host: Option<&str>, method: &[u8], target: &Target<'_>) -> Vec<Candidate> {
         let mut found = Vec::new();
@@ -210,7 +211,7 @@ impl Index {
         }
         if found.len() > 1 {
             found.sort_unstable();
-            found.dedup_by_key(|(rule, _)| *rule);
+            found.dedup();
         }
         found
     }
@@ -346,7 +347,9 @@ mod tests {
     fn find(rules: &[Match], host: &str, method: &str, path: &str) -> Vec<usize> {
         let target = Target::parse(Some(path.as_bytes())).unwrap();
         let found = Index::new(rules).find(Some(host), method.as_bytes(), &target);
-        found.into_iter().map(|(rule, _)| rule).collect()
+        let mut rules: Vec<_> = found.into_iter().map(|(rule, _)| rule).collect();
+        rules.dedup();
+        rules
     }
 
     #[test]

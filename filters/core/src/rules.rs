@@ -444,13 +444,17 @@ impl<T> Rules<T> {
         self.all(subject).next()
     }
 
-    /// Every rule that applies, in order.
+    /// Every rule that applies, in order, with the first of its path templates that
+    /// matches.
     pub fn all<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = Found<'r, T>> {
-        self.candidates(subject).filter(move |found| found.matches.rest(subject) == Truth::Yes)
+        let mut last = None;
+        self.candidates(subject)
+            .filter(move |found| last.replace(found.index) != Some(found.index))
+            .filter(move |found| found.matches.rest(subject) == Truth::Yes)
     }
 
-    /// Every rule whose host, method and path match, in order; whether it
-    /// applies is for [`Found::headers_hold`] and [`Found::route_holds`] to say.
+    /// Every rule whose host, method and path match, in order, once for each of its
+    /// path templates that does; whether it applies is for [`Found::headers_hold`] and [`Found::route_holds`] to say.
     pub fn candidates<'r>(
         &'r self,
         subject: &Subject<'_>,

@@ -235,6 +235,23 @@ impl<'a> Target<'a> {
         out
     }
 
+    /// The same, each segment percent-decoded. No segment holds an encoded slash.
+    #[must_use]
+    pub fn decoded_path(&self) -> Vec<u8> {
+        if self.asterisk {
+            return b"*".to_vec();
+        }
+        let mut out = Vec::with_capacity(64);
+        for segment in &self.segments {
+            out.push(b'/');
+            out.extend_from_slice(segment.decoded());
+        }
+        if out.is_empty() {
+            out.push(b'/');
+        }
+        out
+    }
+
     /// The raw values of a query parameter, in order, escapes left as they are.
     pub fn query_values<'s>(
         &'s self,

@@ -63,7 +63,7 @@ impl<'a> Scope<'a> {
         match variable {
             Variable::Method => text(Cow::Borrowed(self.method)),
             Variable::Host => self.host.map(|host| Value::Text(host.into())).ok_or(Why::Missing),
-            Variable::Path => text(self.target.canonical_path().into()),
+            Variable::Path => text(self.target.decoded_path().into()),
             Variable::Size => self.size(),
             Variable::Anonymous => Ok(Value::Bool(self.caller.is_none())),
             Variable::Subject => Ok(of(&caller?.sub)),

@@ -217,6 +217,30 @@ fn intended_refusals_take_nothing_back() {
     }
 }
 
+/// Nobody means a refusal that comes of what cannot be told, and one rule that is
+/// intended says nothing of another that would have allowed the request.
+#[test]
+fn what_was_not_meant_is_taken_back_whatever_is_marked() {
+    let mistaken = json!({"mode": "enforce", "rules": [
+        {"name": "own", "match": {"paths": [{"set": "private"}]}, "subject": "identified"},
+        {"name": "retired", "effect": "deny", "intended": true,
+         "match": {"paths": [{"set": "private"}]}, "subject": "anyone",
+         "when": "identity.claims.tier == 'old'"},
+    ]});
+    let misspelt = json!({"mode": "enforce", "rules": [
+        {"name": "admin", "intended": true, "match": {"paths": ["/**"]},
+         "subject": {"any_scope": ["admin"]}},
+        {"name": "own", "match": {"paths": [{"set": "private"}]},
+         "subject": {"any_scope": ["privaet"]}},
+    ]});
+    for candidate in [mistaken, misspelt] {
+        let (host, authz) = (host(), with(&candidate));
+        assert_eq!(storm(&authz, &host), 200);
+        authz.tick(&host);
+        assert_eq!(storm(&authz, &host), 0, "{candidate}");
+    }
+}
+
 #[test]
 fn without_a_candidate_no_tick_is_wanted_and_the_gauge_is_set_once() {
     let mut policy = policy(&Value::Null);

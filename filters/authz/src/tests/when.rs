@@ -136,3 +136,31 @@ fn mistakes_are_told_with_the_rule_and_the_column() {
          rules[4].when: column 1: expected a value, but found the end",
     );
 }
+
+/// Two templates of one rule may bind a part of the path differently.
+#[test]
+fn every_template_of_a_rule_is_judged() {
+    const POLICY: &str = r#"{"rules": [
+        {"name": "all", "match": {"paths": ["/t/**"]}, "subject": "anyone"},
+        {"name": "mallory", "effect": "deny",
+         "match": {"paths": ["/t/{name}/*", "/t/*/{name}"]}, "subject": "anyone",
+         "when": "path.name == 'mallory'"},
+        {"name": "own", "match": {"paths": ["/o/{user}/*", "/o/*/{user}"]}, "subject": "identified",
+         "claims": [{"claim": "sub", "is": {"path": "user"}}]}
+    ]}"#;
+    let status = |path: &str, identity: &[u8]| {
+        judge(&authz(POLICY), &[(":path", path.as_bytes())], Some(identity)).status
+    };
+    for (path, expected) in [
+        ("/t/alice/bob", 0),
+        ("/t/mallory/alice", 403),
+        ("/t/alice/mallory", 403),
+        ("/t/alice/m%61llory", 403),
+    ] {
+        assert_eq!(status(path, &anonymous()), expected, "{path}");
+    }
+    let northwind = br#"{"v":1,"sub":"northwind"}"#;
+    for (path, expected) in [("/o/northwind/x", 0), ("/o/x/northwind", 0), ("/o/x/y", 403)] {
+        assert_eq!(status(path, northwind), expected, "{path}");
+    }
+}

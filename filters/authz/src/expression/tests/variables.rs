@@ -5,7 +5,7 @@ fn the_request_is_seen_as_the_rules_see_it() {
     hold(&[
         "request.method == 'GET'",
         "request.host == 'api.example.com'",
-        "request.path == '/v3/market/user/alice%20b'",
+        "request.path == '/v3/market/user/alice b'",
         "request.size == 0",
         "path.name == 'alice b' && has(path.name)",
         "request.headers['x-team'] == 'blue' && request.headers['X-Team'] == 'blue'",

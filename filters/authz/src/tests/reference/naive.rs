@@ -311,11 +311,28 @@ fn subject(subject: &Value, asked: &Asked, meant: impl Fn(&str) -> bool) -> Says
 }
 
 fn claims(rule: &Value, asked: &Asked) -> Says {
-    let conditions = rule["claims"].as_array().into_iter().flatten();
-    all(&conditions.map(|c| claim(c, rule, asked)).collect::<Vec<_>>())
+    let paths = list(&rule["match"], "paths");
+    let mut bound: Vec<_> =
+        paths.iter().filter_map(|t| captured(t, &asked.path)).map(Some).collect();
+    if bound.is_empty() {
+        bound.push(None);
+    }
+    // Each template that matches binds `{x}` in its own way: one is enough.
+    let each = bound.iter().map(|at_x| {
+        let conditions = rule["claims"].as_array().into_iter().flatten();
+        all(&conditions.map(|c| claim(c, at_x.as_deref(), asked)).collect::<Vec<_>>())
+    });
+    let each: Vec<_> = each.collect();
+    if each.contains(&Yes) {
+        Yes
+    } else if each.contains(&Unknown) {
+        Unknown
+    } else {
+        No
+    }
 }
 
-fn claim(condition: &Value, rule: &Value, asked: &Asked) -> Says {
+fn claim(condition: &Value, at_x: Option<&str>, asked: &Asked) -> Says {
     let name = text(&condition["claim"]);
     let found = asked.caller.as_ref().map(|caller| {
         let own = ["sub", "plan"].contains(&name);
@@ -326,7 +343,6 @@ fn claim(condition: &Value, rule: &Value, asked: &Asked) -> Says {
     if test == "present" {
         return says(found.is_some() == wanted.as_bool().unwrap());
     }
-    let at_x = list(&rule["match"], "paths").into_iter().find_map(|t| captured(t, &asked.path));
     let one = |value: &Value| -> Says {
         let same_kind = |a: &Value| {
             (a.is_string() && value.is_string())
@@ -349,7 +365,7 @@ fn claim(condition: &Value, rule: &Value, asked: &Asked) -> Says {
             "prefix" => {
                 value.as_str().map_or(Unknown, |value| says(value.starts_with(text(wanted))))
             }
-            "path" => value.as_str().map_or(Unknown, |v| says(Some(v) == at_x.as_deref())),
+            "path" => value.as_str().map_or(Unknown, |v| says(Some(v) == at_x)),
             "at_least" => order(|a, b| a >= b),
             "at_most" => order(|a, b| a <= b),
             "above" => order(|a, b| a > b),

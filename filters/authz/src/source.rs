@@ -85,8 +85,13 @@ impl JwtAuthn {
             let [a, b, c] = METADATA;
             host.property(&[a, b, c, self.payload.as_str(), name.as_str()])
         };
-        // Where it is given, it has to be a text.
-        let text = |name: &Text| claim(name).map(String::from_utf8).transpose().ok();
+        // Where it is given, it has to be a text. Envoy hands out numbers and truths as
+        // bytes too, which may happen to be UTF-8, but hardly without a control.
+        let text = |name: &Text| match claim(name).map(String::from_utf8) {
+            Some(Ok(text)) => (!text.contains(char::is_control)).then_some(Some(text)),
+            Some(Err(_)) => None,
+            None => Some(None),
+        };
         let optional = |name: &Option<Text>| match name {
             Some(name) => text(name),
             None => Some(None),
@@ -108,7 +113,9 @@ impl JwtAuthn {
         }
         for name in self.numbers.iter() {
             if let Some(bytes) = claim(name) {
-                let number = bytes.try_into().ok().map(f64::from_le_bytes);
+                // A text of eight bytes is none.
+                let is_text = bytes.iter().all(|b| (0x20..0x7f).contains(b));
+                let number = bytes.try_into().ok().filter(|_| !is_text).map(f64::from_le_bytes);
                 let number = number.map(whole_where_it_is).unwrap_or(UNREADABLE());
                 claims.insert(name.as_str().to_owned(), number);
             }
@@ -194,7 +201,8 @@ fn to_text(claims: Map<String, Value>) -> Option<Cow<'static, str>> {
 /// a NUL in it, and no text that is meant here has.
 fn texts(bytes: Vec<u8>) -> Option<Value> {
     if !bytes.contains(&0) {
-        return String::from_utf8(bytes).ok().map(Value::String);
+        let text = String::from_utf8(bytes).ok();
+        return text.filter(|text| !text.contains(char::is_control)).map(Value::String);
     }
     let size = bytes.len();
     let pairs = Pairs::from_bytes(bytes);

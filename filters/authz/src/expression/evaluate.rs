@@ -37,6 +37,14 @@ impl<'a> Run<'a> {
         self.spend(text.len() / 64)
     }
 
+    /// A text that was copied or looked through.
+    fn paid(&self, value: Value<'a>) -> Evaluated<'a> {
+        if let Value::Text(text) = &value {
+            self.spend_on(text)?;
+        }
+        Ok(value)
+    }
+
     fn bool(&mut self, node: &'a Node) -> Result<bool, Why> {
         match self.value(node)? {
             Value::Bool(value) => Ok(value),
@@ -63,8 +71,12 @@ impl<'a> Run<'a> {
                 let items: Result<_, _> = items.iter().map(|i| self.value(i)).collect();
                 Ok(Value::List(List::Written(items?)))
             }
-            Kind::Variable(variable) => self.scope.variable(*variable),
-            Kind::Capture(name) => self.scope.capture(name),
+            Kind::Variable(variable) => self.paid(self.scope.variable(*variable)?),
+            Kind::Capture(name) => {
+                // All of the path's parts are taken out for one.
+                self.spend(self.scope.path_size() / 64)?;
+                self.scope.capture(name)
+            }
             Kind::Item(index) => {
                 let item = self.items.get(*index).cloned().ok_or(Why::Missing)?;
                 if let Value::Text(text) = &item {
@@ -74,7 +86,8 @@ impl<'a> Run<'a> {
             }
             Kind::Lookup(lookup, name) => {
                 let name = self.text(name)?;
-                self.lookup(*lookup, &name)
+                let found = self.lookup(*lookup, &name)?;
+                self.paid(found)
             }
             Kind::Among(lookup, name) => {
                 let name = self.text(name)?;

@@ -81,6 +81,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The path's length in bytes.
+    pub(super) fn path_size(&self) -> usize {
+        self.target.segments().iter().map(|segment| segment.raw().len().saturating_add(1)).sum()
+    }
+
     pub(super) fn capture(&self, name: &str) -> Found<'a> {
         let captures = self.template.map(|t| t.captures(self.target)).unwrap_or_default();
         let capture = captures.into_iter().find(|c| c.name == name).ok_or(Why::Missing)?;

@@ -46,6 +46,9 @@ fn the_payload_of_jwt_authn_is_an_identity() {
     code(&scoped, &[("sub", b"amy"), ("scope", &list(&[]))], &[], "insufficient_scope");
     code(&scoped, &[("sub", b"amy"), ("scope", b"t\0")], &[], "bad_identity");
     code(&scoped, &[("sub", b"\xff")], &[], "bad_identity");
+    // A number and a truth, whose bytes are UTF-8.
+    code(&scoped, &[("sub", &42f64.to_le_bytes())], &[], "bad_identity");
+    code(&scoped, &[("sub", b"\x01")], &[], "bad_identity");
     code(&scoped, &[("sub", b"amy"), ("scope", b"t"), ("plan", b"\xff")], &[], "bad_identity");
     let roles = policy(source.clone(), json!({"any_role": ["admin"]}));
     code(&roles, &[("sub", b"amy"), ("roles", b"admin")], &[], "allowed");
@@ -59,6 +62,8 @@ fn the_payload_of_jwt_authn_is_an_identity() {
     code(&level, &[("sub", b"amy"), ("level", &5f64.to_le_bytes())], &[], "allowed");
     code(&level, &[("sub", b"amy"), ("level", &6f64.to_le_bytes())], &[], "wrong_subject");
     code(&level, &[("sub", b"amy"), ("level", b"5")], &[], "cannot_evaluate");
+    code(&level, &[("sub", b"amy"), ("level", b"AAAAAAAA")], &[], "cannot_evaluate");
+    code(&roles, &[("sub", b"amy"), ("roles", b"\x01")], &[], "cannot_evaluate");
 }
 
 #[test]

@@ -13,13 +13,19 @@ use postern_cli::edge::Sent;
 use postern_cli::explain::{Answering, explain};
 use postern_cli::policy::Policy;
 
+/// A chain of `auth` alone.
+fn only_auth(text: &str) -> Chain {
+    let policy = Policy::parse(Path::new("auth.yaml"), "auth", text).unwrap();
+    let mut chain = Chain::new(Duration::from_secs(1_795_478_400));
+    chain.mount::<Auth>("auth", &policy.node, &|_| None).unwrap();
+    chain
+}
+
 #[test]
 fn keys_that_are_fetched_are_said_to_be_missing() {
     let text = "providers:\n  keys:\n    api_key:\n      remote:\n        cluster: idp\n        \
                 uri: https://id.example.com/api-keys.json\n";
-    let policy = Policy::parse(Path::new("auth.yaml"), "auth", text).unwrap();
-    let mut chain = Chain::new(Duration::from_secs(1_795_478_400));
-    chain.mount::<Auth>("auth", &policy.node, &|_| None).unwrap();
+    let chain = only_auth(text);
     let sent = Sent {
         method: b"GET".to_vec(),
         path: b"/whoami".to_vec(),
@@ -89,9 +95,7 @@ fn credentials_are_hidden_wherever_the_policy_has_them_stand() {
 fn a_verdict_that_is_only_told_is_marked() {
     let text = "providers: {keys: {api_key: {remote: {cluster: a, uri: http://a/b}}}}\n\
                 rules: [{name: all, match: {}, require: {any_of: [keys]}, report_only: true}]\n";
-    let policy = Policy::parse(Path::new("auth.yaml"), "auth", text).unwrap();
-    let mut chain = Chain::new(Duration::from_secs(1_795_478_400));
-    chain.mount::<Auth>("auth", &policy.node, &|_| None).unwrap();
+    let chain = only_auth(text);
     let sent = Sent {
         method: b"GET".to_vec(),
         path: b"/whoami".to_vec(),

@@ -82,42 +82,42 @@ impl RuleSet {
             let intended = rule.intended && reason == Reason::DenyRule;
             return Ruling { intended, ..Ruling::new(reason, Some(first.index)) };
         }
-        self.why_not(&found, facts)
+        why_not(&found, facts)
     }
+}
 
-    /// No rule allows it: what did those lack that are about this request? Of
-    /// several rules that lack the same, the first is named.
-    fn why_not(&self, found: &[Found<'_, Rule>], facts: &Facts<'_>) -> Ruling<'_> {
-        let mut nearest: Option<(Lack, usize, bool)> = None;
-        let mut scopes: Vec<&Scope> = Vec::new();
-        for (found, first) in by_rule(found) {
-            let Some(lack) = lack(found, first.rule, facts) else { continue };
-            let Some(rule) = self.rules.get(first.index) else { continue };
-            if lack == Lack::Scopes {
-                for scope in rule.subject.scopes() {
-                    if !scopes.contains(&scope) {
-                        scopes.push(scope);
-                    }
+/// No rule allows it: what did those lack that are about this request? Of
+/// several rules that lack the same, the first is named.
+fn why_not<'r>(found: &[Found<'r, Rule>], facts: &Facts<'_>) -> Ruling<'r> {
+    let mut nearest: Option<(Lack, usize, bool)> = None;
+    let mut scopes: Vec<&Scope> = Vec::new();
+    for (found, first) in by_rule(found) {
+        let rule = first.rule;
+        let Some(lack) = lack(found, rule, facts) else { continue };
+        if lack == Lack::Scopes {
+            for scope in rule.subject.scopes() {
+                if !scopes.contains(&scope) {
+                    scopes.push(scope);
                 }
             }
-            nearest = Some(match nearest {
-                Some(nearer) if nearer.0 < lack => nearer,
-                Some((same, index, all)) if same == lack => (same, index, all && rule.intended),
-                _ => (lack, first.index, rule.intended),
-            });
         }
-        let Some((lack, index, intended)) = nearest else {
-            return Ruling::new(Reason::NoRule, None);
-        };
-        let reason = match lack {
-            Lack::Identity => Reason::IdentityRequired,
-            Lack::Scopes => Reason::InsufficientScope,
-            Lack::Certainty => Reason::CannotEvaluate,
-            Lack::Membership => Reason::WrongSubject,
-        };
-        let intended = intended && lack != Lack::Certainty;
-        Ruling { scopes, intended, ..Ruling::new(reason, Some(index)) }
+        nearest = Some(match nearest {
+            Some(nearer) if nearer.0 < lack => nearer,
+            Some((same, index, all)) if same == lack => (same, index, all && rule.intended),
+            _ => (lack, first.index, rule.intended),
+        });
     }
+    let Some((lack, index, intended)) = nearest else {
+        return Ruling::new(Reason::NoRule, None);
+    };
+    let reason = match lack {
+        Lack::Identity => Reason::IdentityRequired,
+        Lack::Scopes => Reason::InsufficientScope,
+        Lack::Certainty => Reason::CannotEvaluate,
+        Lack::Membership => Reason::WrongSubject,
+    };
+    let intended = intended && lack != Lack::Certainty;
+    Ruling { scopes, intended, ..Ruling::new(reason, Some(index)) }
 }
 
 /// A rule is found once for each of its path templates that matches, since each binds

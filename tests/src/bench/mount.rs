@@ -10,7 +10,7 @@ use postern_finish::profile::{Mounted, finish_chain};
 use postern_stack::environment::variable;
 use serde_json::json;
 
-use crate::bench::variant::Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
+use crate::bench::variant::Mount::{Crossings, Empty, JwtAuthn, Ours, Shell, Stock};
 use crate::bench::variant::{Modules, Variant};
 use crate::compile;
 use crate::corpus::workspace;
@@ -35,8 +35,9 @@ impl Variant {
                 Stock(name) => stock(name, "")?,
                 JwtAuthn { cache: true } => stock("jwt-authn", JWT_CACHE)?,
                 JwtAuthn { cache: false } => stock("jwt-authn", "")?,
-                Empty => wasm(&format!("empty-{at}"), &built.empty),
-                Shell => wasm(&format!("shell-{at}"), &built.shell),
+                Empty => wasm(&format!("empty-{at}"), "{}", &built.empty),
+                Shell => wasm(&format!("shell-{at}"), "{}", &built.shell),
+                Crossings(plugin) => wasm(plugin, plugin, &built.crossings),
             };
         }
         let indented: Vec<String> =
@@ -73,6 +74,8 @@ pub struct Built {
     pub empty: PathBuf,
     /// The one through `filters/host`.
     pub shell: PathBuf,
+    /// The one that makes the calls of each of the four and nothing else.
+    pub crossings: PathBuf,
 }
 
 impl Built {
@@ -83,8 +86,10 @@ impl Built {
     /// What the compiler printed.
     pub fn new(modules: PathBuf, other: PathBuf, folder: &Path) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let [empty, shell] = ["empty.wasm", "shell.wasm"].map(|name| folder.join(name));
-        let built = Built { modules, other, empty, shell };
+        let [empty, shell, crossings] =
+            ["empty.wasm", "shell.wasm", "crossings.wasm"].map(|name| folder.join(name));
+        let built = Built { modules, other, empty, shell, crossings };
+        write(&built.crossings, &compile::filter("postern-crossings", &[])?)?;
         write(&built.empty, &compile::filter("postern-empty", &[])?)?;
         let shell = Mounted {
             name: "shell".to_owned(),
@@ -147,7 +152,7 @@ fn stock(name: &str, cache: &str) -> Result<String, String> {
 }
 
 /// A VM of its own, as each of the four filters has.
-fn wasm(name: &str, module: &Path) -> String {
+fn wasm(name: &str, configuration: &str, module: &Path) -> String {
     let item = json!({
         "name": name,
         "typed_config": {
@@ -157,7 +162,7 @@ fn wasm(name: &str, module: &Path) -> String {
                 "failure_policy": "FAIL_RELOAD",
                 "configuration": {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
-                    "value": "{}",
+                    "value": configuration,
                 },
                 "vm_config": {
                     "vm_id": name,

@@ -46,6 +46,8 @@ pub enum Mount {
     Empty,
     /// A filter that does nothing, through `filters/host`.
     Shell,
+    /// A filter that makes one of ours' calls to the proxy and nothing else.
+    Crossings(&'static str),
 }
 
 /// What a variant has to do, so that figures compare like with like.
@@ -61,7 +63,7 @@ pub enum Does {
     Stock { cache: bool },
 }
 
-use Mount::{Empty, JwtAuthn, Ours, Shell, Stock};
+use Mount::{Crossings, Empty, JwtAuthn, Ours, Shell, Stock};
 
 const BARE: Variant = Variant {
     name: "bare",
@@ -132,6 +134,15 @@ pub const PARTS: &[Variant] = &[
     EMPTY,
     part("shell 1", &[Shell]),
     part("shell 4", &[Shell, Shell, Shell, Shell]),
+    part(
+        "crossings",
+        &[
+            Crossings("legacy-compat"),
+            Crossings("auth"),
+            Crossings("rate-limit"),
+            Crossings("authz"),
+        ],
+    ),
     part("legacy-compat", &[Ours("legacy-compat")]),
     part("+ auth", &[Ours("legacy-compat"), Ours("auth")]),
     part("+ rate-limit", &[Ours("legacy-compat"), Ours("auth"), Ours("rate-limit")]),

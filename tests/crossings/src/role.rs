@@ -1,0 +1,86 @@
+//! Which calls each filter makes. What is handed over has the length of what the
+//! filter hands over; who called and what is left are made up.
+
+#![allow(unsafe_code)]
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::proxy;
+
+const REQUEST: u32 = 0;
+const RESPONSE: u32 = 2;
+
+const CREDENTIAL: &str = "jwt:qqwT8frliKI36wK0EckLt5lu7afzoSn1tv_yHzK7S9o";
+const IDENTITY: &str = r#"{"v":1,"sub":"caller-0001","iss":"https://id.example.com","client":"demo-app","scopes":["sale:history"],"provider":"idp","credential":"jwt:qqwT8frliKI36wK0EckLt5lu7afzoSn1tv_yHzK7S9o"}"#;
+
+/// The filter for which this one stands.
+static ROLE: AtomicUsize = AtomicUsize::new(0);
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(_root: u32, _size: usize) -> u32 {
+    let role = match proxy::configuration() {
+        b"legacy-compat" => 1,
+        b"auth" => 2,
+        b"rate-limit" => 3,
+        b"authz" => 4,
+        _ => 0,
+    };
+    ROLE.store(role, Ordering::Relaxed);
+    u32::from(role != 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(_id: u32, _parent: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(_id: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(_id: u32, _count: u32, _end: u32) -> u32 {
+    proxy::headers(REQUEST);
+    match ROLE.load(Ordering::Relaxed) {
+        1 => {
+            proxy::set_property("postern.path", "/v3/market/author/sales");
+            proxy::set_property("postern.legacy-compat", r#"{"decision":"skip","rule":"-","code":"no_rule","version":"da467ad3efb7","mode":"enforce","host":"api.example.com"}"#);
+        }
+        2 => {
+            proxy::now();
+            proxy::set_property("postern.identity", IDENTITY);
+            proxy::set_property("postern.auth", r#"{"decision":"allow","rule":"-","code":"authenticated","version":"ca27a3f292b0","mode":"enforce","provider":"idp","credential":"jwt:qqwT8frliKI36wK0EckLt5lu7afzoSn1tv_yHzK7S9o"}"#);
+            proxy::remove(REQUEST, "authorization");
+            proxy::replace(REQUEST, "x-postern-subject", "caller-0001");
+            proxy::replace(REQUEST, "x-postern-client", "demo-app");
+            proxy::replace(REQUEST, "x-postern-scopes", "sale:history");
+            proxy::replace(REQUEST, "x-postern-credential", CREDENTIAL);
+        }
+        3 => {
+            proxy::now();
+            proxy::property("postern.identity");
+            let cas = proxy::shared("cell");
+            proxy::set_shared("cell", &[0; 96], cas);
+            proxy::set_property("postern.rate-limit", r#"{"decision":"allow","rule":"current","code":"within_limit","version":"3a69e716b451","mode":"enforce","remaining":98}"#);
+        }
+        _ => {
+            proxy::property("postern.identity");
+            proxy::set_property("postern.authz", r#"{"decision":"allow","rule":"sale-history","code":"allowed","version":"d456f4522eaa","mode":"enforce"}"#);
+        }
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(_id: u32, _count: u32, _end: u32) -> u32 {
+    if ROLE.load(Ordering::Relaxed) == 3 {
+        proxy::replace(RESPONSE, "ratelimit-policy", "\"current\";q=100;w=60");
+        proxy::replace(RESPONSE, "ratelimit", "\"current\";r=98;t=60");
+    }
+    0
+}

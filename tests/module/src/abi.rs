@@ -34,6 +34,11 @@ pub(crate) fn call(
         guest.proxy().enter(function);
         return Ok(());
     }
+    if name == crate::COUNT {
+        let (function, instructions) = (guest.word(0), guest.word(1));
+        guest.proxy().count(function, instructions);
+        return Ok(());
+    }
     if name == crate::BRANCH {
         let (condition, branch) = (guest.word(0), (guest.word(1), guest.word(2)));
         guest.proxy().branch(branch, condition != 0);

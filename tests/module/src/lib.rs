@@ -25,6 +25,11 @@ pub const ENTER: &str = "postern_enter";
 /// the condition. See [`Proxy::take_branches`].
 pub const BRANCH: &str = "postern_branch";
 
+/// The import that a counted module calls at the start of each straight run of its
+/// instructions, with the function's number and how many instructions the run has; see
+/// [`Proxy::take_counted`].
+pub const COUNT: &str = "postern_count";
+
 /// A loaded module with its root context.
 pub struct Module {
     store: Store<Proxy>,

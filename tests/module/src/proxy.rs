@@ -76,6 +76,7 @@ pub struct Proxy {
     /// order of their first calls.
     entered: BTreeMap<u32, usize>,
     branches: BTreeMap<Branch, Ways>,
+    counted: BTreeMap<u32, u64>,
 }
 
 impl Proxy {
@@ -108,6 +109,16 @@ impl Proxy {
     pub(crate) fn branch(&mut self, branch: Branch, condition: bool) {
         let [no, yes] = self.branches.entry(branch).or_default();
         *(if condition { yes } else { no }) += 1;
+    }
+
+    pub(crate) fn count(&mut self, function: u32, instructions: u32) {
+        *self.counted.entry(function).or_default() += u64::from(instructions);
+    }
+
+    /// How many instructions a counted module ran in each of its functions since this
+    /// was last asked.
+    pub fn take_counted(&mut self) -> BTreeMap<u32, u64> {
+        std::mem::take(&mut self.counted)
     }
 
     /// The branches of a watched module, since this was last asked.

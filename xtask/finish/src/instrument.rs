@@ -24,6 +24,21 @@ type Rewritten = Result<(), Error<Infallible>>;
 /// import, nor a proxy that could run it.
 pub fn instrument(wasm: &[u8]) -> Result<Vec<u8>, Unfinished> {
     let imported = Outline::of(wasm)?.imported;
+    let types = types_of(wasm)?;
+    let mut module = Module::new();
+    Watched { imported, types, function: imported }.parse_core_module(
+        &mut module,
+        Parser::new(0),
+        wasm,
+    )?;
+    Ok(module.finish())
+}
+
+/// How many types a module has.
+///
+/// # Errors
+/// When it cannot be read, or imports nothing.
+pub(crate) fn types_of(wasm: &[u8]) -> Result<u32, Unfinished> {
     let (mut types, mut imports) = (0, false);
     for payload in Parser::new(0).parse_all(wasm) {
         match payload? {
@@ -39,13 +54,7 @@ pub fn instrument(wasm: &[u8]) -> Result<Vec<u8>, Unfinished> {
     if !imports {
         return Err(Unfinished("a module that imports nothing cannot be watched".to_owned()));
     }
-    let mut module = Module::new();
-    Watched { imported, types, function: imported }.parse_core_module(
-        &mut module,
-        Parser::new(0),
-        wasm,
-    )?;
-    Ok(module.finish())
+    Ok(types)
 }
 
 /// The instructions that take a hint on their condition.

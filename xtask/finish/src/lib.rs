@@ -5,6 +5,8 @@
 //! plain request calls them ([`profile`]), and keeps no callback that its filter
 //! does not need. What it computes stays the same.
 
+mod chain;
+pub mod count;
 mod exports;
 mod instrument;
 pub mod profile;

@@ -182,7 +182,7 @@ impl Pass<'_> {
             self.record(stream, account, record);
         }
         for (key, value) in &outcome.publish {
-            self.publish(key, value.clone());
+            self.publish(key, value.to_vec());
         }
         if !outcome.count.is_empty() {
             let metrics = stream.metrics();

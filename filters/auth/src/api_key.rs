@@ -94,7 +94,7 @@ impl ApiKeys {
     }
 
     /// Checks a key, and the user name beside it if there is one.
-    fn check(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn check(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         // No key, whatever else it is: a token, where both stand in one place.
         if taken.secret.len() > MAX_BYTES {
             return Reason::ApiKey.into();
@@ -131,7 +131,12 @@ impl ApiKeys {
         }
     }
 
-    fn judge(&self, found: &Found<'_>, taken: &Taken, asked: &Asked<'_>) -> Result<Checked, Flaw> {
+    fn judge(
+        &self,
+        found: &Found<'_>,
+        taken: &Taken<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Checked, Flaw> {
         let flaw = |reason| Flaw::from(reason).of(format!("api_key:{}", found.id()));
         if let Some(user) = &taken.user
             && !equal_in_constant_time(&sha256(user), &sha256(found.subject().as_bytes()))
@@ -190,7 +195,7 @@ const WHAT: &str = "keys";
 const UNAVAILABLE: &str = "keys_unavailable";
 
 impl Kind for ApiKeys {
-    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn verify(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         self.check(taken, asked)
     }
 

@@ -131,7 +131,7 @@ impl Basic {
         Basic { by_pair }
     }
 
-    fn check(&self, taken: &Taken, now: i64) -> Result<Checked, Flaw> {
+    fn check(&self, taken: &Taken<'_>, now: i64) -> Result<Checked, Flaw> {
         let user = taken.user.as_deref().ok_or(Reason::Kind)?;
         let digest = pair(user, &sha256(&taken.secret));
         let pair = self
@@ -151,7 +151,7 @@ impl Basic {
 }
 
 impl Kind for Basic {
-    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn verify(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         self.check(taken, asked.seconds()).into()
     }
 }

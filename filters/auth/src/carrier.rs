@@ -1,5 +1,7 @@
 //! Where a credential stands in a request, and how it is taken out.
 
+use std::borrow::Cow;
+
 use ct_codecs::{Base64, Decoder};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Text, decode_text};
@@ -107,12 +109,12 @@ impl Carrier {
     }
 
     /// The credential, if it stands where this carrier looks.
-    pub(crate) fn take(&self, found: &Found<'_>) -> Option<Result<Taken, Malformed>> {
+    pub(crate) fn take<'a>(&self, found: &Found<'a>) -> Option<Result<Taken<'a>, Malformed>> {
         match (self, found) {
             (Carrier::Authorization(own), Found::Authorization { scheme, rest })
                 if own.0 == *scheme =>
             {
-                Some(token68(rest).map(|token| Taken { user: None, secret: token.to_vec() }))
+                Some(token68(rest).map(|token| Taken { user: None, secret: token.into() }))
             }
             (Carrier::Basic(_), Found::Authorization { scheme, rest }) if scheme == "basic" => {
                 Some(token68(rest).and_then(basic))
@@ -121,13 +123,13 @@ impl Carrier {
                 if own.name.0.as_str() == *name =>
             {
                 let prefix = own.prefix.as_ref().map_or("", Text::as_str);
-                Some(Taken::of(value.strip_prefix(prefix.as_bytes())?))
+                Some(Taken::of(value.strip_prefix(prefix.as_bytes())?.into()))
             }
             (Carrier::Query(own), Found::Query { name, value }) if own.0 == *name => {
-                Some(Taken::of(&decode_form(value)))
+                Some(Taken::of(decode_form(value)))
             }
             (Carrier::Cookie(own), Found::Cookie { name, value }) if own.0 == *name => {
-                Some(Taken::of(value))
+                Some(Taken::of((*value).into()))
             }
             _ => None,
         }
@@ -167,26 +169,26 @@ impl std::fmt::Debug for Found<'_> {
 
 /// A credential without its wrapping.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct Taken<'a> {
     /// The user name beside it, in HTTP Basic.
     pub(crate) user: Option<Vec<u8>>,
     /// The token or key.
-    pub(crate) secret: Vec<u8>,
+    pub(crate) secret: Cow<'a, [u8]>,
 }
 
-impl Taken {
+impl<'a> Taken<'a> {
     /// What a connection or a signature presents is not in one place.
     pub(crate) fn nothing() -> Self {
-        Taken { user: None, secret: Vec::new() }
+        Taken { user: None, secret: Cow::Borrowed(&[]) }
     }
 
-    fn of(secret: &[u8]) -> Result<Self, Malformed> {
+    fn of(secret: Cow<'a, [u8]>) -> Result<Self, Malformed> {
         let good = !secret.is_empty() && secret.iter().all(u8::is_ascii_graphic);
-        if good { Ok(Taken { user: None, secret: secret.to_vec() }) } else { Err(Malformed) }
+        if good { Ok(Taken { user: None, secret }) } else { Err(Malformed) }
     }
 }
 
-impl std::fmt::Debug for Taken {
+impl std::fmt::Debug for Taken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Taken")
     }
@@ -198,15 +200,11 @@ pub(crate) struct Malformed;
 
 /// One blank and one token68 (RFC 9110 §11.2), nothing else.
 fn token68(rest: &[u8]) -> Result<&[u8], Malformed> {
-    let token = rest.strip_prefix(b" ").ok_or(Malformed)?;
-    let padding = token.iter().rev().take_while(|b| **b == b'=').count();
-    let body = token.get(..token.len().saturating_sub(padding)).unwrap_or_default();
-    let good = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
-    if body.is_empty() || !body.iter().all(good) { Err(Malformed) } else { Ok(token) }
+    rest.strip_prefix(b" ").filter(|token| grammar::is_token68(token)).ok_or(Malformed)
 }
 
 /// User name and password of RFC 7617; the first colon ends the user name.
-fn basic(token: &[u8]) -> Result<Taken, Malformed> {
+fn basic(token: &[u8]) -> Result<Taken<'static>, Malformed> {
     if token.len() > MAX_BASIC {
         return Err(Malformed);
     }
@@ -214,7 +212,7 @@ fn basic(token: &[u8]) -> Result<Taken, Malformed> {
     let colon = decoded.iter().position(|b| *b == b':').ok_or(Malformed)?;
     let (user, secret) = decoded.split_at_checked(colon).ok_or(Malformed)?;
     let secret = secret.get(1..).filter(|s| !s.is_empty()).ok_or(Malformed)?;
-    Ok(Taken { user: Some(user.to_vec()), secret: secret.to_vec() })
+    Ok(Taken { user: Some(user.to_vec()), secret: secret.to_vec().into() })
 }
 
 /// An `Authorization` scheme, in lower case.

@@ -136,7 +136,7 @@ impl Certificates {
 }
 
 impl Kind for Certificates {
-    fn verify(&self, _: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn verify(&self, _: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         // True, as the proxy writes it: one byte.
         if asked.host.property(&["connection", "mtls"]).as_deref() != Some(&[1]) {
             return Verdict::Absent;

@@ -73,7 +73,10 @@ impl Admitted {
                 .with("credential", caller.credential.as_str());
         }
         count.extend(further);
-        let identity = known.map_or_else(|| Identity::Anonymous.to_json(), |k| k.identity.clone());
+        let identity = known.map_or_else(
+            || Identity::Anonymous.to_json().into(),
+            |known| Rc::clone(&known.identity),
+        );
         Outcome {
             step: Step::Continue,
             headers: edits,

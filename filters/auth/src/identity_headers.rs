@@ -13,7 +13,8 @@ const PREFIX: &[u8] = b"x-postern-";
 pub(crate) fn edits(headers: &Headers<'_>, said: &[HeaderEdit]) -> Vec<HeaderEdit> {
     let mut edits = Vec::with_capacity(said.len().saturating_add(2));
     edits.extend_from_slice(said);
-    for (name, _) in headers.iter().filter(|(name, _)| is_reserved(name)) {
+    let reserved = headers.fields().filter(|(name, _)| is_reserved_field(name));
+    for name in reserved.filter_map(|(name, _)| std::str::from_utf8(name).ok()) {
         if edits.iter().all(|edit| edit.name() != name) {
             edits.push(HeaderEdit::remove(name.to_owned()));
         }
@@ -26,8 +27,12 @@ pub(crate) fn edits(headers: &Headers<'_>, said: &[HeaderEdit]) -> Vec<HeaderEdi
 /// `-`? Upstreams in the manner of CGI (RFC 3875 §4.1.18) read `_`, and some
 /// every sign, as the same.
 pub(crate) fn is_reserved(name: &str) -> bool {
+    is_reserved_field(name.as_bytes())
+}
+
+fn is_reserved_field(name: &[u8]) -> bool {
     let canonical = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
-    name.len() >= PREFIX.len() && name.bytes().zip(PREFIX).all(|(b, p)| canonical(b) == *p)
+    name.len() >= PREFIX.len() && name.iter().zip(PREFIX).all(|(b, p)| canonical(*b) == *p)
 }
 
 /// What the upstream is told of a caller.

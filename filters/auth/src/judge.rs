@@ -219,7 +219,7 @@ impl<'a> Case<'a> {
     fn verdict(
         &self,
         provider: &'a Provider,
-        taken: &Taken,
+        taken: &Taken<'_>,
         now: Duration,
         waited: &Waited,
     ) -> Verdict {

@@ -114,7 +114,7 @@ impl Kind for Jwt {
         self.cache_size
     }
 
-    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn verify(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         // Without an id it may be signed with a key that came since.
         let may_be_new = |reason| {
             let has_no_kid = || Jws::parse(&taken.secret).is_ok_and(|jws| jws.header.kid.is_none());

@@ -1,6 +1,6 @@
 //! What a request presents: no credential, one, or more than may be.
 
-use postern_core::{Headers, Target};
+use postern_core::{Headers, Target, bytes};
 
 use crate::carrier::Found;
 use crate::cookies;
@@ -66,23 +66,24 @@ impl Places {
         {
             return Presented::Several(why);
         }
-        for (name, value) in headers.iter() {
-            let next = if name == "authorization" {
+        for (name, value) in headers.fields() {
+            let next = if name == b"authorization" {
                 match self.authorization(value) {
                     Some(found) => found,
                     None => return Presented::Several(MORE_THAN_ONE),
                 }
-            } else if self.headers.iter().any(|own| own == name) {
+            } else if let Some(name) = self.headers.iter().find(|own| own.as_bytes() == name) {
                 if value.contains(&b',') {
                     return Presented::Several(MORE_THAN_ONE);
                 }
                 Found::Header { name, value }
-            } else if self.signatures && (name == INPUT || name == SIGNATURE) {
+            } else if self.signatures && (name == INPUT.as_bytes() || name == SIGNATURE.as_bytes())
+            {
                 if found.iter().any(|found| matches!(found, Found::Signature)) {
                     continue;
                 }
                 Found::Signature
-            } else if name == "cookie" && !self.cookies.is_empty() {
+            } else if name == b"cookie" && !self.cookies.is_empty() {
                 for (name, value) in cookies::pairs(value) {
                     let own = self.cookies.iter().find(|own| own.as_bytes() == name);
                     found.extend(own.map(|name| Found::Cookie { name, value }));
@@ -120,9 +121,9 @@ impl Places {
     /// The proxy joins repeated `Authorization` headers with commas, which
     /// stand in none of the supported credentials: `None`.
     fn authorization<'a>(&self, value: &'a [u8]) -> Option<Found<'a>> {
-        let joined = value.split(|b| *b == b',').map(<[u8]>::trim_ascii_start);
-        let several = value.contains(&b',');
-        if several && joined.into_iter().any(|part| self.scheme(part).is_some()) {
+        let joined = || value.split(|b| *b == b',').map(<[u8]>::trim_ascii_start);
+        let several = bytes::find(value, b',').is_some();
+        if several && joined().any(|part| self.scheme(part).is_some()) {
             return None;
         }
         Some(match self.scheme(value) {

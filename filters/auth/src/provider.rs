@@ -154,7 +154,7 @@ impl Provider {
     }
 
     /// The credential, if it stands where this provider looks.
-    pub(crate) fn take(&self, found: &Found<'_>) -> Option<Result<Taken, Malformed>> {
+    pub(crate) fn take<'a>(&self, found: &Found<'a>) -> Option<Result<Taken<'a>, Malformed>> {
         match self.place {
             Place::Signature => matches!(found, Found::Signature).then(|| Ok(Taken::nothing())),
             _ => self.place.carriers().iter().find_map(|carrier| carrier.take(found)),
@@ -165,7 +165,7 @@ impl Provider {
     /// `count`.
     pub(crate) fn verify(
         &self,
-        taken: &Taken,
+        taken: &Taken<'_>,
         asked: &Asked<'_>,
         count: &mut Vec<usize>,
     ) -> Verdict {
@@ -199,7 +199,7 @@ impl Provider {
         verdict
     }
 
-    fn check(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn check(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         match self.kind.verify(taken, asked) {
             Verdict::Wait { key, at_most, or } => {
                 Verdict::Wait { key: self.outside(key), at_most, or }

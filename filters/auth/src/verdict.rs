@@ -18,7 +18,7 @@ use crate::signature::replay::Once;
 /// value serves all streams of a VM, one at a time.
 pub(crate) trait Kind: Debug {
     /// Checks a credential.
-    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict;
+    fn verify(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict;
 
     /// How many good credentials are remembered; 0: none, since a check costs
     /// no more than remembering.
@@ -160,7 +160,7 @@ impl<T: Into<Verdict>, E: Into<Verdict>> From<Result<T, E>> for Verdict {
 pub(crate) struct Known {
     pub(crate) checked: Checked,
     /// The identity for the other filters.
-    pub(crate) identity: Vec<u8>,
+    pub(crate) identity: Rc<[u8]>,
     /// The identity for the upstream.
     pub(crate) headers: Vec<HeaderEdit>,
     /// It counts once: to be used up when the request goes on, and not before.
@@ -185,7 +185,7 @@ impl Known {
     }
 
     pub(crate) fn new(checked: Checked) -> Self {
-        let identity = Identity::Known(Box::new(checked.caller.clone())).to_json();
+        let identity = Identity::Known(Box::new(checked.caller.clone())).to_json().into();
         let headers = identity_headers::of(&checked);
         Known { checked, identity, headers, once: None }
     }

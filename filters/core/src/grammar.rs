@@ -2,13 +2,36 @@
 //! output, so a value outside the grammar would be response splitting or a
 //! broken request upstream.
 
+use crate::bytes::{self, table};
+
+/// Kinds of bytes in [`kind`].
+const NO_NAME: u8 = 1;
+const NO_TOKEN68: u8 = 2;
+const NOT_VISIBLE: u8 = 4;
+
+/// What a byte is not: a byte of a header's name in lower case, one of a token68, a
+/// visible ASCII character other than `#`.
+const fn kind(b: u8) -> u8 {
+    let alphanumeric = b.is_ascii_alphanumeric();
+    let name = alphanumeric && !b.is_ascii_uppercase()
+        || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+    let token68 = alphanumeric || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let visible = b.is_ascii_graphic() && b != b'#';
+    (if name { 0 } else { NO_NAME })
+        | (if token68 { 0 } else { NO_TOKEN68 })
+        | (if visible { 0 } else { NOT_VISIBLE })
+}
+
+/// What [`kind`] says of all of these bytes together.
+fn kinds(bytes: &[u8]) -> u8 {
+    bytes::all_in(table!(kind), bytes)
+}
+
 /// Is this a header name that a filter may write: an RFC 9110 token in lower
 /// case, 1–256 bytes?
 #[must_use]
 pub fn is_header_name(name: &str) -> bool {
-    let token =
-        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
-    (1..=256).contains(&name.len()) && name.bytes().all(token)
+    (1..=256).contains(&name.len()) && kinds(name.as_bytes()) & NO_NAME == 0
 }
 
 /// Is this one of the pseudo-headers that a filter may edit: `:path`,
@@ -23,9 +46,8 @@ pub fn is_editable_pseudo(name: &str) -> bool {
 #[must_use]
 pub fn is_header_value(value: &[u8]) -> bool {
     let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-    value.iter().all(|b| *b == b'\t' || (*b >= 0x20 && *b != 0x7f))
-        && !blank(value.first())
-        && !blank(value.last())
+    let tabs_alone = || value.iter().all(|b| *b == b'\t' || !b.is_ascii_control());
+    (!bytes::has_control(value) || tabs_alone()) && !blank(value.first()) && !blank(value.last())
 }
 
 /// Is this a path with an optional query that may be sent upstream? The path
@@ -36,17 +58,29 @@ pub fn is_header_value(value: &[u8]) -> bool {
 pub fn is_path(target: &[u8]) -> bool {
     let end = target.iter().position(|b| *b == b'?').unwrap_or(target.len());
     let (path, query) = target.split_at_checked(end).unwrap_or((target, &[]));
-    let visible = |b: &u8| (0x21..=0x7e).contains(b) && *b != b'#';
+    let visible = |text: &[u8]| kinds(text) & NOT_VISIBLE == 0;
+    let visible_or_high = |b: &u8| *b >= 0x80 || visible(&[*b]);
     path.first() == Some(&b'/')
-        && path.iter().all(visible)
+        && visible(path)
         && percent_triplets_whole(path)
-        && query.iter().all(|b| visible(b) || *b >= 0x80)
+        && (visible(query) || query.iter().all(visible_or_high))
         && std::str::from_utf8(query).is_ok()
+}
+
+/// Is this a token68 (RFC 9110 §11.2), padding included?
+#[must_use]
+pub fn is_token68(text: &[u8]) -> bool {
+    let padding = text.iter().rev().take_while(|b| **b == b'=').count();
+    let body = text.get(..text.len().saturating_sub(padding)).unwrap_or_default();
+    !body.is_empty() && kinds(body) & NO_TOKEN68 == 0
 }
 
 /// Is every `%` followed by two hexadecimal digits?
 #[must_use]
 pub fn percent_triplets_whole(text: &[u8]) -> bool {
+    if bytes::find(text, b'%').is_none() {
+        return true;
+    }
     let mut rest = text.iter();
     while let Some(b) = rest.next() {
         if *b == b'%' {
@@ -90,6 +124,32 @@ mod tests {
         }
         assert!(may_write("x-a", b"\xff\xfe bytes\tare fine"));
         assert!(may_write("x-a", b""));
+    }
+
+    /// Against the grammars as the standards write them, byte by byte.
+    #[test]
+    fn each_byte_is_of_the_right_kind() {
+        for b in 0..=255u8 {
+            let tchar = b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            let name = [b'x', b];
+            if let Ok(name) = std::str::from_utf8(&name) {
+                assert_eq!(is_header_name(name), tchar && !b.is_ascii_uppercase(), "{name:?}");
+            }
+            let token68 = b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+            assert_eq!(is_token68(&[b]), token68, "{b}");
+            assert_eq!(is_token68(&[b'x', b]), token68 || b == b'=', "{b}");
+            let visible = (0x21..=0x7e).contains(&b) && b != b'#';
+            let path = [b'/', b, b'x'];
+            assert_eq!(is_path(&path), visible && b != b'%' || b == b'?', "{b}");
+            let query = [b'/', b'?', b, b'x'];
+            assert_eq!(is_path(&query), visible, "{b}");
+            let value = [b'x', b, b'x'];
+            assert_eq!(is_header_value(&value), b == b'\t' || b >= 0x20 && b != 0x7f, "{b}");
+        }
+        for bad in [&b""[..], b"=", b"==", b"a=b", b"a b"] {
+            assert!(!is_token68(bad), "{bad:?}");
+        }
+        assert!(is_token68(b"abc=="));
     }
 
     #[test]

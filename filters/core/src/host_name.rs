@@ -1,5 +1,7 @@
 //! The host that a request names, in the one form in which it is judged.
 
+use crate::bytes::{self, table};
+
 /// The host that `:authority` names: lower case, without port and trailing
 /// dot. `None` when it is absent, empty or neither a name nor an address: a
 /// proxy joins two `Host` headers into one value with a comma, for example. A
@@ -16,10 +18,11 @@ pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
             (good.then(|| format!("[{literal}]")), port)
         }
         None => {
-            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let good = |b: u8| b.is_ascii_alphanumeric() || b"-_~".contains(&b);
+            let colon = bytes::find(text.as_bytes(), b':').unwrap_or(text.len());
+            let (name, port) = text.split_at_checked(colon)?;
             let name = name.strip_suffix('.').unwrap_or(name);
-            let good = name.split('.').all(|part| !part.is_empty() && part.bytes().all(good));
+            let known = bytes::all_in(table!(is_foreign), name.as_bytes()) == 0;
+            let good = known && !name.is_empty() && !has_empty_part(name.as_bytes());
             (good.then(|| name.to_owned()), port)
         }
     };
@@ -27,7 +30,21 @@ pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
         Some(digits) => digits.bytes().all(|b| b.is_ascii_digit()),
         None => port.is_empty(),
     };
-    host.filter(|_| port_is_good).map(|host| host.to_ascii_lowercase())
+    let mut host = host.filter(|_| port_is_good)?;
+    host.make_ascii_lowercase();
+    Some(host)
+}
+
+/// Stands this byte in no name?
+const fn is_foreign(b: u8) -> u8 {
+    !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~' | b'.')) as u8
+}
+
+/// Is there a dot at an end of it, or beside another?
+fn has_empty_part(name: &[u8]) -> bool {
+    name.first() == Some(&b'.') || name.last() == Some(&b'.') || {
+        name.windows(2).any(|pair| pair == b"..")
+    }
 }
 
 #[cfg(test)]

@@ -45,10 +45,42 @@ impl Pairs {
 
     /// The headers in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (count, rest) = split_word(&self.0).unwrap_or_default();
-        let table = usize::try_from(count).unwrap_or(usize::MAX).checked_mul(8);
-        let (table, texts) = table.and_then(|size| rest.split_at_checked(size)).unwrap_or_default();
+        let (table, texts) = self.parts();
         Iter { table, texts }
+    }
+
+    /// The values of the headers of this name, in order.
+    pub fn all<'s, 'n>(&'s self, name: &'n [u8]) -> impl Iterator<Item = &'s [u8]> + use<'s, 'n> {
+        let (table, texts) = self.parts();
+        let mut headers = table.iter();
+        let mut at = 0usize;
+        // Most names differ in their lengths: those are passed over unseen.
+        std::iter::from_fn(move || {
+            loop {
+                let [own, length] = (*headers.next()?)
+                    .map(|word| usize::try_from(u32::from_le_bytes(word)).unwrap_or(usize::MAX));
+                let value = at.checked_add(own)?.checked_add(1)?;
+                let end = value.checked_add(length)?;
+                let name_at = std::mem::replace(&mut at, end.checked_add(1)?);
+                if at > texts.len() {
+                    headers = [].iter();
+                    return None;
+                }
+                if own == name.len() && texts.get(name_at..)?.starts_with(name) {
+                    return texts.get(value..end);
+                }
+            }
+        })
+    }
+
+    /// The two lengths of each header, and all texts.
+    fn parts(&self) -> (&[[[u8; 4]; 2]], &[u8]) {
+        let (count, rest) = split_word(&self.0).unwrap_or_default();
+        let size = usize::try_from(count).unwrap_or(usize::MAX).checked_mul(8);
+        let (table, texts) = size.and_then(|size| rest.split_at_checked(size)).unwrap_or_default();
+        let (words, _) = table.as_chunks::<4>();
+        let (pairs, _) = words.as_chunks::<2>();
+        (pairs, texts)
     }
 }
 
@@ -61,16 +93,16 @@ impl std::fmt::Debug for Pairs {
 
 struct Iter<'a> {
     /// The lengths of what is to come.
-    table: &'a [u8],
+    table: &'a [[[u8; 4]; 2]],
     texts: &'a [u8],
 }
 
 impl<'a> Iter<'a> {
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let (length, table) = split_word(self.table)?;
-        let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
+    fn text(&mut self, length: [u8; 4]) -> Option<&'a [u8]> {
+        let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
+        let (text, rest) = self.texts.split_at_checked(length)?;
         let (_, rest) = rest.split_first()?;
-        (self.table, self.texts) = (table, rest);
+        self.texts = rest;
         Some(text)
     }
 }
@@ -79,7 +111,13 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some((self.text()?, self.text()?))
+        let ([name, value], table) = self.table.split_first()?;
+        self.table = table;
+        let header = self.text(*name).and_then(|name| Some((name, self.text(*value)?)));
+        if header.is_none() {
+            self.table = &[];
+        }
+        header
     }
 }
 
@@ -118,11 +156,21 @@ mod tests {
             let read = read(&cut);
             prop_assert_eq!(read.as_slice(), &headers[..read.len()]);
             prop_assert!(read.len() < headers.len() || headers.is_empty());
+            // Those of one name are those that a plain look finds.
+            for pairs in [&pairs, &cut] {
+                for (name, _) in &headers {
+                    let plain: Vec<_> =
+                        pairs.iter().filter(|(n, _)| *n == name).map(|(_, v)| v).collect();
+                    prop_assert_eq!(pairs.all(name).collect::<Vec<_>>(), plain);
+                }
+            }
         }
 
         #[test]
         fn no_bytes_stop_it(bytes: Vec<u8>) {
-            let size = bytes.len();
+            let (size, same) = (bytes.len(), Pairs::from_bytes(bytes.clone()));
+            let plain: Vec<_> = same.iter().filter(|(n, _)| n.is_empty()).map(|(_, v)| v).collect();
+            prop_assert_eq!(same.all(b"").collect::<Vec<_>>(), plain);
             let read: usize = Pairs::from_bytes(bytes).iter().map(|(n, v)| n.len() + v.len()).sum();
             prop_assert!(read <= size);
         }

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use serde::de::{Deserialize, IgnoredAny};
 
+use crate::bytes;
+
 /// What is left of a text.
 #[derive(Debug)]
 pub(crate) struct Scan<'a>(&'a str);
@@ -42,7 +44,7 @@ impl<'a> Scan<'a> {
     pub(crate) fn text(&mut self) -> Option<Cow<'a, str>> {
         self.blanks();
         let rest = self.0.strip_prefix('"')?;
-        let end = rest.bytes().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))?;
+        let end = bytes::string_end(rest.as_bytes())?;
         match (rest.get(..end), rest.as_bytes().get(end), rest.get(end.checked_add(1)?..)) {
             (Some(text), Some(b'"'), Some(after)) => {
                 self.0 = after;
@@ -87,15 +89,18 @@ impl<'a> Scan<'a> {
     /// This sign, if it comes next.
     fn sign(&mut self, sign: u8) -> Option<()> {
         self.blanks();
-        let (first, rest) = self.0.as_bytes().split_first()?;
-        if *first != sign {
+        if *self.0.as_bytes().first()? != sign {
             return None;
         }
-        self.0 = self.0.get(self.0.len().checked_sub(rest.len())?..)?;
+        self.0 = self.0.get(1..)?;
         Some(())
     }
 
     fn blanks(&mut self) {
-        self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r']);
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+        // Who writes for a machine writes none.
+        if self.0.as_bytes().first().is_some_and(blank) {
+            self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r']);
+        }
     }
 }

@@ -24,7 +24,7 @@ pub struct Outcome {
     /// The decision record, published as filter state `postern.<plugin>`.
     pub record: Option<Record>,
     /// Further filter states, `postern.<key>`: the identity, the redacted path.
-    pub publish: Vec<(&'static str, Vec<u8>)>,
+    pub publish: Vec<(&'static str, Rc<[u8]>)>,
     /// Counters to increment: indices into [`Filter::metrics`](crate::Filter::metrics).
     pub count: Vec<usize>,
 }

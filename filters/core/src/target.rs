@@ -9,6 +9,7 @@ mod encoding;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::bytes::{self, table};
 use crate::grammar::percent_triplets_whole;
 
 pub use encoding::{decode_form, percent_decode, query_pairs};
@@ -119,7 +120,7 @@ impl<'a> Target<'a> {
                 asterisk: true,
             });
         }
-        let (path, query) = match text.iter().position(|b| *b == b'?') {
+        let (path, query) = match bytes::find(text, b'?') {
             Some(at) => {
                 let (path, query) = text.split_at_checked(at).ok_or(BadTarget::NotAPath)?;
                 (path, query.get(1..))
@@ -127,35 +128,44 @@ impl<'a> Target<'a> {
             None => (text, None),
         };
         let path = path.strip_prefix(b"/").ok_or(BadTarget::NotAPath)?;
-        check_bytes(text)?;
-        if !path.is_ascii() {
-            return Err(BadTarget::BadByte);
-        }
-        if !percent_triplets_whole(path) {
-            return Err(BadTarget::BadPercent);
-        }
-        if let Some(query) = query {
-            check_query(query)?;
+        // Most targets have nothing in them that could be read in two ways.
+        let plain = bytes::all_in(table!(is_odd), text) == 0;
+        if !plain {
+            check_bytes(text)?;
+            if !path.is_ascii() {
+                return Err(BadTarget::BadByte);
+            }
+            if !percent_triplets_whole(path) {
+                return Err(BadTarget::BadPercent);
+            }
+            if let Some(query) = query {
+                check_query(query)?;
+            }
         }
         let mut segments: Vec<Segment<'a>> = Vec::with_capacity(8);
         let mut changed = false;
-        let mut parts = path.split(|b| *b == b'/').peekable();
-        while let Some(raw) = parts.next() {
-            let last = parts.peek().is_none();
-            let segment = Segment { raw, decoded: decode_segment(raw)? };
-            match segment.decoded() {
-                b"" if last => segments.push(segment),
+        let mut rest = Some(path);
+        while let Some(text) = rest {
+            let (raw, after) = match bytes::find(text, b'/') {
+                Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
+                None => (text, None),
+            };
+            rest = after;
+            let last = rest.is_none();
+            let decoded = if plain { Cow::Borrowed(raw) } else { decode_segment(raw)? };
+            match &*decoded {
+                b"" if last => segments.push(Segment { raw, decoded }),
                 b"" => changed = true,
-                b"." | b".." => {
+                dots @ (b"." | b"..") => {
                     changed = true;
-                    if segment.decoded() == b".." {
+                    if dots == b".." {
                         segments.pop();
                     }
                     if last {
                         segments.push(Segment { raw: b"", decoded: Cow::Borrowed(b"") });
                     }
                 }
-                _ => segments.push(segment),
+                _ => segments.push(Segment { raw, decoded }),
             }
         }
         Ok(Target { segments, query, changed, asterisk: false })
@@ -263,6 +273,12 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Does a byte ask for a closer look? All others are visible ASCII and stand for
+/// themselves, in a path as in a query.
+const fn is_odd(b: u8) -> u8 {
+    (!b.is_ascii_graphic() || matches!(b, b'%' | b'#' | b';' | b'\\')) as u8
+}
+
 fn check_bytes(text: &[u8]) -> Result<(), BadTarget> {
     if std::str::from_utf8(text).is_err() {
         return Err(BadTarget::NotUtf8);
@@ -328,6 +344,20 @@ mod tests {
             assert_eq!(Target::parse(Some(path.as_bytes())), Err(BadTarget::BadByte), "{path}");
         }
         canonical("/%C3%A9?x=é", "/%C3%A9?x=é");
+    }
+
+    /// What is plain is taken as it stands: a closer look would say the same.
+    #[test]
+    fn what_is_plain_needs_no_closer_look() {
+        for b in (0..=255u8).filter(|b| is_odd(*b) == 0) {
+            assert_eq!(check_bytes(&[b]), Ok(()), "{b}");
+            assert_eq!(check_query(&[b]), Ok(()), "{b}");
+            assert_eq!(decode_segment(&[b]), Ok(Cow::Borrowed(&[b][..])), "{b}");
+            assert!(percent_triplets_whole(&[b]) && b.is_ascii(), "{b}");
+        }
+        for b in [0, b' ', 0x7f, 0x80, b'%', b'#', b';', b'\\'] {
+            assert_eq!(is_odd(b), 1, "{b}");
+        }
     }
 
     #[test]

@@ -16,7 +16,11 @@ pub(crate) fn publish<F: Filter>(compiled: &Compiled<F>, outcome: &Outcome) {
         set_state(&compiled.record_state, &record.to_json(&compiled.version));
     }
     for (key, value) in &outcome.publish {
-        set_state(&format!("postern.{key}"), value);
+        match *key {
+            "identity" => set_state(postern_core::identity::STATE, value),
+            "path" => set_state("postern.path", value),
+            key => set_state(&format!("postern.{key}"), value),
+        }
     }
     compiled.count(&outcome.count);
 }

@@ -14,6 +14,8 @@ mod apply;
 mod attributes;
 #[cfg(any(test, target_family = "wasm"))]
 mod clock;
+#[cfg(any(test, target_family = "wasm"))]
+mod compare;
 #[cfg(target_family = "wasm")]
 mod counters;
 #[cfg(any(test, target_family = "wasm"))]

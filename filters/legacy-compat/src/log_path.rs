@@ -17,6 +17,9 @@ const MASK: &[u8] = b"***";
 pub(crate) struct LogPath {
     query: Vec<Vec<u8>>,
     prefixes: Vec<Vec<u8>>,
+    /// The first bytes of the prefixes, in either case: where none of them stands, none
+    /// of the prefixes does.
+    firsts: Vec<u8>,
 }
 
 impl LogPath {
@@ -25,7 +28,11 @@ impl LogPath {
         let bytes = |list: &[postern_core::config::Text]| {
             list.iter().map(|t| t.as_str().as_bytes().to_vec()).collect()
         };
-        LogPath { query: bytes(&policy.secret_query), prefixes: bytes(&policy.secret_prefixes) }
+        let prefixes: Vec<Vec<u8>> = bytes(&policy.secret_prefixes);
+        let firsts = prefixes.iter().filter_map(|prefix| prefix.first());
+        let firsts =
+            firsts.flat_map(|b| [b.to_ascii_lowercase(), b.to_ascii_uppercase()]).collect();
+        LogPath { query: bytes(&policy.secret_query), prefixes, firsts }
     }
 
     /// The query parameters whose values are secrets.
@@ -105,10 +112,14 @@ impl LogPath {
     /// whole part goes.
     fn masked<'a>(&self, part: &'a [u8]) -> Cow<'a, [u8]> {
         let find = |text: &[u8]| {
-            let hits = self.prefixes.iter().filter_map(|p| {
-                text.windows(p.len().max(1)).position(|w| w.eq_ignore_ascii_case(p))
-            });
-            hits.min()
+            let begins = |from: usize| {
+                let rest = text.get(from..).unwrap_or_default();
+                let same =
+                    |p: &Vec<u8>| rest.get(..p.len()).is_some_and(|r| r.eq_ignore_ascii_case(p));
+                self.prefixes.iter().any(same)
+            };
+            let places = text.iter().enumerate().filter(|(_, b)| self.firsts.contains(b));
+            places.map(|(at, _)| at).find(|at| begins(*at))
         };
         // Where one stands encoded, what comes before it is not told apart.
         if part.contains(&b'%') && find(&percent_decode(part)).is_some() {

@@ -91,7 +91,7 @@ fn matched(
     stream.request = Some((Decision::Allow, code));
     let record = stream.record(Decision::Allow, rule.name.clone(), code);
     let mut outcome = Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED);
-    outcome.publish.push((PATH, path));
+    outcome.publish.push((PATH, path.into()));
     outcome
 }
 
@@ -111,7 +111,7 @@ fn unmatched(
         return refused(stream, refusal, "-", path);
     }
     let mut outcome = Outcome::pass().with_record(stream.record(Decision::Skip, "-", "no_rule"));
-    outcome.publish.push((PATH, path));
+    outcome.publish.push((PATH, path.into()));
     outcome
 }
 
@@ -153,6 +153,6 @@ fn refused(stream: &mut Stream, refusal: Refusal, rule: &str, path: Vec<u8>) -> 
     let record = stream.record(Decision::Deny, rule.to_owned(), refusal.code);
     let mut outcome =
         Outcome::refuse(refusal).with_record(record).counting(counter::REQUEST_REFUSED);
-    outcome.publish.push((PATH, path));
+    outcome.publish.push((PATH, path.into()));
     outcome
 }

@@ -49,12 +49,18 @@ extern "C" fn proxy_on_request_headers(_id: u32, _count: u32, _end: u32) -> u32 
     match ROLE.load(Ordering::Relaxed) {
         1 => {
             proxy::set_property("postern.path", "/v3/market/author/sales");
-            proxy::set_property("postern.legacy-compat", r#"{"decision":"skip","rule":"-","code":"no_rule","version":"da467ad3efb7","mode":"enforce","host":"api.example.com"}"#);
+            proxy::set_property(
+                "postern.legacy-compat",
+                r#"{"decision":"skip","rule":"-","code":"no_rule","version":"da467ad3efb7","mode":"enforce","host":"api.example.com"}"#,
+            );
         }
         2 => {
             proxy::now();
             proxy::set_property("postern.identity", IDENTITY);
-            proxy::set_property("postern.auth", r#"{"decision":"allow","rule":"-","code":"authenticated","version":"ca27a3f292b0","mode":"enforce","provider":"idp","credential":"jwt:qqwT8frliKI36wK0EckLt5lu7afzoSn1tv_yHzK7S9o"}"#);
+            proxy::set_property(
+                "postern.auth",
+                r#"{"decision":"allow","rule":"-","code":"authenticated","version":"ca27a3f292b0","mode":"enforce","provider":"idp","credential":"jwt:qqwT8frliKI36wK0EckLt5lu7afzoSn1tv_yHzK7S9o"}"#,
+            );
             proxy::remove(REQUEST, "authorization");
             proxy::replace(REQUEST, "x-postern-subject", "caller-0001");
             proxy::replace(REQUEST, "x-postern-client", "demo-app");
@@ -66,11 +72,17 @@ extern "C" fn proxy_on_request_headers(_id: u32, _count: u32, _end: u32) -> u32 
             proxy::property("postern.identity");
             let cas = proxy::shared("cell");
             proxy::set_shared("cell", &[0; 96], cas);
-            proxy::set_property("postern.rate-limit", r#"{"decision":"allow","rule":"current","code":"within_limit","version":"3a69e716b451","mode":"enforce","remaining":98}"#);
+            proxy::set_property(
+                "postern.rate-limit",
+                r#"{"decision":"allow","rule":"current","code":"within_limit","version":"3a69e716b451","mode":"enforce","remaining":98}"#,
+            );
         }
         _ => {
             proxy::property("postern.identity");
-            proxy::set_property("postern.authz", r#"{"decision":"allow","rule":"sale-history","code":"allowed","version":"d456f4522eaa","mode":"enforce"}"#);
+            proxy::set_property(
+                "postern.authz",
+                r#"{"decision":"allow","rule":"sale-history","code":"allowed","version":"d456f4522eaa","mode":"enforce"}"#,
+            );
         }
     }
     0

@@ -213,8 +213,8 @@ impl Introspection {
 }
 
 impl Kind for Introspection {
-    fn verify(&self, taken: &Taken, asked: &Asked<'_>) -> Verdict {
-        let token = taken.secret.as_slice();
+    fn verify(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
+        let token = &*taken.secret;
         if token.len() > self.max_bytes {
             return Reason::TooLong.into();
         }

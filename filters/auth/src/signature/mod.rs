@@ -206,7 +206,7 @@ impl Kind for Signatures {
         true
     }
 
-    fn verify(&self, _: &Taken, asked: &Asked<'_>) -> Verdict {
+    fn verify(&self, _: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
         match self.check(asked) {
             Ok(known) => Verdict::Known(Rc::new(known)),
             Err(failure) => failure.into(),

@@ -3,7 +3,7 @@
 
 use wasmi::{Caller, Error, Memory, Val};
 
-use crate::proxy::{Call, Headers, Proxy, Reply};
+use crate::proxy::{Call, Headers, Proxy, Reply, Run};
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
@@ -35,8 +35,9 @@ pub(crate) fn call(
         return Ok(());
     }
     if name == crate::COUNT {
-        let (function, instructions) = (guest.word(0), guest.word(1));
-        guest.proxy().count(function, instructions);
+        let run = Run { function: guest.word(0), begins: guest.word(1), bytes: guest.word(2) };
+        let instructions = guest.word(3);
+        guest.proxy().count(run, instructions);
         return Ok(());
     }
     if name == crate::BRANCH {

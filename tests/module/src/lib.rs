@@ -10,7 +10,7 @@ use std::fmt;
 
 use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
 
-pub use proxy::{Branch, Call, Headers, Proxy, Reply, Ways};
+pub use proxy::{Branch, Call, Headers, Proxy, Reply, Run, Ways};
 
 /// The root context that a module has from the start; streams and further roots are
 /// numbered from there on.
@@ -26,8 +26,8 @@ pub const ENTER: &str = "postern_enter";
 pub const BRANCH: &str = "postern_branch";
 
 /// The import that a counted module calls at the start of each straight run of its
-/// instructions, with the function's number and how many instructions the run has; see
-/// [`Proxy::take_counted`].
+/// instructions, with the function's number, where in the module's code it begins, how many bytes it has and how many
+/// instructions; see [`Proxy::take_counted`].
 pub const COUNT: &str = "postern_count";
 
 /// A loaded module with its root context.

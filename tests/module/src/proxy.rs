@@ -76,7 +76,18 @@ pub struct Proxy {
     /// order of their first calls.
     entered: BTreeMap<u32, usize>,
     branches: BTreeMap<Branch, Ways>,
-    counted: BTreeMap<u32, u64>,
+    counted: BTreeMap<Run, u64>,
+}
+
+/// A straight run of instructions of a counted module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Run {
+    /// The function, by its index.
+    pub function: u32,
+    /// Where it begins in the module, in bytes.
+    pub begins: u32,
+    /// Its length in bytes.
+    pub bytes: u32,
 }
 
 impl Proxy {
@@ -111,13 +122,13 @@ impl Proxy {
         *(if condition { yes } else { no }) += 1;
     }
 
-    pub(crate) fn count(&mut self, function: u32, instructions: u32) {
-        *self.counted.entry(function).or_default() += u64::from(instructions);
+    pub(crate) fn count(&mut self, run: Run, instructions: u32) {
+        *self.counted.entry(run).or_default() += u64::from(instructions);
     }
 
-    /// How many instructions a counted module ran in each of its functions since this
-    /// was last asked.
-    pub fn take_counted(&mut self) -> BTreeMap<u32, u64> {
+    /// How many instructions a counted module ran since this was last asked, by straight
+    /// runs of them.
+    pub fn take_counted(&mut self) -> BTreeMap<Run, u64> {
         std::mem::take(&mut self.counted)
     }
 

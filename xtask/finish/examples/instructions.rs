@@ -21,17 +21,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let chain = FILTERS.into_iter().map(mount).collect::<Result<Vec<_>, std::io::Error>>()?;
     for counted in count(&chain)? {
-        println!("{:>8}  {} {}", counted.instructions(), counted.filter, counted.request);
+        let (instructions, bytes) = (counted.instructions(), counted.bytes());
+        println!("{instructions:>8} in {bytes:>6} bytes  {} {}", counted.filter, counted.request);
         if wanted.first().is_none_or(|wanted| wanted != counted.request) {
             continue;
         }
         let names = chain.iter().find(|m| m.name == counted.filter).map(|m| names(&m.wasm));
         let names = names.unwrap_or_default();
-        let mut functions: Vec<(u32, u64)> = counted.functions.into_iter().collect();
-        functions.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        for (function, count) in functions.into_iter().take(45) {
+        let mut functions: Vec<_> = counted.functions.into_iter().collect();
+        functions.sort_by_key(|(_, ran)| std::cmp::Reverse(ran.bytes));
+        for (function, ran) in functions {
             let name = names.get(&function).map_or("", String::as_str);
-            println!("{count:>18}  {function} {name}");
+            println!("{:>18} in {:>6} bytes  {function} {name}", ran.instructions, ran.bytes);
         }
     }
     Ok(())

@@ -23,15 +23,31 @@ pub struct Counted {
     pub request: &'static str,
     /// The filter's plugin.
     pub filter: String,
-    /// Instructions by function, by its index in the module.
-    pub functions: BTreeMap<u32, u64>,
+    /// What it ran of each function, by its index in the module.
+    pub functions: BTreeMap<u32, Ran>,
+}
+
+/// What was run of a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Instructions, each as often as it was run.
+    pub instructions: u64,
+    /// Bytes of the module's code that were run at least once: what the machine has to
+    /// have at hand.
+    pub bytes: u64,
 }
 
 impl Counted {
     /// All of them.
     #[must_use]
     pub fn instructions(&self) -> u64 {
-        self.functions.values().sum()
+        self.functions.values().map(|ran| ran.instructions).sum()
+    }
+
+    /// Bytes of code that were run.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.functions.values().map(|ran| ran.bytes).sum()
     }
 }
 
@@ -55,7 +71,12 @@ pub fn count(chain: &[Mounted]) -> Result<Vec<Counted>, Unfinished> {
         }
         chain.pass(request)?;
         for (name, module) in &mut chain.filters {
-            let functions = module.proxy().take_counted();
+            let mut functions: BTreeMap<u32, Ran> = BTreeMap::new();
+            for (run, instructions) in module.proxy().take_counted() {
+                let ran = functions.entry(run.function).or_default();
+                ran.instructions += instructions;
+                ran.bytes += u64::from(run.bytes);
+            }
             counted.push(Counted { request: request.what, filter: name.clone(), functions });
         }
     }
@@ -93,7 +114,7 @@ impl Reencode for Counting {
         reader: TypeSectionReader<'_>,
     ) -> Result<(), Error<Infallible>> {
         utils::parse_type_section(self, types, reader)?;
-        types.ty().function([ValType::I32; 2], []);
+        types.ty().function([ValType::I32; 4], []);
         Ok(())
     }
 
@@ -113,17 +134,22 @@ impl Reencode for Counting {
         body: FunctionBody<'_>,
     ) -> Result<(), Error<Infallible>> {
         let mut function = self.new_function_with_parsed_locals(&body)?;
-        let operators: Vec<Operator<'_>> =
-            body.get_operators_reader()?.into_iter().collect::<Result<_, _>>()?;
+        let operators: Vec<(Operator<'_>, usize)> =
+            body.get_operators_reader()?.into_iter_with_offsets().collect::<Result<_, _>>()?;
         let mut rest = operators.as_slice();
+        let word = |n: usize| Instruction::I32Const(i32::try_from(n).unwrap_or(i32::MAX));
         while !rest.is_empty() {
-            let run = rest.iter().position(ends_a_run).map_or(rest.len(), |at| at + 1);
+            let run = rest.iter().position(|(op, _)| ends_a_run(op));
+            let run = run.map_or(rest.len(), |at| at + 1);
             let (run, after) = rest.split_at_checked(run).unwrap_or((rest, &[]));
-            let length = i32::try_from(run.len()).unwrap_or(i32::MAX);
+            let begins = run.first().map_or(0, |(_, at)| *at);
+            let ends = after.first().map_or(body.range().end, |(_, at)| *at);
             function.instruction(&Instruction::I32Const(self.function.cast_signed()));
-            function.instruction(&Instruction::I32Const(length));
+            function.instruction(&word(begins));
+            function.instruction(&word(ends.saturating_sub(begins)));
+            function.instruction(&word(run.len()));
             function.instruction(&Instruction::Call(self.imported));
-            for operator in run {
+            for (operator, _) in run {
                 function.instruction(&self.instruction(operator.clone())?);
             }
             rest = after;

@@ -81,9 +81,14 @@ macro_rules! table {
 }
 pub(crate) use table;
 
+/// What a table says of a byte.
+pub(crate) fn kind_in(table: &[u8; 256], byte: u8) -> u8 {
+    table.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
 /// What a table says of all of these bytes, or-ed together.
 pub(crate) fn all_in(table: &[u8; 256], bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |all, b| all | table.get(usize::from(*b)).copied().unwrap_or_default())
+    bytes.iter().fold(0, |all, b| all | kind_in(table, *b))
 }
 
 #[cfg(test)]

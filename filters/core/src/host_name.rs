@@ -21,9 +21,7 @@ pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
             let colon = bytes::find(text.as_bytes(), b':').unwrap_or(text.len());
             let (name, port) = text.split_at_checked(colon)?;
             let name = name.strip_suffix('.').unwrap_or(name);
-            let known = bytes::all_in(table!(is_foreign), name.as_bytes()) == 0;
-            let good = known && !name.is_empty() && !has_empty_part(name.as_bytes());
-            (good.then(|| name.to_owned()), port)
+            (is_name(name.as_bytes()).then(|| name.to_owned()), port)
         }
     };
     let port_is_good = match port.strip_prefix(':') {
@@ -35,16 +33,30 @@ pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
     Some(host)
 }
 
-/// Stands this byte in no name?
-const fn is_foreign(b: u8) -> u8 {
-    !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~' | b'.')) as u8
+/// Kinds of bytes: a dot, and one that stands in no name.
+const DOT: u8 = 1;
+const FOREIGN: u8 = 2;
+
+const fn kind(b: u8) -> u8 {
+    match b {
+        b'.' => DOT,
+        b'-' | b'_' | b'~' => 0,
+        _ if b.is_ascii_alphanumeric() => 0,
+        _ => FOREIGN,
+    }
 }
 
-/// Is there a dot at an end of it, or beside another?
-fn has_empty_part(name: &[u8]) -> bool {
-    name.first() == Some(&b'.') || name.last() == Some(&b'.') || {
-        name.windows(2).any(|pair| pair == b"..")
+/// Parts of letters, digits, `-`, `_` and `~`, none empty, with dots between them.
+fn is_name(name: &[u8]) -> bool {
+    // Before the first part there is an end of a part, as a dot is one.
+    let mut before = DOT;
+    let mut bad = 0;
+    for b in name {
+        let kind = bytes::kind_in(table!(kind), *b);
+        bad |= kind & (before | FOREIGN);
+        before = kind;
     }
+    bad | before == 0
 }
 
 #[cfg(test)]

@@ -15,15 +15,22 @@ use std::cell::UnsafeCell;
 #[global_allocator]
 static HEAP: Heap = Heap { kept: UnsafeCell::new([EMPTY; CLASSES]) };
 
-/// The classes' sizes are its multiples, in bytes.
+/// The sizes of the small classes are its multiples, in bytes.
 const STEP: usize = 16;
-const CLASSES: usize = 32;
+const SMALL: usize = 32;
+/// Those of the large classes, which hold header maps above all, are multiples of the
+/// largest small one.
+const LARGE_STEP: usize = STEP * SMALL;
+const LARGE: usize = 7;
+const CLASSES: usize = SMALL + LARGE;
 /// What is larger is not kept.
-const LARGEST: usize = STEP * CLASSES;
+const LARGEST: usize = LARGE_STEP * (LARGE + 1);
 /// Every block of a class is aligned so.
 const ALIGN: usize = 8;
-/// How many blocks of a class are kept at most: 264 KiB in all classes together.
+/// How many blocks of a class are kept at most, small and large ones: 264 and 140 KiB in
+/// all classes together.
 const MOST: usize = 32;
+const MOST_LARGE: usize = 8;
 
 struct Heap {
     kept: UnsafeCell<[Kept; CLASSES]>,
@@ -47,15 +54,31 @@ unsafe impl Sync for Heap {}
 
 /// The class that has room for it.
 fn class(layout: Layout) -> Option<usize> {
-    let small = layout.size() <= LARGEST && layout.align() <= ALIGN;
     // Nobody asks for no bytes.
-    small.then(|| layout.size().saturating_sub(1) / STEP)
+    let last = layout.size().saturating_sub(1);
+    if layout.align() > ALIGN || last >= LARGEST {
+        None
+    } else if last < LARGE_STEP {
+        Some(last / STEP)
+    } else {
+        Some(SMALL - 1 + last / LARGE_STEP)
+    }
+}
+
+/// The size of a class's blocks in bytes.
+fn size(class: usize) -> usize {
+    if class < SMALL { (class + 1) * STEP } else { (class + 2 - SMALL) * LARGE_STEP }
+}
+
+/// How many of its blocks are kept at most.
+fn most(class: usize) -> usize {
+    if class < SMALL { MOST } else { MOST_LARGE }
 }
 
 /// How a block of a class is asked of the standard library.
 fn block(class: usize) -> Layout {
     // SAFETY: the alignment is a power of two, the size at most `LARGEST`.
-    unsafe { Layout::from_size_align_unchecked((class + 1) * STEP, ALIGN) }
+    unsafe { Layout::from_size_align_unchecked(size(class), ALIGN) }
 }
 
 // Not inlined: once per module it is small, a thousand times it is not.
@@ -107,7 +130,7 @@ unsafe impl GlobalAlloc for Heap {
         };
         // SAFETY: one thread, and nothing that is called here comes back.
         if let Some(kept) = unsafe { &mut *self.kept.get() }.get_mut(class)
-            && kept.count < MOST
+            && kept.count < most(class)
         {
             let first = pointer.cast::<Block>();
             // SAFETY: nobody has the block any more, and it has room for an address.
@@ -182,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn each_size_has_the_smallest_class_that_holds_it() {
+        let class = |size| class(Layout::from_size_align(size, 8).unwrap());
+        for (wanted, got) in [(1, 16), (16, 16), (17, 32), (512, 512), (513, 1024), (1024, 1024)] {
+            assert_eq!(class(wanted).map(size), Some(got), "{wanted}");
+        }
+        assert_eq!(class(1025).map(size), Some(1536));
+        assert_eq!((class(4096), class(4096).map(size)), (Some(CLASSES - 1), Some(4096)));
+        assert_eq!(class(4097), None);
+        assert_eq!((1..CLASSES).find(|c| size(*c) <= size(c - 1)), None);
+    }
+
+    #[test]
     fn no_two_blocks_share_a_byte_and_none_loses_one() {
         let heap = Heap { kept: UnsafeCell::new([EMPTY; CLASSES]) };
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
@@ -226,7 +261,11 @@ mod tests {
             unsafe { heap.dealloc(old.pointer, old.layout) };
         }
         let kept = heap.kept.into_inner();
-        assert!(kept.iter().all(|kept| kept.count <= MOST), "what is kept has a bound");
-        assert!(kept.iter().any(|kept| kept.count == MOST), "and it was reached");
+        let bound = |class| if class < 32 { 32 } else { 8 };
+        for (class, kept) in kept.iter().enumerate() {
+            assert!(kept.count <= bound(class), "what is kept of class {class} has a bound");
+        }
+        assert!(kept.iter().any(|kept| kept.count == 32), "and it was reached");
+        assert!(kept.iter().skip(32).any(|kept| kept.count == 8), "and it was reached");
     }
 }

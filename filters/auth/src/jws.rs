@@ -1,6 +1,7 @@
 //! A JSON Web Signature in its compact form (RFC 7515 §7.1), read but not yet
 //! trusted.
 
+use postern_core::bytes;
 use postern_core::config::{Node, Value, parse_json};
 
 use crate::base64url;
@@ -38,11 +39,13 @@ impl<'a> Jws<'a> {
     /// Reads a token. Base64url without padding, without white space and
     /// without stray bits: one token has one form.
     pub(crate) fn parse(token: &'a [u8]) -> Result<Self, Reason> {
-        let mut dots = token.iter().enumerate().filter(|(_, b)| **b == b'.').map(|(at, _)| at);
-        let (first, second, third) = (dots.next(), dots.next(), dots.next());
-        let (Some(first), Some(second)) = (first, second) else { return Err(Reason::NotAToken) };
-        if third.is_some() {
-            return Err(if dots.count() == 1 { Reason::Encrypted } else { Reason::BadToken });
+        let dot =
+            |from: usize| bytes::find(token.get(from..)?, b'.').map(|at| at.saturating_add(from));
+        let first = dot(0).ok_or(Reason::NotAToken)?;
+        let second = dot(first.saturating_add(1)).ok_or(Reason::NotAToken)?;
+        if let Some(third) = dot(second.saturating_add(1)) {
+            let more = token.iter().skip(third).filter(|b| **b == b'.').count();
+            return Err(if more == 2 { Reason::Encrypted } else { Reason::BadToken });
         }
         let part = |from: usize, to: usize| token.get(from..to).and_then(base64url::decode);
         let header = part(0, first).ok_or(Reason::BadToken)?;

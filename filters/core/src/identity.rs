@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::record::push_json_text;
 use crate::scan::Scan;
+use crate::written;
 
 /// The filter state that holds it (in logs `wasm.postern.identity`).
 pub const STATE: &str = "postern.identity";
@@ -129,11 +130,17 @@ impl<'a> Seen<'a> {
     /// member that stands twice among it: readers deny.
     #[must_use]
     pub fn read(json: &'a [u8]) -> Option<Self> {
+        let json = std::str::from_utf8(json).ok()?;
+        written::read(json).or_else(|| Seen::read_any(json))
+    }
+
+    /// Reads it in any form that JSON has for it.
+    fn read_any(json: &'a str) -> Option<Self> {
         let mut version: Option<u8> = None;
         let mut anonymous: Option<bool> = None;
         let (mut sub, mut iss, mut client, mut plan) = (None, None, None, None);
         let (mut scopes, mut provider, mut credential, mut claims) = (None, None, None, None);
-        Scan::new(json)?.object(|name, scan| match name {
+        Scan::new(json).object(|name, scan| match name {
             "v" => once(&mut version, scan.value()?),
             "anonymous" => once(&mut anonymous, scan.value()?),
             "sub" => once(&mut sub, scan.text()?),
@@ -186,7 +193,7 @@ impl SeenCaller<'_> {
             "plan" => self.plan.as_deref().and_then(own),
             _ => {
                 let mut found = None;
-                Scan::new(self.claims.as_deref()?.as_bytes())?.object(|member, scan| {
+                Scan::new(self.claims.as_deref()?).object(|member, scan| {
                     if member == name {
                         once(&mut found, scan.value::<Value>()?)
                     } else {
@@ -250,6 +257,10 @@ mod tests {
             r#"{"v":1,"sub":null}"#,
             r#"{"v":1,"sub":"a","scopes":["b",1]}"#,
             r#"{"v":1,"sub":"a","scopes":["b",]}"#,
+            r#"{"v":1,"sub":"a","scopes":["b",],"provider":"p","credential":"c"}"#,
+            r#"{"v":1,"sub":"a","scopes":["b" "c"],"provider":"p","credential":"c"}"#,
+            r#"{"v":1,"sub":"a","scopes":[],"provider":"p","credential":"c"}}"#,
+            r#"{"v":1,"sub":"a","scopes":[],"provider":"p","credential":"c","#,
             r#"{"v":1,"sub":"a","claims":[]}"#,
             r#"{"v":1,"sub":"a",}"#,
             r#"{"v":1,"sub":"a"}}"#,
@@ -318,7 +329,32 @@ mod tests {
             // Any reader of JSON takes it, and it is read from any writer's form.
             let value: Value = serde_json::from_slice(&json).unwrap();
             prop_assert_eq!(Identity::from_json(&json), Some(identity.clone()));
+            // What is read in its very form is what any reader reads.
+            let text = std::str::from_utf8(&json).unwrap();
+            let plain = !text.contains('\\') && !text.contains(r#","claims":"#);
+            prop_assert_eq!(written::read(text).is_some(), plain);
+            prop_assert!(!plain || written::read(text) == Seen::read_any(text));
             prop_assert_eq!(Identity::from_json(format!("{value:#}").as_bytes()), Some(identity));
+        }
+
+        #[test]
+        fn another_form_is_read_as_any(
+            cuts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "{\"v\":1,\"sub\":\"", "a", "\"", ",", ",\"iss\":\"", ",\"client\":\"x\"",
+                    ",\"scopes\":[", "\"b\"", "]", ",\"scopes\":[]", ",\"provider\":\"p\"",
+                    ",\"credential\":\"c\"", ",\"plan\":\"t\"", "}", " ", "\\",
+                    ",\"scopes\":[\"b\",\"c\"]", "a\",\"scopes\":[\"b\",]",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text: String = cuts.concat();
+            let short = written::read(&text);
+            prop_assert!(short.is_none() || short == Seen::read_any(&text), "{text}");
+            let whole = format!("{{\"v\":1,\"sub\":\"{text}");
+            let short = written::read(&whole);
+            prop_assert!(short.is_none() || short == Seen::read_any(&whole), "{whole}");
         }
 
         #[test]
@@ -326,6 +362,10 @@ mod tests {
             let mut text = br#"{"v":1,"sub":"#.to_vec();
             text.extend(bytes);
             let read = Identity::from_json(&text).is_some();
+            if let Ok(text) = std::str::from_utf8(&text) {
+                let short = written::read(text);
+                prop_assert!(short.is_none() || short == Seen::read_any(text));
+            }
             prop_assert!(!read || serde_json::from_slice::<Value>(&text).is_ok());
         }
     }

@@ -38,6 +38,7 @@ pub mod template;
 pub mod truth;
 pub mod view;
 pub mod work;
+mod written;
 
 pub use filter::Filter;
 pub use headers::Headers;

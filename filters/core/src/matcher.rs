@@ -189,7 +189,7 @@ impl Index {
     /// its path templates that matches.
     #[must_use]
     pub fn find(&self, host: Option<&str>, method: &[u8], target: &Target<'_>) -> Vec<Candidate> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(8);
         if target.is_asterisk() {
             return found;
         }
@@ -218,8 +218,9 @@ impl Index {
 
     fn look(&self, root: u32, method: &[u8], segments: &[Segment<'_>], found: &mut Vec<Candidate>) {
         let mut collect = |ends: &[End]| {
-            let covering = ends.iter().filter(|end| self.covers(end.methods, method));
-            found.extend(covering.map(End::candidate));
+            for end in ends.iter().filter(|end| self.covers(end.methods, method)) {
+                found.push(end.candidate());
+            }
         };
         let mut open: Vec<(u32, usize)> = Vec::with_capacity(8);
         open.push((root, 0));
@@ -232,7 +233,9 @@ impl Index {
                 continue;
             };
             let (segment, deeper) = (segment.decoded(), depth.saturating_add(1));
-            open.extend(self.literal(id, segment).map(|child| (child, deeper)));
+            if let Some(child) = self.literal(id, segment) {
+                open.push((child, deeper));
+            }
             if node.any != NONE && !segment.is_empty() {
                 open.push((node.any, deeper));
             }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::bytes;
+
 /// How a filter decided, in one small JSON object:
 /// `{"decision":"allow","rule":"…","code":"…","version":"…","mode":"enforce"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,26 +38,30 @@ impl Record {
     /// Compact JSON; `version` is the configuration's digest.
     #[must_use]
     pub fn to_json(&self, version: &str) -> Vec<u8> {
+        // Names, codes and versions are of letters, digits and `_`: only what comes from
+        // a policy or a request is looked through.
+        let rule = json_text(&self.rule);
+        let parts = [
+            "{\"decision\":\"",
+            self.decision.as_str(),
+            "\",\"rule\":\"",
+            &rule,
+            "\",\"code\":\"",
+            self.code,
+            "\",\"version\":\"",
+            version,
+            "\",\"mode\":\"",
+            self.mode.as_str(),
+            "\"",
+        ];
         let mut out = Vec::with_capacity(256);
-        // Names, codes and versions are of letters, digits and `_`: only what
-        // comes from a policy or a request is looked through.
-        let plain = |out: &mut Vec<u8>, before: &str, text: &str| {
-            out.extend_from_slice(before.as_bytes());
-            out.extend_from_slice(text.as_bytes());
-        };
-        plain(&mut out, "{\"decision\":\"", self.decision.as_str());
-        plain(&mut out, "\",\"rule\":", "");
-        push_json_text(&mut out, &self.rule);
-        plain(&mut out, ",\"code\":\"", self.code);
-        plain(&mut out, "\",\"version\":\"", version);
-        plain(&mut out, "\",\"mode\":\"", self.mode.as_str());
-        out.push(b'"');
+        push_all(&mut out, &parts);
         for (name, value) in &self.details {
-            plain(&mut out, ",\"", name);
-            out.extend_from_slice(b"\":");
             match value {
-                Value::String(text) => push_json_text(&mut out, text),
-                other => out.extend_from_slice(other.to_string().as_bytes()),
+                Value::String(text) => {
+                    push_all(&mut out, &[",\"", name, "\":\"", &json_text(text), "\""]);
+                }
+                other => push_all(&mut out, &[",\"", name, "\":", &other.to_string()]),
             }
         }
         out.push(b'}');
@@ -65,13 +71,25 @@ impl Record {
 
 /// Appends `text` as a JSON string.
 pub fn push_json_text(out: &mut Vec<u8>, text: &str) {
-    let plain = text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
-    if plain {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(Value::from(text).to_string().as_bytes());
+    push_all(out, &["\"", &json_text(text), "\""]);
+}
+
+/// What stands between the quotes of a JSON string.
+fn json_text(text: &str) -> Cow<'_, str> {
+    if bytes::string_end(text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = Value::from(text).to_string();
+    escaped.pop();
+    escaped.drain(..escaped.len().min(1));
+    Cow::Owned(escaped)
+}
+
+/// All of these, one behind the other.
+#[inline(never)]
+fn push_all(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
     }
 }
 

@@ -13,9 +13,9 @@ use crate::bytes;
 pub(crate) struct Scan<'a>(&'a str);
 
 impl<'a> Scan<'a> {
-    /// From the beginning; `None` if it is not UTF-8.
-    pub(crate) fn new(text: &'a [u8]) -> Option<Self> {
-        std::str::from_utf8(text).ok().map(Scan)
+    /// From the beginning.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Scan(text)
     }
 
     /// The members of an object that is all of the text: `member` reads the

@@ -24,10 +24,10 @@ pub(crate) fn received(
     proxy: &dyn Proxy,
 ) -> Outcome {
     stream.head = request.method() == Some(b"HEAD");
-    stream.host = host_of(request.authority());
     let target = match Target::parse(request.path()) {
         Ok(target) => target,
         Err(bad) => {
+            stream.host = host_of(request.authority());
             let host = blueprint.host(stream.host.as_deref());
             stream.dialect =
                 host.map(|h| h.dialect).or_else(|| dialect_of_any_path(blueprint, request, proxy));
@@ -37,6 +37,7 @@ pub(crate) fn received(
         }
     };
     let subject = Subject::new(request, &target, proxy);
+    stream.host.clone_from(&subject.host);
     match blueprint.rules.first(&subject) {
         Some(found) => matched(blueprint, stream, request.method(), &target, &found),
         None => unmatched(blueprint, stream, &target, subject.host.as_deref()),

@@ -12,14 +12,14 @@ use serde_json::json;
 
 use crate::client::{Connection, PATIENCE};
 
-/// So many callers, each with a token of its own that no limit counts.
-const CALLERS: usize = 200;
+/// So many callers come, and so many attackers: each with a token of its own that no limit counts.
+pub const CALLERS: usize = 200;
 /// Connections at once, and between two requests on one of them.
 const CONNECTIONS: usize = 8;
 const PACE: Duration = Duration::from_millis(15);
 
 /// Private routes of the demo that answer each caller with 200.
-const PRIVATE: [&str; 2] = ["/v3/market/author/sales", "/whoami"];
+pub const PRIVATE: [&str; 2] = ["/v3/market/author/sales", "/whoami"];
 const PUBLIC: &str = "/v1/market/total-items.json";
 
 /// An answer.
@@ -27,7 +27,7 @@ const PUBLIC: &str = "/v1/market/total-items.json";
 pub struct Sample {
     /// When it was there.
     pub at: Instant,
-    /// Whose it is.
+    /// Whose it is; of an attack, the number.
     pub caller: usize,
     /// Does the route need a credential?
     pub private: bool,
@@ -73,7 +73,8 @@ impl Callers {
         for n in 0..CALLERS {
             let good = token(format!("mallory-{n}"), None)?;
             let narrow = token(format!("mallory-{n}"), Some(vec!["user:email".to_owned()]))?;
-            // Not known, not allowed to, of no rule, nobody.
+            // Not known; not allowed to; of no rule; nobody. The first and the last are
+            // refused by `auth`.
             attacks.push(get(PRIVATE[0], &format!("{good}x")));
             attacks.push(get(PRIVATE[0], &narrow));
             attacks.push(get(&format!("/v9/nothing/{n}"), &good));
@@ -90,8 +91,8 @@ impl Callers {
         let requests = Arc::clone(&self.requests);
         Load::start(to, PACE, move |n| {
             let caller = n % requests.len();
-            // One in four requests is public.
-            let kind = [0, 1, 0, 2][n % 4];
+            // One in four requests is public, of each caller.
+            let kind = [0, 1, 0, 2][(n / requests.len() + n) % 4];
             (caller, kind != 2, requests[caller][kind].clone())
         })
     }
@@ -112,6 +113,12 @@ fn get(path: &str, token: &str) -> Vec<u8> {
         token => format!("authorization: Bearer {token}\r\n"),
     };
     format!("GET {path} HTTP/1.1\r\nhost: api.example.com\r\n{credential}\r\n").into_bytes()
+}
+
+/// Does `authz` judge this one of the attacks?
+#[must_use]
+pub fn is_judged(attack: &Sample) -> bool {
+    matches!(attack.caller % 4, 1 | 2)
 }
 
 /// Requests that are sent on and on; ends when stopped or dropped.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::drill::load::PRIVATE;
 use crate::gateway::Gateway;
 
 /// A candidate of a drill.
@@ -13,6 +14,47 @@ pub enum Candidate {
     Same,
     /// Only those for everybody: every private request is refused.
     NothingPrivate,
+    /// The current rules, and rules that deny what the attackers of the drill ask,
+    /// which the current ones do not allow either.
+    OtherwiseToAttackers,
+    /// The current rules, and one that denies half of the callers what is private.
+    NotHalfOfThem,
+}
+
+impl Candidate {
+    /// What it has before the current rules.
+    fn own_rules(self) -> String {
+        let paths = PRIVATE.join(", ");
+        match self {
+            Candidate::Same | Candidate::NothingPrivate => String::new(),
+            Candidate::OtherwiseToAttackers => format!(
+                "
+  - name: no-such-version
+    effect: deny
+    match: {{paths: [/v9/**]}}
+    subject: anyone
+  - name: not-them
+    effect: deny
+    match: {{paths: [{paths}]}}
+    subject: identified
+    when: identity.subject.startsWith('mallory-')
+"
+            ),
+            Candidate::NotHalfOfThem => format!(
+                "
+  - name: not-the-even
+    effect: deny
+    match: {{paths: [{paths}]}}
+    subject: identified
+    when: \"['0', '2', '4', '6', '8'].exists(n, identity.subject.endsWith(n))\"
+"
+            ),
+        }
+    }
+
+    fn keeps(self, rule: &str) -> bool {
+        self != Candidate::NothingPrivate || rule.contains("subject: anyone")
+    }
 }
 
 /// The policy of `authz`, with candidates; as it was, once dropped.
@@ -68,11 +110,9 @@ impl<'g> Rollout<'g> {
 fn with_candidate(policy: &str, candidate: Candidate, how: &str) -> Result<String, String> {
     let (_, rules) = policy.split_once("\nrules:\n").ok_or("no `rules`")?;
     let mut items = rules.split("\n  - name: ");
-    let mut text = items.next().unwrap_or_default().to_owned();
-    for item in items {
-        if candidate == Candidate::Same || item.contains("subject: anyone") {
-            text += &format!("\n  - name: {item}");
-        }
+    let mut text = items.next().unwrap_or_default().to_owned() + &candidate.own_rules();
+    for item in items.filter(|item| candidate.keeps(item)) {
+        text += &format!("\n  - name: {item}");
     }
     let indented = |text: &str| -> String { text.lines().map(|l| format!("  {l}\n")).collect() };
     Ok(format!("{policy}\ncandidate:\n{}  rules:\n{}", indented(how), indented(&text)))

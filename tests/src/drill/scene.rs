@@ -1,8 +1,9 @@
 //! The scenes of the drill.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::drill::load::{Callers, Load};
+use crate::drill::load::{CALLERS, Callers, Load, Sample, is_judged};
 use crate::drill::policy::{Candidate, Rollout};
 use crate::drill::report::{BOUND, Report, Seen, WINDOW, after};
 use crate::gateway::{Gateway, wait_for};
@@ -15,6 +16,15 @@ const TAKEN_BACK: Duration = Duration::from_secs(1);
 const NORMAL: Duration = Duration::from_secs(2);
 /// So many private answers without a wrong one are peace.
 const CALM: usize = 400;
+/// More different callers than there are: nothing is taken back.
+const NO_VALVE: &str = "valve: {minimum_callers: 100000}";
+/// How often each caller asks for something private in the cohort's scene.
+const ROUNDS: usize = 6;
+/// The names of the callers are fixed, and with them who is in the cohort: 3 of them. Of
+/// 200 other names more than 10 are, once in 140,000 drills.
+const COHORT_AT_MOST: usize = 10;
+/// So many attacks are a flood.
+const ATTACKS: usize = 2_000;
 
 /// One way in which a candidate comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +35,8 @@ pub enum Scene {
     Cohort,
     /// The same for nobody.
     Shadow,
-    /// A good one, while attackers are refused by both.
+    /// A good one, while attackers are refused by both, and by it for another reason;
+    /// then one that does to half of the callers what is done to the attackers.
     Flood,
     /// The bad one, while attackers are refused by both.
     EnforcedUnderFlood,
@@ -119,8 +130,12 @@ impl Stage<'_> {
 
     /// A candidate that is bad, and taken back.
     fn tripped(&self, mode: &str) -> Result<[Instant; 2], String> {
+        self.tripped_by(Candidate::NothingPrivate, mode)
+    }
+
+    fn tripped_by(&self, candidate: Candidate, mode: &str) -> Result<[Instant; 2], String> {
         let trips = self.metric("candidate.valve_trips")?;
-        let times = self.rollout.save(Candidate::NothingPrivate, &format!("{mode}\n{BOUND}"))?;
+        let times = self.rollout.save(candidate, &format!("{mode}\n{BOUND}"))?;
         self.until("candidate.valve_trips", |n| n > trips)?;
         self.until("candidate.valve_tripped", |n| n == 1)?;
         Ok(times)
@@ -154,15 +169,46 @@ impl Stage<'_> {
         Ok(report)
     }
 
+    /// Without a valve that would end it: each caller asks several times.
     fn cohort(self, name: &'static str) -> Result<Report, String> {
-        let [begun, _] = self.tripped("mode: cohort\nshare: 1")?;
-        self.calm("after the candidate was taken back")?;
-        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let how = format!("mode: cohort\nshare: 1\n{NO_VALVE}");
+        let counted = self.metric("decisions.cohort.deny.no_rule")?;
+        let [begun, _] = self.rollout.save(Candidate::NothingPrivate, &how)?;
+        self.until("decisions.cohort.deny.no_rule", |n| n > counted)?;
+        let private = |samples: &[Sample]| samples.iter().filter(|s| s.private).count();
+        let (since, rounds) = (self.load.seen(private), CALLERS * ROUNDS);
+        let enough = || (self.load.seen(private) >= since + rounds).then_some(());
+        wait_for(PATIENCE, enough).ok_or("the load has stopped")?;
+        let samples = self.load.stop()?;
+        let seen = Seen::of(&samples, begun)?;
         let mut report = Report::new(name);
         report.tell(seen.told(begun));
+        let one_percent = CALLERS / 100;
         report.hold(
-            seen.callers <= 10,
-            format!("{} of 200 callers were in the cohort and refused, at most 10", seen.callers),
+            (1..=COHORT_AT_MOST).contains(&seen.callers),
+            format!(
+                "{} of {CALLERS} callers were in the cohort and refused; 1 % would be \
+                 {one_percent}, from 1 to {COHORT_AT_MOST} are right",
+                seen.callers
+            ),
+        );
+        // Each caller asks as often as the others, but for the last round.
+        let ours = samples.iter().filter(|s| s.at >= begun && s.private).count();
+        let share = seen.refused * 10_000 / ours.max(1);
+        report.hold(
+            (1..=COHORT_AT_MOST * 10_000 / CALLERS).contains(&share),
+            format!(
+                "{} of {ours} private requests were wrongly refused, {}.{:02} %",
+                seen.refused,
+                share / 100,
+                share % 100
+            ),
+        );
+        let half = samples.split_at(samples.len() / 2).1;
+        let flapping = flapping(half);
+        report.hold_in_time(
+            flapping == 0,
+            format!("{flapping} callers were refused and then let pass, in its second half"),
         );
         Ok(report)
     }
@@ -179,36 +225,72 @@ impl Stage<'_> {
         Ok(report)
     }
 
+    /// Attackers are refused by both, for different reasons; then the control: as many
+    /// of the good callers are refused as there are attackers for each of them.
     fn flood(self, name: &'static str) -> Result<Report, String> {
-        let trips = self.metric("candidate.valve_trips")?;
+        let [trips, other_reason, denies] =
+            ["candidate.valve_trips", "candidate.other_reason", "candidate.denies"]
+                .map(|name| self.metric(name));
+        let (trips, other_reason, denies) = (trips?, other_reason?, denies?);
         let decided = self.metric("decisions.shadow.allow.allowed")?;
-        let [begun, _] = self.rollout.save(Candidate::Same, &format!("mode: enforce\n{BOUND}"))?;
+        let how = format!("mode: enforce\n{BOUND}");
+        let [begun, _] = self.rollout.save(Candidate::OtherwiseToAttackers, &how)?;
         // The current rules decide beside it: it is in force.
         self.until("decisions.shadow.allow.allowed", |n| n > decided)?;
         let attack = self.callers.attack(self.gateway.address())?;
-        let enough = || (attack.seen(<[_]>::len) >= 2_000).then_some(());
+        let enough = || (attack.seen(<[_]>::len) >= ATTACKS).then_some(());
         wait_for(PATIENCE, enough).ok_or("the attackers get no answers")?;
         self.calm("in the flood")?;
         let attacks = attack.stop()?;
         let admitted = attacks.iter().filter(|s| !matches!(s.status, 401 | 403)).count();
-        let trips = self.metric("candidate.valve_trips")?.saturating_sub(trips);
-        let seen = Seen::of(&self.load.stop()?, begun)?;
+        let judged = attacks.iter().filter(|s| is_judged(s)).count();
+        let other_reason = || {
+            let now = self.metric("candidate.other_reason").ok()?;
+            Some(now.saturating_sub(other_reason)).filter(|n| *n >= judged as u64)
+        };
+        let differently = wait_for(PATIENCE, other_reason)
+            .ok_or("the candidate does not refuse attackers for another reason")?;
+        let flood_trips = self.metric("candidate.valve_trips")?.saturating_sub(trips);
+        let denies = self.metric("candidate.denies")?.saturating_sub(denies);
+        let good = self.load.seen(|samples| samples.iter().filter(|s| s.at >= begun).count());
+        let refused = self
+            .load
+            .seen(|samples| samples.iter().filter(|s| s.at >= begun && s.is_refused()).count());
         let mut report = Report::new(name);
-        report.hold(seen.refused == 0, seen.told(begun));
+        report.hold(refused == 0, format!("of {good} good requests {refused} were refused"));
         report.hold(
             admitted == 0,
             format!("{} attacks, {admitted} of them were not refused", attacks.len()),
         );
-        report.hold(trips == 0, format!("the valve tripped {trips} times"));
+        report.hold(
+            differently == judged as u64,
+            format!(
+                "{judged} of them came as far as `authz`, and {differently} were refused by both, \
+                 for different reasons: {} % of its requests, of half of its callers",
+                judged * 100 / (judged + good)
+            ),
+        );
+        report.hold(denies == 0, format!("{denies} counted as wrong refusals"));
+        report.hold(flood_trips == 0, format!("the valve tripped {flood_trips} times"));
+        let [begun, _] = self.tripped_by(Candidate::NotHalfOfThem, "mode: enforce")?;
+        self.calm("after the control was taken back")?;
+        let seen = Seen::of(&self.load.stop()?, begun)?;
+        report.hold(
+            seen.refused > 0,
+            format!(
+                "the control, which refuses half of the good callers, was taken back: {}",
+                seen.told(begun)
+            ),
+        );
         Ok(report)
     }
 
     fn kill_switch(self, name: &'static str) -> Result<Report, String> {
-        let valve = "valve: {minimum_callers: 100000}";
         let candidate = Candidate::NothingPrivate;
-        let [begun, _] = self.rollout.save(candidate, &format!("mode: enforce\n{valve}"))?;
+        let [begun, _] = self.rollout.save(candidate, &format!("mode: enforce\n{NO_VALVE}"))?;
         self.refusals(begun, 50)?;
-        let [saved, applied] = self.rollout.save(candidate, &format!("mode: shadow\n{valve}"))?;
+        let [saved, applied] =
+            self.rollout.save(candidate, &format!("mode: shadow\n{NO_VALVE}"))?;
         self.calm("after the switch")?;
         let seen = Seen::of(&self.load.stop()?, begun)?;
         let mut report = Report::new(name);
@@ -225,4 +307,18 @@ impl Stage<'_> {
         );
         Ok(report)
     }
+}
+
+/// How many callers were refused and later let pass.
+fn flapping(samples: &[Sample]) -> usize {
+    let mut refused = BTreeSet::new();
+    let mut flapping = BTreeSet::new();
+    for sample in samples.iter().filter(|sample| sample.private) {
+        if sample.is_refused() {
+            refused.insert(sample.caller);
+        } else if refused.contains(&sample.caller) {
+            flapping.insert(sample.caller);
+        }
+    }
+    flapping.len()
 }

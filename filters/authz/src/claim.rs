@@ -68,7 +68,8 @@ impl ClaimCondition {
     /// Does this request's caller have such a claim? `template` is the path
     /// template of the rule that matched.
     pub(crate) fn holds(&self, template: Option<&Template>, facts: &Facts<'_>) -> Truth {
-        let claim = facts.caller.and_then(|caller| caller.claim(self.claim.as_str()));
+        let claim = facts.caller.map_or(Ok(None), |caller| caller.claim(self.claim.as_str()));
+        let Ok(claim) = claim else { return Truth::Unknown };
         if let ClaimTest::Present(present) = self.is {
             return (claim.is_some() == present).into();
         }
@@ -86,6 +87,11 @@ impl ClaimCondition {
             }
             one => self.is.says(one, captured.as_deref()),
         }
+    }
+
+    /// Does it look at a variable part of the path?
+    pub(crate) fn names_path(&self) -> bool {
+        matches!(self.is, ClaimTest::Path(_))
     }
 
     /// Notes what cannot be meant; `at` is the list's place.

@@ -4,7 +4,7 @@ use postern_core::identity::SeenCaller;
 use postern_core::rules::Subject as Asked;
 use postern_core::template::Template;
 
-use crate::expression::{Claims, Scope};
+use crate::expression::{Budget, Claims, Scope};
 
 /// The request, and who is calling. What costs a question to the proxy is read
 /// when a rule first needs it.
@@ -14,11 +14,13 @@ pub(crate) struct Facts<'a> {
     /// `None`: a caller without an identity.
     pub(crate) caller: Option<&'a SeenCaller<'a>>,
     claims: Claims,
+    /// What the conditions of the rules that judge may take.
+    pub(crate) budget: Budget,
 }
 
 impl<'a> Facts<'a> {
     pub(crate) fn new(asked: &'a Asked<'a>, caller: Option<&'a SeenCaller<'a>>) -> Self {
-        Facts { asked, caller, claims: Claims::default() }
+        Facts { asked, caller, claims: Claims::default(), budget: Budget::default() }
     }
 
     /// What an expression of a rule may look at; `template`: the one that matched
@@ -34,6 +36,7 @@ impl<'a> Facts<'a> {
             caller: self.caller,
             claims: &self.claims,
             template,
+            budget: &self.budget,
         }
     }
 }

@@ -8,7 +8,10 @@ use postern_core::rules::Match;
 use postern_core::template::Template;
 
 use crate::applies::Further;
+use crate::claim::ClaimCondition;
 use crate::policy::{Policy, shown};
+use crate::rollout::PER_CALLER_AND_WINDOW;
+use crate::rollout::policy::Valve;
 use crate::rule::{Effect, Rule};
 use crate::sets;
 use crate::subject::{Part, Subject};
@@ -31,12 +34,24 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
     let mut review = Review::default();
     let root = At::root(policy);
     let list = policy.get("rules").unwrap_or(policy);
-    rules_in_vain(&rules, root.key("rules", list), &mut review);
+    let at = root.key("rules", list);
+    rules_in_vain(&rules, at, &mut review);
+    misleading(&rules, at, &mut review.warnings);
+    each(&rules, at, |rule, at| {
+        if rule.intended {
+            let node = at.node().get("intended").unwrap_or(at.node());
+            let message = "means nothing here: the rules of a candidate may have it";
+            at.key("intended", node).error(&mut review.warnings, message);
+        }
+    });
     let beside = policy.get("candidate");
     if let (Some(candidate), Some(node)) = (candidate, beside) {
         let at = root.key("candidate", node);
         let list = node.get("rules").unwrap_or(node);
-        rules_in_vain(&candidate.rules, at.key("rules", list), &mut review);
+        let rules = at.key("rules", list);
+        rules_in_vain(&candidate.rules, rules, &mut review);
+        misleading(&candidate.rules, rules, &mut review.warnings);
+        out_of_reach(&candidate.valve, at, &mut review.warnings);
         unused_sets(at, sets::named_in(node), &mut review.warnings);
     }
     let mut named = sets::named_in(policy);
@@ -46,6 +61,46 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
     }
     unused_sets(root, named, &mut review.warnings);
     Ok(review)
+}
+
+/// Looks at each rule of a list, with its place.
+fn each(rules: &[Whole], at: At<'_>, mut look: impl FnMut(&Rule, At<'_>)) {
+    let Value::List(items) = &at.node().value else { return };
+    for (i, (node, (_, rule))) in items.iter().zip(rules).enumerate() {
+        look(rule, at.index(i, node));
+    }
+}
+
+/// What says another thing than it seems to.
+fn misleading(rules: &[Whole], at: At<'_>, warnings: &mut Errors) {
+    each(rules, at, |rule, at| {
+        if !rule.when.as_ref().is_some_and(|when| when.forgets_head()) {
+            return;
+        }
+        let node = at.node().get("when").unwrap_or(at.node());
+        let message = "asks for the method `GET` alone: a `HEAD` request gets the same answer \
+                       without its body; `methods: [GET]` stands for both, \
+                       `request.method in ['GET', 'HEAD']` too";
+        at.key("when", node).error(warnings, message);
+    });
+}
+
+/// `at`: the candidate.
+fn out_of_reach(valve: &Valve, at: At<'_>, warnings: &mut Errors) {
+    let (requests, callers) = (valve.minimum_requests.get(), valve.minimum_callers.get());
+    let needed = requests.div_ceil(PER_CALLER_AND_WINDOW);
+    if needed <= callers {
+        return;
+    }
+    let Some(node) = at.node().get("valve") else { return };
+    let at = at.key("valve", node);
+    let node = node.get("minimum_requests").unwrap_or(node);
+    let message = format!(
+        "takes {needed} callers in a window on one worker, more than `minimum_callers`: of each, \
+         {PER_CALLER_AND_WINDOW} requests count there; where fewer come, nothing takes the \
+         candidate back"
+    );
+    at.key("minimum_requests", node).error(warnings, message);
 }
 
 /// `at`: the list of these rules.
@@ -164,6 +219,7 @@ fn first(template: &Template) -> Option<&[u8]> {
 /// never yes where it is not.
 fn covers((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
     wide_match.covers(narrow_match)
+        && (!names_path(wide) || within(&narrow_match.paths, &wide_match.paths))
         && subject_covers(&wide.subject, &narrow.subject)
         && wide.claims.iter().all(|claim| narrow.claims.contains(claim))
         && (wide.when.is_none() || wide.when == narrow.when)
@@ -172,6 +228,12 @@ fn covers((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
             (Some(wide), Some(narrow)) => further_covers(wide, narrow),
             (Some(_), None) => false,
         }
+}
+
+/// What a capture holds is not the same under another template.
+fn names_path(rule: &Rule) -> bool {
+    rule.claims.iter().any(ClaimCondition::names_path)
+        || rule.when.as_ref().is_some_and(|when| when.names_path())
 }
 
 fn further_covers(wide: &Further, narrow: &Further) -> bool {

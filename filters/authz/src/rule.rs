@@ -29,7 +29,9 @@ postern_core::config! {
         claims: AtLeastOne<ClaimCondition> = AtLeastOne::default(),
         /// A condition in CEL over `request`, `identity` and the variable parts of
         /// the path, such as `path.name == identity.subject`. One that comes to no
-        /// value, such as a claim that is not there, cannot be evaluated.
+        /// value, such as a claim that is not there, cannot be evaluated; nor can one
+        /// that takes more than 10,000 steps (parts of it, items of lists, 64 bytes of
+        /// texts), or with which those of all rules take more than 50,000 for a request.
         when: Option<Condition>,
         /// What an allow rule wants done with the requests that it lets pass.
         obligations: Option<Obligations>,
@@ -86,7 +88,7 @@ impl Rule {
     pub(crate) fn applies(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
         self.subject
             .includes(facts.caller)
-            .and(|| found.headers_hold(facts.asked).into())
+            .and(|| found.headers_say(facts.asked))
             .and(|| self.claims_hold(found, facts))
             .and(|| self.message_is_meant(facts))
             .and(|| self.when_holds(found, facts))
@@ -95,7 +97,8 @@ impl Rule {
 
     /// Is the request one that it is about, whoever sent it?
     pub(crate) fn request_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
-        Truth::from(found.headers_hold(facts.asked))
+        found
+            .headers_say(facts.asked)
             .and(|| self.message_is_meant(facts))
             .and(
                 || {

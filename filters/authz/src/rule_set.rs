@@ -69,6 +69,8 @@ impl RuleSet {
     /// Looks at every rule that matches the request: a deny rule anywhere wins,
     /// and so does one that cannot be evaluated.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Ruling<'_> {
+        // One policy must not take what the other one needs.
+        facts.budget.renew();
         let found: Vec<_> = self.rules.candidates(facts.asked).collect();
         for (found, first) in by_rule(&found) {
             let rule = first.rule;

@@ -180,9 +180,11 @@ impl Part {
     }
 }
 
-/// A claim that is neither a text nor a list of texts cannot be judged.
+/// A claim that is neither a text nor a list of texts, or stands there twice, cannot be
+/// judged.
 fn belongs(listed: Listed, caller: &SeenCaller<'_>, test: impl Fn(&[&str]) -> bool) -> Truth {
-    match caller.claim(listed.claim()) {
+    let Ok(claim) = caller.claim(listed.claim()) else { return Truth::Unknown };
+    match claim {
         None => test(&[]).into(),
         Some(Json::String(one)) => test(&[&one]).into(),
         Some(Json::Array(several)) => {

@@ -1,5 +1,7 @@
 //! The host that a request names, in the one form in which it is judged.
 
+use std::net::Ipv6Addr;
+
 use crate::bytes::{self, table};
 
 /// The host that `:authority` names: lower case, without port and trailing
@@ -7,15 +9,17 @@ use crate::bytes::{self, table};
 /// proxy joins two `Host` headers into one value with a comma, for example. A
 /// name has no empty part: with a second dot at its end it would be another
 /// name to whoever takes one off, and no rule's.
+///
+/// An IPv6 address is written as RFC 5952 has it.
 #[must_use]
 pub fn host_of(authority: Option<&[u8]>) -> Option<String> {
     let text = std::str::from_utf8(authority?).ok()?;
     // An IPv6 literal keeps its colons: only what follows the bracket is a port.
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((literal, port)) => {
-            let good = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
-            let good = !literal.is_empty() && literal.bytes().all(good);
-            (good.then(|| format!("[{literal}]")), port)
+            // It has many forms: `[0:0::1]` is `[::1]`.
+            let address = literal.parse::<Ipv6Addr>().ok();
+            (address.map(|address| format!("[{address}]")), port)
         }
         None => {
             let colon = bytes::find(text.as_bytes(), b':').unwrap_or(text.len());
@@ -82,10 +86,24 @@ mod tests {
             b"a:b",
             b"[::1",
             b"[x]",
+            b"[1]",
+            b"[::1.2]",
+            b"[::1%25eth0]",
+            b"[v1.a]",
             b"[]",
         ] {
             assert_eq!(host_of(Some(none)), None);
         }
+    }
+
+    /// A rule for one form of an address has to see the requests with another.
+    #[test]
+    fn an_address_has_one_form() {
+        for same in ["[::1]", "[0:0:0:0:0:0:0:1]", "[0::0001]:443", "[::0.0.0.1]"] {
+            assert_eq!(host_of(Some(same.as_bytes())).as_deref(), Some("[::1]"), "{same}");
+        }
+        let long = b"[2001:0DB8:0:0:0:0:0:00Aa]";
+        assert_eq!(host_of(Some(long)).as_deref(), Some("[2001:db8::aa]"));
     }
 
     /// Fuzzing found that one dot was taken off `a..` and the other left: `a.` is no

@@ -173,6 +173,22 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// A claim that cannot be read: it stands there twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+fn carried(claims: &str, name: &str) -> Option<Option<Value>> {
+    let mut found = None;
+    Scan::new(claims).object(|member, scan| {
+        if member == name {
+            once(&mut found, scan.value::<Value>()?)
+        } else {
+            scan.skip().map(drop)
+        }
+    })?;
+    Some(found.filter(|value| !value.is_null()))
+}
+
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -181,28 +197,38 @@ impl SeenCaller<'_> {
     /// A claim by its name. `sub`, `iss`, `client`, `provider`, `credential` and
     /// `plan` are the members of the identity; all others are the claims that it
     /// carries on. `None`: it has none of this name, or `null`.
-    #[must_use]
-    pub fn claim(&self, name: &str) -> Option<Value> {
+    ///
+    /// # Errors
+    /// It stands there twice: which one is meant nobody can tell. That is not the same
+    /// as none, or a caller would lose a role that a rule denies.
+    pub fn claim(&self, name: &str) -> Result<Option<Value>, Unreadable> {
         let own = |text: &str| Some(Value::from(text));
-        match name {
+        Ok(match name {
             "sub" => own(&self.sub),
             "iss" => self.iss.as_deref().and_then(own),
             "client" => self.client.as_deref().and_then(own),
             "provider" => own(&self.provider),
             "credential" => own(&self.credential),
             "plan" => self.plan.as_deref().and_then(own),
-            _ => {
-                let mut found = None;
-                Scan::new(self.claims.as_deref()?).object(|member, scan| {
-                    if member == name {
-                        once(&mut found, scan.value::<Value>()?)
-                    } else {
-                        scan.skip().map(drop)
-                    }
-                })?;
-                found.filter(|value| !value.is_null())
-            }
+            _ => match self.claims.as_deref() {
+                Some(claims) => carried(claims, name).ok_or(Unreadable)?,
+                None => None,
+            },
+        })
+    }
+
+    /// All claims that it carries on. `None`: one stands there twice, or they cannot be
+    /// read.
+    #[must_use]
+    pub fn carried(&self) -> Option<Map<String, Value>> {
+        let mut claims = Map::new();
+        if let Some(text) = self.claims.as_deref() {
+            Scan::new(text).object(|name, scan| {
+                let value = scan.value::<Value>()?;
+                claims.insert(name.to_owned(), value).is_none().then_some(())
+            })?;
         }
+        Some(claims)
     }
 
     fn owned(&self) -> Option<Caller> {
@@ -295,16 +321,18 @@ mod tests {
     fn claims_are_found_by_name() {
         let json = br#"{"v":1,"sub":"a","plan":"p","provider":"idp","claims":{"x":[1],"sub":"b","n":null,"d":1,"d":2}}"#;
         let Some(Seen::Known(caller)) = Seen::read(json) else { panic!("not read") };
-        let claim = |name| caller.claim(name).map(|v| v.to_string());
+        let claim = |name| caller.claim(name).unwrap().map(|v| v.to_string());
         assert_eq!(claim("sub").as_deref(), Some("\"a\""));
         assert_eq!(claim("plan").as_deref(), Some("\"p\""));
         assert_eq!(claim("provider").as_deref(), Some("\"idp\""));
         // One that stands twice makes all of them unreadable only where it is
         // asked for.
         assert_eq!(claim("x").as_deref(), Some("[1]"));
-        for none in ["n", "d", "client", "iss", "y"] {
+        for none in ["n", "client", "iss", "y"] {
             assert_eq!(claim(none), None, "{none}");
         }
+        assert_eq!(caller.claim("d"), Err(Unreadable));
+        assert_eq!(caller.carried(), None);
     }
 
     #[test]

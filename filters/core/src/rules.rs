@@ -90,6 +90,13 @@ impl Match {
         if self.routes.is_empty() { Truth::Yes } else { subject.route_is_of(&self.routes) }
     }
 
+    /// As [`Found::headers_say`] has it.
+    fn headers_say(&self, headers: &Headers<'_>) -> Truth {
+        let any = || Truth::any(self.any_header.iter().map(|h| h.says(headers)));
+        Truth::all(self.headers.iter().map(|h| h.says(headers)))
+            .and(|| if self.any_header.is_empty() { Truth::Yes } else { any() })
+    }
+
     fn headers_hold(&self, headers: &Headers<'_>) -> bool {
         self.headers.iter().all(|h| h.holds(headers))
             && (self.any_header.is_empty() || self.any_header.iter().any(|h| h.holds(headers)))
@@ -278,8 +285,11 @@ impl Test {
 }
 
 crate::config! {
-    /// A condition on a header: its name and exactly one test. Every value of
-    /// a repeated header is looked at.
+    /// A condition on a header: its name and exactly one test. Of a header that
+    /// is repeated one value is enough; in `authz`, `exact` and `prefix` of one whose
+    /// values differ cannot be told, since servers differ on which one counts.
+    /// The proxy makes one value, with commas, of a repeated `authorization` or
+    /// `host`, before any filter sees it.
     struct HeaderMatchConfig {
         /// The header's name, in any case.
         name: HeaderName,
@@ -312,6 +322,19 @@ impl HeaderMatch {
             Test::Present(present) => values.next().is_some() == *present,
             test => values.any(|value| test.accepts(value)),
         }
+    }
+
+    /// The same where no doubt may pass: several values that differ say nothing.
+    fn says(&self, headers: &Headers<'_>) -> Truth {
+        let mut values = headers.all(self.name.as_str());
+        if let Test::Present(present) = self.test {
+            return (values.next().is_some() == present).into();
+        }
+        let Some(first) = values.next() else { return Truth::No };
+        if values.any(|other| other != first) {
+            return Truth::Unknown;
+        }
+        self.test.accepts(first).into()
     }
 }
 
@@ -347,10 +370,11 @@ impl<'r, T> Found<'r, T> {
         self.template
     }
 
-    /// Of a [candidate](Rules::candidates): do its conditions on headers hold?
+    /// Of a [candidate](Rules::candidates): what do its conditions on headers say? Of a
+    /// header whose values differ they cannot tell, other than for [`Rules::all`].
     #[must_use]
-    pub fn headers_hold(&self, subject: &Subject<'_>) -> bool {
-        self.matches.headers_hold(subject.headers)
+    pub fn headers_say(&self, subject: &Subject<'_>) -> Truth {
+        self.matches.headers_say(subject.headers)
     }
 
     /// Of a candidate: does its condition on the route hold? That asks the proxy.
@@ -454,7 +478,7 @@ impl<T> Rules<T> {
     }
 
     /// Every rule whose host, method and path match, in order, once for each of its
-    /// path templates that does; whether it applies is for [`Found::headers_hold`] and [`Found::route_holds`] to say.
+    /// path templates that does; whether it applies is for [`Found::headers_say`] and [`Found::route_holds`] to say.
     pub fn candidates<'r>(
         &'r self,
         subject: &Subject<'_>,

@@ -34,8 +34,9 @@ impl Condition {
             let message = format!("the rule's `paths` have no `{{{}}}`", shown(&name));
             (name, Mistake::at(at, message).shown_in(text))
         };
-        let captures = captures.into_iter().map(unknown).collect();
-        Ok(Condition { expression: Expression { root, names_caller }, captures })
+        let captures: Vec<_> = captures.into_iter().map(unknown).collect();
+        let names_path = !captures.is_empty();
+        Ok(Condition { expression: Expression { root, names_caller, names_path }, captures })
     }
 
     /// The expression of a rule whose paths have these variable parts.

@@ -13,8 +13,12 @@ use super::value::{List, Value};
 type Evaluated<'a> = Result<Value<'a>, Why>;
 
 pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool, Why> {
-    let mut run = Run { scope, left: Cell::new(MAX_STEPS), items: Vec::new() };
-    run.bool(root)
+    let left = MAX_STEPS.min(scope.budget.0.get());
+    let mut run = Run { scope, left: Cell::new(left), items: Vec::new() };
+    let holds = run.bool(root);
+    let taken = left.saturating_sub(run.left.get());
+    scope.budget.0.set(scope.budget.0.get().saturating_sub(taken));
+    holds
 }
 
 struct Run<'a> {

@@ -28,7 +28,7 @@ use std::fmt;
 
 pub(crate) use condition::Condition;
 use node::Node;
-pub(crate) use scope::{Claims, Scope, Why};
+pub(crate) use scope::{Budget, Claims, Scope, Why};
 use serde_json::Value as Json;
 
 /// How long an expression may be, in bytes.
@@ -44,11 +44,15 @@ const MAX_DEPTH: usize = 64;
 /// list, or 64 bytes of a text.
 const MAX_STEPS: usize = 10_000;
 
+/// How many steps all conditions of one set of rules may take for one request.
+const MAX_STEPS_PER_REQUEST: usize = 50_000;
+
 /// A checked expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     root: Node,
     names_caller: bool,
+    names_path: bool,
 }
 
 /// What is wrong with an expression.
@@ -63,6 +67,17 @@ impl Expression {
     /// Does it look at who is calling?
     pub(crate) fn names_caller(&self) -> bool {
         self.names_caller
+    }
+
+    /// Does it look at variable parts of the path?
+    pub(crate) fn names_path(&self) -> bool {
+        self.names_path
+    }
+
+    /// Does it ask for the method `GET`, and not for `HEAD`? In a list of methods the
+    /// one stands for the other.
+    pub(crate) fn forgets_head(&self) -> bool {
+        self.root.asks_for_get() && !self.root.has_text("HEAD")
     }
 
     /// Does it hold?

@@ -106,3 +106,50 @@ pub(super) enum Function {
     Double,
     String,
 }
+
+/// For the tool that looks through a policy.
+impl Node {
+    pub(super) fn asks_for_get(&self) -> bool {
+        let is_method = |node: &Node| matches!(node.kind, Kind::Variable(Variable::Method));
+        let own = match &self.kind {
+            Kind::Binary(Operator::Equal | Operator::Unequal | Operator::In, sides) => {
+                let [left, right] = &**sides;
+                (is_method(left) && right.has_text("GET"))
+                    || (is_method(right) && left.has_text("GET"))
+            }
+            _ => false,
+        };
+        own || self.parts().into_iter().any(Node::asks_for_get)
+    }
+
+    pub(super) fn has_text(&self, wanted: &str) -> bool {
+        matches!(&self.kind, Kind::Text(text) if **text == *wanted)
+            || self.parts().into_iter().any(|part| part.has_text(wanted))
+    }
+
+    /// What it is made of.
+    fn parts(&self) -> Vec<&Node> {
+        match &self.kind {
+            Kind::Null
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Double(_)
+            | Kind::Text(_)
+            | Kind::Variable(_)
+            | Kind::Capture(_)
+            | Kind::Item(_) => Vec::new(),
+            Kind::List(parts) | Kind::Every(parts) | Kind::Either(parts) | Kind::Call(_, parts) => {
+                parts.iter().collect()
+            }
+            Kind::Lookup(_, one)
+            | Kind::Among(_, one)
+            | Kind::Has(one)
+            | Kind::Not(one)
+            | Kind::Negate(one)
+            | Kind::Select(one, _) => vec![one],
+            Kind::If(parts) => parts.iter().collect(),
+            Kind::Binary(_, sides) | Kind::Index(sides) => sides.iter().collect(),
+            Kind::Each { list, test, .. } => vec![list, test],
+        }
+    }
+}

@@ -10,7 +10,7 @@ use postern_core::identity::Seen;
 use postern_core::template::Template;
 use postern_core::{Headers, Target};
 
-use super::{Claims, Expression, Scope, Why};
+use super::{Budget, Claims, Expression, Scope, Why};
 
 /// What expressions are evaluated over in a test.
 pub(super) struct Request<'a> {
@@ -61,6 +61,7 @@ impl Request<'_> {
             caller,
             claims: &Claims::default(),
             template: Some(&template),
+            budget: &Budget::default(),
         })
     }
 }

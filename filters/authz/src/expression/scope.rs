@@ -1,7 +1,7 @@
 //! What an expression may look at, and why it may come to nothing.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use postern_core::Headers;
 use postern_core::identity::SeenCaller;
@@ -9,6 +9,7 @@ use postern_core::target::{Target, decode_form};
 use postern_core::template::Template;
 use serde_json::{Map, Value as Json};
 
+use super::MAX_STEPS_PER_REQUEST;
 use super::node::{Lookup, Variable};
 use super::value::{List, Value};
 
@@ -30,6 +31,25 @@ pub(crate) struct Scope<'a> {
     pub(crate) claims: &'a Claims,
     /// The template of the rule that matched the path.
     pub(crate) template: Option<&'a Template>,
+    /// What is left for the conditions of all rules.
+    pub(crate) budget: &'a Budget,
+}
+
+/// Steps that the conditions of one set of rules may still take for one request.
+#[derive(Debug)]
+pub(crate) struct Budget(pub(super) Cell<usize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget(Cell::new(MAX_STEPS_PER_REQUEST))
+    }
+}
+
+impl Budget {
+    /// Another set of rules judges the same request.
+    pub(crate) fn renew(&self) {
+        self.0.set(MAX_STEPS_PER_REQUEST);
+    }
 }
 
 /// The claims of one caller, read when an expression first looks at them.
@@ -120,14 +140,7 @@ impl<'a> Scope<'a> {
 impl Claims {
     /// `claims` are those of `caller`: one caller, one value of this type.
     fn of(&self, caller: &SeenCaller<'_>) -> Result<&Map<String, Json>, Why> {
-        let read = || match &caller.claims {
-            Some(json) => match serde_json::from_str(json) {
-                Ok(Json::Object(members)) => Some(members),
-                _ => None,
-            },
-            None => Some(Map::new()),
-        };
-        self.0.get_or_init(read).as_ref().ok_or(Why::NotText)
+        self.0.get_or_init(|| caller.carried()).as_ref().ok_or(Why::NotText)
     }
 }
 

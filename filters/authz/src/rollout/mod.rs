@@ -27,6 +27,7 @@ use cohort::Cohort;
 use policy::{Mode, Percent};
 use stored::Digest;
 use tally::Kind;
+pub(crate) use valve::PER_CALLER_AND_WINDOW;
 use valve::{Evidence, TICK, Valve};
 
 /// How a candidate is rolled out.
@@ -37,6 +38,8 @@ pub(crate) struct Rollout {
     valve: Valve,
     /// What the gauge was set to.
     shown: Cell<Option<bool>>,
+    /// What took it back, while that is not to be told.
+    untold: Cell<Option<Evidence>>,
 }
 
 /// What a policy says of a request, as far as it is compared.
@@ -116,6 +119,12 @@ pub(crate) fn metrics() -> impl Iterator<Item = Metric> {
     counters.chain([Metric::gauge("candidate.valve_tripped")])
 }
 
+/// What each VM says that begins with a candidate that was taken back: nobody has to
+/// wonder why it does nothing.
+const TAKEN_BACK_BEFORE: &str = "the candidate of this very policy was taken back before, and \
+    stays so: the current rules decide; any change of the policy, such as another `seed`, \
+    gives it a new chance";
+
 impl Rollout {
     pub(crate) fn new(mode: Mode, share: Percent, seed: &str, valve: policy::Valve) -> Self {
         Rollout {
@@ -123,6 +132,7 @@ impl Rollout {
             cohort: Cohort::new(seed, share),
             valve: Valve::new(valve, Digest::default()),
             shown: Cell::new(None),
+            untold: Cell::new(None),
         }
     }
 
@@ -171,16 +181,27 @@ impl Rollout {
 
     /// Lets the valve look; metrics are named by their places in [`metric`].
     pub(crate) fn tick(&self, host: &dyn Host) -> Work {
+        let was_tripped = self.valve.is_tripped(host);
         let ticked = self.valve.tick(host);
         let mut work = Work { again: Some(TICK), ..Work::default() };
+        let evidence = ticked.tripped.or_else(|| self.untold.take());
+        if ticked.replaced {
+            // Gauge and log are those of the policy that is in force.
+            self.untold.set(evidence);
+            return work;
+        }
         let tripped = self.valve.is_tripped(host);
-        if self.shown.replace(Some(tripped)) != Some(tripped) {
+        let shown = self.shown.replace(Some(tripped));
+        if shown != Some(tripped) {
             work.gauges.push((metric::TRIPPED, u64::from(tripped)));
+        }
+        if shown.is_none() && was_tripped && evidence.is_none() {
+            work.log.push(TAKEN_BACK_BEFORE.to_owned());
         }
         if ticked.unshared {
             work.count.push(metric::UNSHARED);
         }
-        if let Some(evidence) = ticked.tripped {
+        if let Some(evidence) = evidence {
             work.count.push(metric::TRIPS);
             work.log.push(self.told(&evidence));
         }

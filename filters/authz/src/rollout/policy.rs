@@ -24,8 +24,10 @@ postern_core::config! {
     pub struct Valve {
         /// The last while that is looked at.
         window: Window = Window::seconds(10),
-        /// So many requests have to be counted in it first.
-        minimum_requests: Count<1, 1_000_000> = Count::new(50),
+        /// So many requests have to be counted in it first. Of one caller 80 count
+        /// in a window, on each worker, and few of those that follow: where fewer
+        /// callers come, more than that is never reached.
+        minimum_requests: Count<1, 100_000> = Count::new(50),
         /// So many different callers have to be refused first: one alone, however
         /// busy, takes no candidate back.
         minimum_callers: Count<1, 100_000> = Count::new(5),

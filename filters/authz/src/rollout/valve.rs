@@ -26,13 +26,14 @@ use super::caller::Caller;
 use super::policy;
 use super::stored::{Digest, Stored};
 use super::tally::{Kind, Tallies, Tally};
-use super::window::{Bucket, Window};
+use super::window::{BUCKETS, Bucket, Window};
 
 /// Between two looks at the shared data.
 pub(crate) const TICK: Duration = Duration::from_millis(200);
 
-/// The first part of every key in the shared data. Changes with the format.
-const PREFIX: &str = "authz-candidate-1";
+/// The first part of every key in the shared data. Changes with the format. What is
+/// named after a plugin lies below `/of/`, so that none is named like another key.
+const PREFIX: &str = "authz-candidate-2";
 
 /// A conflict means that another worker's write succeeded.
 const TRIES: usize = 64;
@@ -47,6 +48,8 @@ const ABANDONED: u8 = 15;
 /// those that follow ever fewer do, two each time that their number doubles. So
 /// a busy caller hides nobody, and its mix of requests is still its own.
 const PER_CALLER: u32 = 8;
+/// The same in a window and a VM.
+pub(crate) const PER_CALLER_AND_WINDOW: u64 = PER_CALLER as u64 * BUCKETS;
 /// Callers that share a place in the table count as one there.
 const PLACES: usize = 2_048;
 
@@ -95,10 +98,13 @@ pub(crate) struct Ticked {
     pub(crate) tripped: Option<Evidence>,
     /// The shared data could not be used.
     pub(crate) unshared: bool,
+    /// They are another policy's by now, so this one is none that decides for long:
+    /// what is told of it would be taken for the other's.
+    pub(crate) replaced: bool,
 }
 
 /// What took a candidate back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Evidence {
     pub(crate) kind: Kind,
     pub(crate) requests: u32,
@@ -165,7 +171,7 @@ impl Valve {
     fn key(&self, host: &dyn Host) -> &str {
         self.key.get_or_init(|| {
             let plugin = host.property(&["plugin_name"]).unwrap_or_default();
-            let key = format!("{PREFIX}/{}", String::from_utf8_lossy(&plugin));
+            let key = format!("{PREFIX}/of/{}", String::from_utf8_lossy(&plugin));
             if let Found::Value(bytes, _) = host.load(&key) {
                 let ours = Stored::decode(&bytes).filter(|stored| stored.policy == self.policy);
                 self.tripped.set(ours.is_some_and(|stored| stored.tripped));
@@ -193,14 +199,14 @@ impl Valve {
             Secret::Common(_) => self.share(&mut state, now, host),
             Secret::Own(_) => Shared::Not { replaced: false },
         };
-        let (evidence, unshared) = match shared {
-            Shared::With(evidence) => (evidence, false),
-            Shared::Not { replaced } => (self.alone(&mut state, now), !replaced),
+        let (evidence, unshared, replaced) = match shared {
+            Shared::With(evidence) => (evidence, false, false),
+            Shared::Not { replaced } => (self.alone(&mut state, now), !replaced, replaced),
         };
         if let Some(Secret::Own(_)) = self.secret.get() {
             self.ask_again(&mut state, host);
         }
-        Ticked { tripped: evidence.filter(|_| !knew), unshared }
+        Ticked { tripped: evidence.filter(|_| !knew), unshared, replaced }
     }
 
     /// Adds to the shared value.

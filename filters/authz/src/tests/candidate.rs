@@ -288,7 +288,7 @@ fn every_mistake_in_a_candidate_is_named_with_its_path() {
          candidate.seed: expected a text that is not empty and has no control characters\n\
          candidate.valve: unknown key `bound`, expected `window`, `minimum_requests`, `minimum_callers` or `share`\n\
          candidate.valve.window: expected a duration from `2s` to `1h`\n\
-         candidate.valve.minimum_requests: expected a whole number from 1 to 1000000, but found 0\n\
+         candidate.valve.minimum_requests: expected a whole number from 1 to 100000, but found 0\n\
          candidate.valve.minimum_callers: expected a whole number from 1 to 100000, but found 0\n\
          candidate.valve.share: expected whole percent from 1 to 100, or a text such as `0.1%`\n\
          candidate.rules[0].match.paths[0].set: `sets.paths` has no `nowhere`\n\

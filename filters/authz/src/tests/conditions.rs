@@ -216,3 +216,55 @@ fn the_proxy_is_asked_once_and_only_if_need_be() {
     // The epoch was a Thursday.
     assert_eq!(asked("/all"), ["postern.identity", "now", "xds.route_name", "source.address"]);
 }
+
+/// A second copy of a header must not get a request past a rule: which of two counts is
+/// the upstream's to say.
+#[test]
+fn a_header_that_says_two_things_neither_allows_nor_lets_a_deny_rule_pass() {
+    for key in ["headers", "any_header"] {
+        let matches = json!({key: [{"name": "x-env", "exact": ["test"]}]});
+        let allow = one("allow", matches.clone(), json!("anyone"), Value::Null);
+        let deny = one("deny", matches, json!("anyone"), Value::Null);
+        for (values, allowed, denied) in [
+            (&["test"][..], ("r", "allowed"), ("r", "deny_rule")),
+            (&["test", "test"], ("r", "allowed"), ("r", "deny_rule")),
+            (&["live", "live"], ("-", "no_rule"), ("rest", "allowed")),
+            (&["test", "live"], ("r", "cannot_evaluate"), ("r", "cannot_evaluate")),
+            (&["live", "test"], ("r", "cannot_evaluate"), ("r", "cannot_evaluate")),
+            (&["live", "dark"], ("r", "cannot_evaluate"), ("r", "cannot_evaluate")),
+            (&[], ("-", "no_rule"), ("rest", "allowed")),
+        ] {
+            let headers: Vec<_> = values.iter().map(|v| ("x-env", v.as_bytes())).collect();
+            says(&allow, &headers, &anonymous(), allowed.0, allowed.1);
+            says(&deny, &headers, &anonymous(), denied.0, denied.1);
+        }
+    }
+    let there = json!({"headers": [{"name": "x-env", "present": true}]});
+    let there = one("allow", there, json!("anyone"), Value::Null);
+    says(&there, &[("x-env", b"a"), ("x-env", b"b")], &anonymous(), "r", "allowed");
+}
+
+/// Which of two is meant nobody can tell; it is not as if there were none.
+#[test]
+fn a_claim_that_stands_twice_neither_allows_nor_lets_a_deny_rule_pass() {
+    let twice: &[u8] = br#"{"v":1,"sub":"amy","claims":{"roles":["a"],"x":1,"roles":["b"],"y":1}}"#;
+    let unknown = ("r", "cannot_evaluate");
+    for (subject, claims) in [
+        (json!({"any_role": ["c"]}), Value::Null),
+        (json!({"all_roles": ["a"]}), Value::Null),
+        (json!("identified"), json!([{"claim": "roles", "is": {"present": false}}])),
+        (json!("identified"), json!([{"claim": "roles", "is": {"exact": "b"}}])),
+    ] {
+        for effect in ["allow", "deny"] {
+            let rule = one(effect, json!({}), subject.clone(), claims.clone());
+            says(&rule, &[], twice, unknown.0, unknown.1);
+        }
+    }
+    let other = json!([{"claim": "y", "is": {"exact": 1}}]);
+    says(&one("allow", json!({}), json!("identified"), other), &[], twice, "r", "allowed");
+    // An expression sees all claims at once.
+    for when in ["identity.claims.y == 1", "!has(identity.claims.roles)"] {
+        let rule = json!({"name": "r", "match": {}, "subject": "identified", "when": when});
+        says(&authz(&json!({"rules": [rule]}).to_string()), &[], twice, "r", "cannot_evaluate");
+    }
+}

@@ -120,7 +120,7 @@ fn a_deny_rule_wins_wherever_it_stands() {
     let by_tool = ("blocked-tool", "deny_rule");
     denied(&[(":path", b"/public/a"), ("x-tool", b"scraper")], &anonymous(), DENIED, by_tool, "");
     denied(&[(":path", b"/me"), ("x-tool", b"scraper")], &caller(&[]), DENIED, by_tool, "");
-    // Attack case 20: every value of a repeated header is looked at.
+    // Attack case 20: a repeated header does not hide what is denied.
     denied(
         &[
             (":path", b"/public/a"),
@@ -130,7 +130,7 @@ fn a_deny_rule_wins_wherever_it_stands() {
         ],
         &anonymous(),
         DENIED,
-        by_tool,
+        ("blocked-tool", "cannot_evaluate"),
         "",
     );
     denied(

@@ -117,3 +117,92 @@ fn sets_that_no_rule_names_are_told() {
         ],
     );
 }
+
+/// What a template captures is part of what a rule with such a condition says.
+#[test]
+fn a_rule_about_another_part_of_the_path_covers_nothing() {
+    let with = |name: &str, paths: Value, key: &str, value: Value| {
+        let mut rule = json!({"name": name, "match": {"paths": paths}, "subject": "identified"});
+        rule[key] = value;
+        rule
+    };
+    for (key, value) in [
+        ("when", json!("path.name == identity.subject")),
+        ("claims", json!([{"claim": "sub", "is": {"path": "name"}}])),
+    ] {
+        let pair = |wide: Value, narrow: Value| json!({"rules": [with("a", wide, key, value.clone()), with("b", narrow, key, value.clone())]});
+        finds(&pair(json!(["/u/{name}/{x}"]), json!(["/u/{x}/{name}"])), &[], &[]);
+        finds(
+            &pair(json!(["/u/{name}/{x}", "/v/{name}"]), json!(["/u/{name}/{x}"])),
+            &[],
+            &["rules[1]: `b` changes nothing: `a` allows all that it allows"],
+        );
+    }
+    // Conditions on anything else are the same under every template.
+    let other = |name: &str, paths: Value| with(name, paths, "when", json!("request.size < 5"));
+    finds(
+        &json!({"rules": [other("a", json!(["/u/{x}"])), other("b", json!(["/u/{y}"]))]}),
+        &[],
+        &["rules[1]: `b` changes nothing: `a` allows all that it allows"],
+    );
+}
+
+#[test]
+fn a_condition_that_forgets_head_is_told() {
+    let when = |when: &str| {
+        json!({"rules": [
+            {"name": "a", "match": {"paths": ["/a"]}, "subject": "anyone", "when": when},
+        ]})
+    };
+    let told = "rules[0].when: asks for the method `GET` alone: a `HEAD` request gets the same \
+                answer without its body; `methods: [GET]` stands for both, \
+                `request.method in ['GET', 'HEAD']` too";
+    for forgets in [
+        "request.method == 'GET'",
+        "!('GET' != request.method)",
+        "request.method in ['GET', 'POST'] && request.size < 5",
+        "request.size < 5 ? [1].exists(n, request.method == 'GET') : false",
+    ] {
+        finds(&when(forgets), &[], &[told]);
+    }
+    for remembers in [
+        "request.method in ['GET', 'HEAD']",
+        "request.method == 'GET' || request.method == 'HEAD'",
+        "request.method == 'POST'",
+        "request.query.a == 'GET'",
+    ] {
+        finds(&when(remembers), &[], &[]);
+    }
+    let mut policy = when("true");
+    policy["candidate"] =
+        json!({"mode": "shadow", "rules": when("request.method == 'GET'")["rules"]});
+    finds(&policy, &[], &[&format!("candidate.{told}")]);
+}
+
+#[test]
+fn what_is_intended_without_a_candidate_is_told() {
+    let mut own = rule("a", "deny", &["/a"], json!("anyone"));
+    own["intended"] = json!(true);
+    let candidate = json!({"mode": "shadow", "rules": [own]});
+    let told = "rules[0].intended: means nothing here: the rules of a candidate may have it";
+    finds(&json!({"rules": [own], "candidate": candidate}), &[], &[told]);
+}
+
+/// Of one caller few requests count, so a crowd is needed for many.
+#[test]
+fn a_valve_that_waits_for_more_than_its_callers_send_is_told() {
+    let with = |valve: Value| {
+        let rules = json!([rule("a", "allow", &["/a"], json!("anyone"))]);
+        json!({"rules": rules, "candidate": {"mode": "shadow", "rules": rules, "valve": valve}})
+    };
+    finds(&with(json!({})), &[], &[]);
+    finds(&with(json!({"minimum_requests": 400})), &[], &[]);
+    finds(&with(json!({"minimum_requests": 800, "minimum_callers": 10})), &[], &[]);
+    finds(
+        &with(json!({"minimum_requests": 401})),
+        &[],
+        &["candidate.valve.minimum_requests: takes 6 callers in a window on one worker, more \
+           than `minimum_callers`: of each, 80 requests count there; where fewer come, nothing \
+           takes the candidate back"],
+    );
+}

@@ -131,7 +131,7 @@ impl Model {
 
 /// Names whose hashes meet neither in the sketch nor in the table of the busy.
 fn callers(host: &FakeHost) -> Vec<Vec<u8>> {
-    let secret = shared::secret(host, "authz-candidate-1/secret").unwrap();
+    let secret = shared::secret(host, "authz-candidate-2/secret").unwrap();
     let (mut registers, mut cells) = (BTreeSet::new(), BTreeSet::new());
     (0u32..)
         .map(|n| n.to_le_bytes().to_vec())

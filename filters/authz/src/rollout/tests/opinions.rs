@@ -138,6 +138,50 @@ fn a_shadow_tells_that_it_would_have_been_taken_back() {
     );
 }
 
+/// Else nobody knows why a candidate that was put back does nothing.
+#[test]
+fn a_candidate_that_was_taken_back_before_is_told_of_once_in_each_vm() {
+    let (host, first) = (host(), rollout(Mode::Enforce));
+    assert!(first.tick(&host).log.is_empty());
+    all(&first, &host, (ALLOW, DENY));
+    assert!(tripped(&first.tick(&host)));
+    let again = rollout(Mode::Enforce);
+    let work = again.tick(&host);
+    assert_eq!(
+        work.log,
+        ["the candidate of this very policy was taken back before, and stays so: the current \
+          rules decide; any change of the policy, such as another `seed`, gives it a new chance"]
+    );
+    assert_eq!((work.gauges, work.count), (vec![(metric::TRIPPED, 1)], vec![]));
+    assert!(again.tick(&host).log.is_empty());
+}
+
+/// A VM that was replaced and still drains would write the gauge of the policy that is in
+/// force by then, and speak of a candidate that is gone.
+#[test]
+fn a_policy_that_was_replaced_tells_nothing_until_it_is_in_force_again() {
+    let (host, old, mut new) = (host(), rollout(Mode::Enforce), rollout(Mode::Enforce));
+    new.set_version("new");
+    old.tick(&host);
+    assert_eq!(new.tick(&host).gauges, [(metric::TRIPPED, 0)]);
+    all(&old, &host, (ALLOW, DENY));
+    for _ in 0..5 {
+        let Work { gauges, log, count, .. } = old.tick(&host);
+        assert_eq!((gauges, log, count), (vec![], vec![], vec![]));
+        new.tick(&host);
+    }
+    // Its own requests are judged by the current rules.
+    assert_eq!(weigh(&old, &host, 1, (ALLOW, DENY)).0, Decides::Current);
+    // The new one is gone, so this one serves.
+    let told: Vec<_> = (0..20).map(|_| old.tick(&host)).filter(|w| !w.log.is_empty()).collect();
+    let [Work { gauges, log, count, .. }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(
+        (gauges.as_slice(), count.as_slice()),
+        (&[(metric::TRIPPED, 1)][..], &[metric::TRIPS][..])
+    );
+    assert!(log[0].starts_with("the candidate refuses 160 of 160 requests"), "{log:?}");
+}
+
 #[test]
 fn the_next_tick_is_wanted_soon_whatever_happens() {
     let (host, rollout) = (host(), rollout(Mode::Shadow));

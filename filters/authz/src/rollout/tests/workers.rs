@@ -11,7 +11,7 @@ use super::*;
 use crate::rollout::stored::Stored;
 
 fn stored(host: &FakeHost) -> Stored {
-    match host.load("authz-candidate-1/authz") {
+    match host.load("authz-candidate-2/of/authz") {
         postern_core::Stored::Value(bytes, _) => Stored::decode(&bytes).unwrap(),
         other => panic!("{other:?}"),
     }
@@ -23,7 +23,7 @@ fn refused(valve: &Valve, host: &dyn Host, callers: std::ops::Range<u32>) {
 }
 
 fn quiet(ticked: &Ticked) {
-    assert_eq!(*ticked, Ticked::default());
+    assert_eq!(*ticked, Ticked { replaced: ticked.replaced, ..Ticked::default() });
 }
 
 fn next_policy() -> Valve {
@@ -88,6 +88,22 @@ fn another_policy_starts_anew_and_so_does_the_first_one_after_it() {
     assert_eq!(host.shared_len(), 2, "one value and the secret");
 }
 
+/// A plugin may be called as anything is, and has a value of its own.
+#[test]
+fn no_plugin_shares_a_key_with_anything_else() {
+    let host = host();
+    valve().tick(&host);
+    for (plugins, name) in ["secret", "of", "authz/secret"].into_iter().enumerate() {
+        host.set_property("plugin_name", name);
+        let one = valve();
+        refused(&one, &host, 0..8);
+        assert!(one.tick(&host).tripped.is_some(), "{name}");
+        assert!(valve().is_tripped(&host), "{name}");
+        // One secret, and a value for each.
+        assert_eq!(host.shared_len(), 3 + plugins, "{name}");
+    }
+}
+
 #[test]
 fn a_policy_that_serves_keeps_the_shared_value_even_without_requests() {
     let (host, old, new) = (host(), valve(), next_policy());
@@ -140,7 +156,11 @@ fn without_shared_data_each_worker_judges_alone() {
         two.tick(&host);
         host.break_shared(fault);
         refused(&one, &host, 0..4);
-        assert_eq!(one.tick(&host), Ticked { tripped: None, unshared: true }, "{fault:?}");
+        assert_eq!(
+            one.tick(&host),
+            Ticked { tripped: None, unshared: true, replaced: false },
+            "{fault:?}"
+        );
         after(&host, Duration::from_secs(3));
         refused(&one, &host, 4..8);
         let ticked = one.tick(&host);
@@ -170,7 +190,11 @@ fn a_vm_that_never_met_the_others_joins_them_once_it_can() {
         two.tick(&host);
         host.break_shared(fault);
         refused(&two, &host, 0..4);
-        assert_eq!(two.tick(&host), Ticked { tripped: None, unshared: true }, "{fault:?}");
+        assert_eq!(
+            two.tick(&host),
+            Ticked { tripped: None, unshared: true, replaced: false },
+            "{fault:?}"
+        );
         host.mend_shared();
         after(&host, Duration::from_secs(1));
         two.tick(&host);
@@ -185,7 +209,7 @@ fn a_vm_that_never_met_the_others_joins_them_once_it_can() {
 fn a_value_that_nothing_here_wrote_is_replaced() {
     for bad in [&b""[..], b"\x01\x00", b"\x02\x01", &[1; 300], &[0xff; 30]] {
         let (host, one) = (host(), valve());
-        host.put("authz-candidate-1/authz", bad).unwrap();
+        host.put("authz-candidate-2/of/authz", bad).unwrap();
         assert!(!one.is_tripped(&host));
         quiet(&one.tick(&host));
         assert_eq!(stored(&host).policy, POLICY);

@@ -142,24 +142,43 @@ fn conditions() -> BoxedStrategy<Value> {
     prop::collection::vec(one, 1..3).prop_map(Value::from).boxed()
 }
 
+/// Those that the reference knows.
+fn expressions() -> BoxedStrategy<Value> {
+    let texts = vec![
+        "request.method == 'POST'",
+        "request.size > 5",
+        "request.headers['x-a'] == '1'",
+        "has(request.query.a) && request.query.a == '1'",
+        "!identity.anonymous",
+        "identity.plan == 'paid'",
+        "identity.claims.level >= 7",
+        "'s' in identity.scopes || identity.claims.team == 'red'",
+    ];
+    select(texts).prop_map(Value::from).boxed()
+}
+
 pub(super) fn rules() -> BoxedStrategy<Vec<Value>> {
     let effect = select(vec!["allow", "allow", "allow", "deny"]);
-    let rule = (effect, matches(), subjects(), seldom(4, conditions()));
+    let rule = (effect, matches(), subjects(), seldom(4, conditions()), seldom(4, expressions()));
     prop::collection::vec(rule, 1..8)
         .prop_map(|rules| {
-            let named = rules.into_iter().enumerate().map(|(i, (effect, m, subject, claims))| {
-                let mut rule = json!({
-                    "name": format!("r{i}"), "effect": effect, "match": m, "subject": subject,
-                });
-                if let Some(claims) = claims {
-                    // A capture that is named has to be there.
-                    if claims.to_string().contains("\"path\"") {
-                        rule["match"]["paths"] = json!(["/{x}/b", "/a/{x}", "/{x}"]);
+            let named =
+                rules.into_iter().enumerate().map(|(i, (effect, m, subject, claims, when))| {
+                    let mut rule = json!({
+                        "name": format!("r{i}"), "effect": effect, "match": m, "subject": subject,
+                    });
+                    if let Some(claims) = claims {
+                        // A capture that is named has to be there.
+                        if claims.to_string().contains("\"path\"") {
+                            rule["match"]["paths"] = json!(["/{x}/b", "/a/{x}", "/{x}"]);
+                        }
+                        rule["claims"] = claims;
                     }
-                    rule["claims"] = claims;
-                }
-                rule
-            });
+                    if let Some(when) = when {
+                        rule["when"] = when;
+                    }
+                    rule
+                });
             named.collect()
         })
         .boxed()
@@ -169,7 +188,7 @@ pub(super) fn rules() -> BoxedStrategy<Vec<Value>> {
 pub(super) fn with_sets(rules: &[Value]) -> Value {
     let mut sets = json!({
         "paths": {}, "scopes": {}, "addresses": {}, "texts": {}, "claims": {},
-        "matches": {}, "subjects": {},
+        "matches": {}, "subjects": {}, "conditions": {},
     });
     let mut own = rules.to_vec();
     for (i, rule) in own.iter_mut().enumerate().filter(|(i, _)| i % 2 == 1) {
@@ -189,6 +208,10 @@ pub(super) fn with_sets(rules: &[Value]) -> Value {
         if let Some(claims) = rule.get_mut("claims") {
             sets["claims"][&name] = claims.take();
             *claims = json!([{"set": name}]);
+        }
+        if let Some(when) = rule.get_mut("when") {
+            sets["conditions"][&name] = when.take();
+            *when = json!({"set": name});
         }
         if i % 4 == 3 {
             sets["subjects"][&name] = rule["subject"].take();

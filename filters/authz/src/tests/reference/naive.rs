@@ -70,13 +70,66 @@ pub(super) fn decide(rules: &[Value], asked: &Asked) -> Said {
 
 fn whole(rule: &Value, asked: &Asked) -> Says {
     let subject = subject(&rule["subject"], asked, |_| true);
-    all(&[request(&rule["match"], asked), subject, claims(rule, asked)])
+    all(&[request(&rule["match"], asked), subject, claims(rule, asked), when(rule, asked)])
+}
+
+/// What is generated of CEL, by heart.
+fn when(rule: &Value, asked: &Asked) -> Says {
+    let Some(text) = rule["when"].as_str() else { return Yes };
+    let caller = asked.caller.as_ref();
+    let claim = |name: &str| caller.map(|c| &c["claims"][name]).filter(|v| !v.is_null());
+    match text {
+        "request.method == 'POST'" => says(asked.method == "POST"),
+        "request.size > 5" => match header(asked, "content-length").as_slice() {
+            [] if asked.whole => No,
+            [first, others @ ..] if others.iter().all(|other| other == first) => {
+                first.parse::<u64>().map_or(Unknown, |n| says(n > 5))
+            }
+            _ => Unknown,
+        },
+        "request.headers['x-a'] == '1'" => match header(asked, "x-a").as_slice() {
+            [first, others @ ..] if others.iter().all(|other| other == first) => {
+                says(*first == "1")
+            }
+            _ => Unknown,
+        },
+        "has(request.query.a) && request.query.a == '1'" => {
+            let pairs = query(&asked.path);
+            let mut values = pairs.iter().filter(|(name, _)| name == "a").map(|(_, value)| value);
+            match values.next() {
+                None => No,
+                Some(first) if values.all(|other| other == first) => says(first == "1"),
+                Some(_) => Unknown,
+            }
+        }
+        "!identity.anonymous" => says(caller.is_some()),
+        "identity.plan == 'paid'" => match caller.and_then(|c| c["plan"].as_str()) {
+            Some(plan) => says(plan == "paid"),
+            None => Unknown,
+        },
+        "identity.claims.level >= 7" => match claim("level").and_then(Value::as_f64) {
+            Some(level) => says(level >= 7.0),
+            None => Unknown,
+        },
+        "'s' in identity.scopes || identity.claims.team == 'red'" => {
+            let Some(caller) = caller else { return Unknown };
+            match claim("team") {
+                _ if list(caller, "scopes").contains(&"s") => Yes,
+                Some(team) => says(team == "red"),
+                None => Unknown,
+            }
+        }
+        other => panic!("{other}"),
+    }
 }
 
 /// What an allow rule lacks that does not apply.
 fn lacks(rule: &Value, asked: &Asked) -> Option<&'static str> {
-    let request = request(&rule["match"], asked);
-    let claims = claims(rule, asked);
+    let when = when(rule, asked);
+    let about_caller = rule["when"].as_str().is_some_and(|text| text.contains("identity."));
+    let (own_when, when) = if about_caller { (Yes, when) } else { (when, Yes) };
+    let request = all(&[request(&rule["match"], asked), own_when]);
+    let claims = all(&[claims(rule, asked), when]);
     let own = &rule["subject"];
     if request == No || (own == "anonymous" && asked.caller.is_some()) {
         return None;
@@ -140,10 +193,12 @@ fn request(m: &Value, asked: &Asked) -> Says {
     parts.push(says(paths.is_empty() || paths.iter().any(|t| captured(t, &asked.path).is_some())));
     for test in m["headers"].as_array().into_iter().flatten() {
         let values = header(asked, text(&test["name"]));
-        parts.push(says(match test["present"].as_bool() {
-            Some(present) => values.is_empty() != present,
-            None => values.iter().any(|value| tested(test, value)),
-        }));
+        parts.push(match (test["present"].as_bool(), values.as_slice()) {
+            (Some(present), _) => says(values.is_empty() != present),
+            (None, []) => No,
+            (None, [first, others @ ..]) if others.iter().any(|other| other != first) => Unknown,
+            (None, [first, ..]) => says(tested(test, first)),
+        });
     }
     for test in m["query"].as_array().into_iter().flatten() {
         let pairs = query(&asked.path);

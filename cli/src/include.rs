@@ -1,6 +1,7 @@
-//! Policies of several files: `include: [a.yaml, b.yaml]` of an authz policy.
-//! Their rules come in the order of the files, and then the policy's own; names
-//! of sets and rules are unique among all of them. The filter gets one policy.
+//! Policies of several files: `include: [a.yaml, b.yaml]` of an authz policy, and of its
+//! candidate. Their rules come in the order of the files, and then the policy's own;
+//! names of sets and rules are unique among all of them, in the candidate apart from the
+//! current ones. The filter gets one policy.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,14 +13,23 @@ use crate::finding::Finding;
 use crate::policy::text_of;
 use crate::yaml;
 
-/// The most files that one policy takes in.
+/// The most files that one policy takes in, and its candidate.
 const MAX_FILES: usize = 64;
+
+/// Where a candidate stands in a policy.
+const CANDIDATE: &str = "candidate";
 
 /// Which parts of a merged policy stand in which file.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    parts: Vec<Part>,
+    current: Parts,
+    candidate: Parts,
 }
+
+/// Those of one list of rules; the policy's own file is the first. Empty: it includes
+/// none.
+#[derive(Clone, Debug, Default)]
+struct Parts(Vec<Part>);
 
 #[derive(Clone, Debug)]
 struct Part {
@@ -29,37 +39,51 @@ struct Part {
 }
 
 impl Origins {
-    /// The included files.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.parts.iter().map(|part| part.file.as_path()).skip(1)
-    }
-
     /// The mistakes of the merged document, each in the file where it stands.
     /// Without included files, all are `file`'s.
     #[must_use]
     pub fn findings(&self, file: &Path, errors: &Errors) -> Vec<Finding> {
-        if self.parts.is_empty() {
-            return Finding::all_of(file, errors);
-        }
-        let mut own: Vec<Errors> = self.parts.iter().map(|_| Errors::default()).collect();
-        for problem in errors.problems() {
-            let at = self.of(&problem.path).unwrap_or(0);
-            // A candidate stands in the policy's own file, and counts for itself.
-            let is_own = problem.path.starts_with("candidate");
-            let local = |text: &str| if is_own { text.to_owned() } else { self.local(text, at) };
-            let (path, message) = (local(&problem.path), local(&problem.message));
-            if let Some(errors) = own.get_mut(at) {
-                errors.push(Problem { path, message, span: problem.span });
+        let mut files: Vec<(&Path, Errors)> = vec![(file, Errors::default())];
+        let current = self.current.0.iter().skip(1);
+        for part in current.chain(self.candidate.0.iter().skip(1)) {
+            if files.iter().all(|(known, _)| *known != part.file) {
+                files.push((&part.file, Errors::default()));
             }
         }
-        let parts = self.parts.iter().zip(&own);
-        parts.flat_map(|(part, errors)| Finding::all_of(&part.file, errors)).collect()
+        for problem in errors.problems() {
+            let (at, problem) = self.placed(file, problem);
+            if let Some((_, own)) = files.iter_mut().find(|(known, _)| *known == at) {
+                own.push(problem);
+            }
+        }
+        files.iter().flat_map(|(file, errors)| Finding::all_of(file, errors)).collect()
     }
 
+    /// The file of a mistake, and what it says there.
+    fn placed<'o>(&'o self, file: &'o Path, problem: &Problem) -> (&'o Path, Problem) {
+        let Problem { path, span, message } = problem;
+        let candidate = path.strip_prefix(CANDIDATE).and_then(|rest| rest.strip_prefix('.'));
+        let (parts, path) = match candidate {
+            Some(rest) => (&self.candidate, rest),
+            // The policy's own, or what is said of the candidate as a whole.
+            None => (&self.current, path.as_str()),
+        };
+        let at = parts.of(path).unwrap_or(0);
+        let (path, message) = (parts.local(path, at), parts.local(message, at));
+        let path = match candidate {
+            Some(_) if at == 0 => format!("{CANDIDATE}.{path}"),
+            _ => path,
+        };
+        let file = parts.0.get(at).map_or(file, |part| part.file.as_path());
+        (file, Problem { path, message, span: *span })
+    }
+}
+
+impl Parts {
     /// The part in which a path of the merged policy stands.
     fn of(&self, path: &str) -> Option<usize> {
         if let Some(rule) = rule_index(path) {
-            return self.parts.iter().position(|part| part.rules.contains(&rule));
+            return self.0.iter().position(|part| part.rules.contains(&rule));
         }
         let mut steps = path.strip_prefix("sets.")?.splitn(2, '.');
         let (kind, rest) = (steps.next()?, steps.next()?);
@@ -68,7 +92,7 @@ impl Origins {
             rest.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
         };
         let has = |part: &Part| part.sets.iter().any(|(k, name)| k == kind && is(name));
-        self.parts.iter().position(has)
+        self.0.iter().position(has)
     }
 
     /// Indices of the merged policy as those of the file; of another file's
@@ -80,8 +104,8 @@ impl Origins {
             out.push_str(before);
             let digits = after.split(']').next().unwrap_or_default();
             let rule = digits.parse().ok();
-            let part = rule.and_then(|r| self.parts.iter().position(|p| p.rules.contains(&r)));
-            match rule.zip(part.and_then(|i| Some((i, self.parts.get(i)?)))) {
+            let part = rule.and_then(|r| self.0.iter().position(|p| p.rules.contains(&r)));
+            match rule.zip(part.and_then(|i| Some((i, self.0.get(i)?)))) {
                 Some((rule, (i, part))) => {
                     out.push_str(&format!("rules[{}]", rule - part.rules.start));
                     if i != at {
@@ -100,38 +124,68 @@ fn rule_index(path: &str) -> Option<usize> {
     path.strip_prefix("rules[")?.split(']').next()?.parse().ok()
 }
 
-/// Takes the key `include` out and what it names in.
+/// Takes the keys `include` out, of the policy and of its candidate, and what they name
+/// in.
 ///
 /// # Errors
 /// What keeps a file from being taken in.
 pub fn resolve(file: &Path, node: &mut Node) -> Result<Origins, Vec<Finding>> {
-    let Value::Map(entries) = &mut node.value else { return Ok(Origins::default()) };
+    let mut findings = Vec::new();
+    let current = resolve_in(Place { file, within: "" }, node, &mut findings);
+    let own = match &mut node.value {
+        Value::Map(entries) => entries.iter_mut().find(|(key, _)| key.text == CANDIDATE),
+        _ => None,
+    };
+    let within = Place { file, within: CANDIDATE };
+    let candidate = own.map(|(_, node)| resolve_in(within, node, &mut findings));
+    if findings.is_empty() {
+        Ok(Origins { current, candidate: candidate.unwrap_or_default() })
+    } else {
+        Err(findings)
+    }
+}
+
+/// A mapping that may include files: of which file, and where in it.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    file: &'p Path,
+    within: &'static str,
+}
+
+impl Place<'_> {
+    fn finding(self, span: Span, key: &str, message: impl Into<String>) -> Finding {
+        let path: Vec<&str> = [self.within, key].into_iter().filter(|s| !s.is_empty()).collect();
+        Finding { span, path: path.join("."), ..Finding::of_file(self.file, message) }
+    }
+}
+
+fn resolve_in(place: Place<'_>, node: &mut Node, findings: &mut Vec<Finding>) -> Parts {
+    let Value::Map(entries) = &mut node.value else { return Parts::default() };
     let Some(at) = entries.iter().position(|(key, _)| key.text == "include") else {
-        return Ok(Origins::default());
+        return Parts::default();
     };
     let (_, list) = entries.remove(at);
-    let mut findings = Vec::new();
-    let names = names_of(file, &list, &mut findings);
+    let names = names_of(place, &list, findings);
     let mut merged = Merged::default();
     let mut seen = BTreeSet::new();
     // The policy itself is the first part, so that what has no other place is its.
-    let mut parts = vec![Part { file: file.to_owned(), rules: 0..0, sets: BTreeSet::new() }];
+    let mut parts = vec![Part { file: place.file.to_owned(), rules: 0..0, sets: BTreeSet::new() }];
     for (name, span) in names {
-        let path = file.parent().unwrap_or(Path::new("")).join(name);
+        let path = place.file.parent().unwrap_or(Path::new("")).join(name);
         if !seen.insert(path.clone()) {
-            findings.push(at_include(file, span, format!("`{name}` is included already")));
+            let message = format!("`{name}` is included already");
+            findings.push(place.finding(span, "include", message));
             continue;
         }
-        match read(&path, file, span) {
-            Ok(included) => match merged.add(&path, included) {
-                Ok(part) => parts.push(part),
-                Err(mut found) => findings.append(&mut found),
-            },
+        let included = Place { file: &path, within: "" };
+        let part = read(&path, place, span).and_then(|node| merged.add(included, node));
+        match part {
+            Ok(part) => parts.push(part),
             Err(mut found) => findings.append(&mut found),
         }
     }
     let own = Node { span: node.span, value: Value::Map(take_both(entries)) };
-    match merged.add(file, own) {
+    match merged.add(place, own) {
         Ok(part) => {
             if let Some(first) = parts.first_mut() {
                 *first = part;
@@ -139,19 +193,21 @@ pub fn resolve(file: &Path, node: &mut Node) -> Result<Origins, Vec<Finding>> {
         }
         Err(mut found) => findings.append(&mut found),
     }
-    if !findings.is_empty() {
-        return Err(findings);
-    }
     entries.extend(merged.entries(node.span));
-    Ok(Origins { parts })
+    Parts(parts)
 }
 
-fn names_of<'n>(file: &Path, list: &'n Node, findings: &mut Vec<Finding>) -> Vec<(&'n str, Span)> {
+fn names_of<'n>(
+    place: Place<'_>,
+    list: &'n Node,
+    findings: &mut Vec<Finding>,
+) -> Vec<(&'n str, Span)> {
     const EXPECTED: &str = "expected a list of files beside this one, such as `authz/sales.yaml`";
     let items = match &list.value {
         Value::List(items) if (1..=MAX_FILES).contains(&items.len()) => items.as_slice(),
         _ => {
-            findings.push(at_include(file, list.span, format!("{EXPECTED}, at most {MAX_FILES}")));
+            let message = format!("{EXPECTED}, at most {MAX_FILES}");
+            findings.push(place.finding(list.span, "include", message));
             &[]
         }
     };
@@ -159,19 +215,16 @@ fn names_of<'n>(file: &Path, list: &'n Node, findings: &mut Vec<Finding>) -> Vec
     for item in items {
         match text_of(item).filter(|name| !name.is_empty()) {
             Some(name) => names.push((name, item.span)),
-            None => findings.push(at_include(file, item.span, EXPECTED)),
+            None => findings.push(place.finding(item.span, "include", EXPECTED)),
         }
     }
     names
 }
 
-fn at_include(file: &Path, span: Span, message: impl Into<String>) -> Finding {
-    Finding { span, path: "include".to_owned(), ..Finding::of_file(file, message) }
-}
-
-fn read(path: &Path, from: &Path, span: Span) -> Result<Node, Vec<Finding>> {
+fn read(path: &Path, from: Place<'_>, span: Span) -> Result<Node, Vec<Finding>> {
     let text = std::fs::read_to_string(path).map_err(|e| {
-        vec![at_include(from, span, format!("`{}` cannot be read: {e}", path.display()))]
+        let message = format!("`{}` cannot be read: {e}", path.display());
+        vec![from.finding(span, "include", message)]
     })?;
     yaml::parse(&text).map_err(|e| Finding::all_of(path, &e))
 }
@@ -196,40 +249,39 @@ struct Merged {
 }
 
 impl Merged {
-    fn add(&mut self, file: &Path, node: Node) -> Result<Part, Vec<Finding>> {
+    fn add(&mut self, place: Place<'_>, node: Node) -> Result<Part, Vec<Finding>> {
         let mut findings = Vec::new();
-        let whole = |span, path: &str, message: String| Finding {
-            span,
-            path: path.to_owned(),
-            ..Finding::of_file(file, message)
-        };
         let start = self.rules.len();
         let mut names = BTreeSet::new();
         let span = node.span;
         let Value::Map(entries) = node.value else {
-            return Err(vec![whole(span, "", "expected a mapping with `sets` and `rules`".into())]);
+            let message = "expected a mapping with `sets` and `rules`";
+            return Err(vec![place.finding(span, "", message)]);
         };
         for (key, node) in entries {
             match (key.text.as_str(), node.value) {
                 ("rules", Value::List(items)) => self.rules.extend(items),
                 ("sets", Value::Map(kinds)) => {
                     for (kind, sets) in kinds {
-                        self.add_sets(file, kind, sets, &mut names, &mut findings);
+                        self.add_sets(place, kind, sets, &mut names, &mut findings);
                     }
                 }
-                ("rules", _) => findings.push(whole(node.span, "rules", "expected a list".into())),
-                ("sets", _) => findings.push(whole(node.span, "sets", "expected a mapping".into())),
+                ("rules", _) => findings.push(place.finding(node.span, "rules", "expected a list")),
+                ("sets", _) => {
+                    findings.push(place.finding(node.span, "sets", "expected a mapping"));
+                }
                 (other, _) => {
                     let other: String =
                         other.chars().filter(|c| !c.is_control()).take(40).collect();
                     let message =
                         format!("unknown key `{other}`, an included file has `sets` and `rules`");
-                    findings.push(whole(key.span, "", message));
+                    findings.push(place.finding(key.span, "", message));
                 }
             }
         }
         if findings.is_empty() {
-            Ok(Part { file: file.to_owned(), rules: start..self.rules.len(), sets: names })
+            let file = place.file.to_owned();
+            Ok(Part { file, rules: start..self.rules.len(), sets: names })
         } else {
             Err(findings)
         }
@@ -237,33 +289,27 @@ impl Merged {
 
     fn add_sets(
         &mut self,
-        file: &Path,
+        place: Place<'_>,
         kind: Key,
         sets: Node,
         names: &mut BTreeSet<(String, String)>,
         findings: &mut Vec<Finding>,
     ) {
+        let path = format!("sets.{}", kind.text);
         let Value::Map(entries) = sets.value else {
-            let path = format!("sets.{}", kind.text);
-            findings.push(Finding {
-                span: sets.span,
-                path,
-                ..Finding::of_file(file, "expected a mapping")
-            });
+            findings.push(place.finding(sets.span, &path, "expected a mapping"));
             return;
         };
         for (key, _) in &entries {
             let named = (kind.text.clone(), key.text.clone());
-            if let Some((_, first)) = self.named.iter().find(|(n, f)| *n == named && f != file) {
+            if let Some((_, first)) =
+                self.named.iter().find(|(n, f)| *n == named && f != place.file)
+            {
                 let message =
                     format!("`{}` is the name of a set of {} already", key.text, first.display());
-                findings.push(Finding {
-                    span: key.span,
-                    path: format!("sets.{}", kind.text),
-                    ..Finding::of_file(file, message)
-                });
+                findings.push(place.finding(key.span, &path, message));
             }
-            self.named.push((named.clone(), file.to_owned()));
+            self.named.push((named.clone(), place.file.to_owned()));
             names.insert(named);
         }
         let same = self.sets.iter_mut().find(|(own, _)| own.text == kind.text);

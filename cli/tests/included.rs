@@ -112,3 +112,50 @@ fn files_that_cannot_be_taken_in_are_told() {
         ]
     );
 }
+
+const CANDIDATE: &str = "rules:\n- name: own\n  match: {paths: [/own]}\n  subject: anyone\n\
+    candidate:\n  mode: shadow\n";
+
+#[test]
+fn a_candidate_is_put_together_apart_from_the_current_rules() {
+    let own = format!(
+        "include: [authz/office.yaml]\n{CANDIDATE}  include: [authz/sales.yaml, authz/office.yaml]\n  sets: {{scopes: {{all: [s]}}}}\n  rules:\n  - name: own\n    match: {{paths: [/own]}}\n    subject: anyone\n"
+    );
+    let files = [("authz.yaml", &*own), ("authz/sales.yaml", SALES), ("authz/office.yaml", OFFICE)];
+    let good = checked(&folder("candidate", &files)).unwrap();
+    assert_eq!(
+        good.policies[0].rendered(),
+        r#"{"candidate":{"mode":"shadow","sets":{"paths":{"sales":["/sales/**"]},"scopes":{"all":["s"]}},"rules":[{"name":"sales","match":{"paths":[{"set":"sales"}]},"subject":{"any_scope":[{"set":"all"}]}},{"name":"office","match":{"paths":["/office/**"]},"subject":"identified"},{"name":"own","match":{"paths":["/own"]},"subject":"anyone"}]},"rules":[{"name":"office","match":{"paths":["/office/**"]},"subject":"identified"},{"name":"own","match":{"paths":["/own"]},"subject":"anyone"}]}"#
+    );
+    assert_eq!(good.warnings().count(), 0);
+}
+
+#[test]
+fn mistakes_of_a_candidate_are_told_in_the_file_where_they_stand() {
+    let own = format!(
+        "{CANDIDATE}  include: [authz/sales.yaml, authz/office.yaml]\n  valve: {{share: 0}}\n  rules:\n  - name: sales\n    match: {{path: [/a]}}\n    subject: anyone\n"
+    );
+    let office = OFFICE.replace("identified", "everybody");
+    let files =
+        [("authz.yaml", &*own), ("authz/sales.yaml", SALES), ("authz/office.yaml", &office)];
+    finds(
+        &folder("candidate-mistakes", &files),
+        &[
+            "authz.yaml:8:18: candidate.valve.share: expected whole percent from 1 to 100, or a text such as `0.1%`",
+            "authz.yaml:10:11: candidate.rules[0].name: `sales` is the name of rules[0] of authz/sales.yaml already",
+            "authz.yaml:11:13: candidate.rules[0].match: unknown key `path`, did you mean `paths`?",
+            "authz/sales.yaml:7:31: rules[0].subject.any_scope[0].set: `sets.scopes` has no `all`",
+            "authz/office.yaml:4:12: rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`",
+        ],
+    );
+    // What keeps a file from being taken in is told for both at once.
+    let own = format!("include: []\n{CANDIDATE}  include: [authz/none.yaml]\n  rules: {{}}\n");
+    finds(
+        &folder("candidate-files", &[("authz.yaml", &own)]),
+        &[
+            "authz.yaml:1:10: include: expected a list of files beside this one, such as `authz/sales.yaml`, at most 64",
+            "authz.yaml:8:13: candidate.include: `authz/none.yaml` cannot be read: No such file or directory (os error 2)",
+            "authz.yaml:9:10: candidate.rules: expected a list",
+        ],
+    );
+}

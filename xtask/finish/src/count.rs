@@ -83,8 +83,12 @@ pub fn count(chain: &[Mounted]) -> Result<Vec<Counted>, Unfinished> {
     Ok(counted)
 }
 
-/// Makes each straight run of instructions tell first how long it is.
-fn instrument(wasm: &[u8]) -> Result<Vec<u8>, Unfinished> {
+/// Makes each straight run of instructions tell [`postern_module::COUNT`] first how long
+/// it is.
+///
+/// # Errors
+/// When it is no valid module, or imports nothing.
+pub fn instrument(wasm: &[u8]) -> Result<Vec<u8>, Unfinished> {
     let imported = Outline::of(wasm)?.imported;
     let types = types_of(wasm)?;
     let mut module = Module::new();

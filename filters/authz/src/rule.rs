@@ -32,6 +32,16 @@ postern_core::config! {
         /// value, such as a claim that is not there, cannot be evaluated; nor can one
         /// that takes more than 10,000 steps (parts of it, items of lists, 64 bytes of
         /// texts), or with which those of all rules take more than 50,000 for a request.
+        ///
+        /// Of CEL there are: `true`, `false`, `null`, ints, doubles, strings, lists;
+        /// `&&`, `||`, `!`, `?:`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `+`, `-`, `*`,
+        /// `/`, `%`, `a.b`, `a[b]`, `has(a.b)`, `list.all(x, …)`, `list.exists(x, …)`,
+        /// `size`, `startsWith`, `endsWith`, `contains`, `matches` (a pattern that is
+        /// written out), `int`, `double`, `string`. Variables: `request.method`,
+        /// `.host`, `.path`, `.size`, `.headers['…']`, `.query.…`; `path.…`;
+        /// `identity.anonymous`, `.subject`, `.issuer`, `.client`, `.provider`,
+        /// `.credential`, `.credential_kind`, `.plan`, `.scopes`, `.claims.…`. All else
+        /// is refused, with what to use instead.
         when: Option<Condition>,
         /// What an allow rule wants done with the requests that it lets pass.
         obligations: Option<Obligations>,

@@ -1,16 +1,19 @@
 //! Calls: functions, and macros that go through a list.
 
 use super::names::{is_variable, is_word};
-use super::node::{Function, Kind};
+use super::node::{Function, Kind, Node};
 use super::parse::{Parsed, Parser, Part, depth_of};
+use super::pattern::Pattern;
 use super::types::{Style, Type};
 use super::{Mistake, shown};
 
 impl Parser {
     /// A call on a value.
     pub(super) fn method(&mut self, at: usize, value: Part, name: &str) -> Parsed {
-        if let "all" | "exists" = name {
-            return self.each(at, value, name == "all");
+        match name {
+            "all" | "exists" => return self.each(at, value, name == "all"),
+            "matches" => return self.matches(at, value),
+            _ => {}
         }
         let function = function(at, name, Style::OnValue)?;
         let mut arguments = vec![value];
@@ -60,6 +63,24 @@ impl Parser {
         self.part(at, kind, Type::Bool, depth)
     }
 
+    /// `text.matches('pattern')`.
+    fn matches(&mut self, at: usize, text: Part) -> Parsed {
+        let place = self.place();
+        let arguments = self.arguments(")")?;
+        let [Part { node: Node { kind: Kind::Text(pattern), .. }, .. }] = arguments.as_slice()
+        else {
+            let message = "expected a pattern that is written out, such as `matches('^[a-z]+$')`";
+            return Err(Mistake::at(place, message));
+        };
+        if !text.kind.may_be(&Type::Text) {
+            let message = format!("`matches`: expected a string, but found {}", text.kind);
+            return Err(Mistake::at(at, message));
+        }
+        let pattern = Pattern::parse(pattern).map_err(|why| Mistake::at(place, why))?;
+        let kind = Kind::Matches(Box::new(text.node), Box::new(pattern));
+        self.part(at, kind, Type::Bool, text.depth)
+    }
+
     /// A call on nothing.
     pub(super) fn alone(&mut self, at: usize, name: &str) -> Parsed {
         let function = function(at, name, Style::Alone)?;
@@ -76,6 +97,25 @@ fn function(at: usize, name: &str, style: Style) -> Result<Function, Mistake> {
             Err(Mistake::at(at, format!("`{name}` is called on a value: `value.{name}(…)`")))
         }
         Some(_) => Err(Mistake::at(at, format!("`{name}` is called on nothing: `{name}(value)`"))),
-        None => Err(Mistake::at(at, format!("unknown function `{}`", shown(name)))),
+        None if name == "matches" => {
+            Err(Mistake::at(at, "`matches` is called on a value: `value.matches(…)`"))
+        }
+        None => Err(Mistake::at(at, instead_of(name))),
     }
+}
+
+/// What the language has and this part of it has not, with what there is for it.
+fn instead_of(name: &str) -> String {
+    let instead = match name {
+        "timestamp" | "duration" | "getFullYear" | "getMonth" | "getDate" | "getDayOfMonth"
+        | "getDayOfWeek" | "getDayOfYear" | "getHours" | "getMinutes" | "getSeconds"
+        | "getMilliseconds" => "`times` of the rule's `match`",
+        "filter" | "map" | "exists_one" => "`exists` or `all`",
+        "uint" => "`int`",
+        "bytes" => "a string",
+        "bool" => "a comparison, such as `== 'true'`",
+        "type" | "dyn" => "a comparison: values of another kind are not the same",
+        _ => return format!("unknown function `{}`", shown(name)),
+    };
+    format!("`{name}` is not supported: use {instead}")
 }

@@ -131,6 +131,11 @@ impl<'a> Run<'a> {
                 }
             }
             Kind::Call(function, arguments) => self.call(*function, arguments),
+            Kind::Matches(text, pattern) => {
+                let text = self.text(text)?;
+                self.spend(pattern.steps(text.len()))?;
+                Ok(Value::Bool(pattern.is_match(&text)))
+            }
             Kind::Each { all, list, test } => {
                 let Value::List(list) = self.value(list)? else { return Err(Why::OtherKind) };
                 self.junction(0..list.len(), !*all, |run, index| {

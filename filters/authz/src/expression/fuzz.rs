@@ -42,6 +42,7 @@ const WORDS: &[&str] = &[
     "int(",
     "string(",
     ".startsWith('a')",
+    ".matches('^(a|b)+$')",
     " in ",
     " && ",
     " || ",
@@ -90,6 +91,7 @@ const RICH: &[&str] = &[
     "has(identity.claims.team) ? identity.claims.team == request.headers['x-team'] : false",
     "int(request.query.q) % int(identity.claims.level) == 0 || double(request.query.q) < 1.5",
     "request.host + request.path + request.method + string(request.size) != identity.plan",
+    "request.path.matches('^/[a-z0-9/]+$') || request.headers['x-team'].matches('b?l{1,3}u')",
     "-identity.claims.level < 0 || [identity.subject, identity.client].exists(t, t in identity.claims)",
 ];
 

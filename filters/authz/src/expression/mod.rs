@@ -12,6 +12,7 @@ mod evaluate;
 mod names;
 mod node;
 mod parse;
+mod pattern;
 mod scope;
 mod token;
 mod types;

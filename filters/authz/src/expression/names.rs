@@ -68,6 +68,10 @@ impl Parser {
                 (Kind::Variable(Variable::Scopes), Type::List(Box::new(Type::Text)))
             }
             ("identity", "claims") => (Kind::Variable(Variable::Claims), Type::Map),
+            ("request", "time") => {
+                let message = "`request.time` is not supported: use `times` of the rule's `match`";
+                return Err(Mistake::at(place, message));
+            }
             _ => {
                 let message = format!("`{name}` has no field `{}`", shown(&field));
                 return Err(Mistake::at(place, message));

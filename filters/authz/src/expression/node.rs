@@ -1,5 +1,7 @@
 //! A checked expression: what is evaluated.
 
+use super::pattern::Pattern;
+
 /// A part of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
@@ -44,6 +46,8 @@ pub(super) enum Kind {
     /// `map['name']`, `list[0]`
     Index(Box<[Node; 2]>),
     Call(Function, Box<[Node]>),
+    /// `text.matches('…')`
+    Matches(Box<Node>, Box<Pattern>),
     /// `list.all(item, …)`, `list.exists(item, …)`
     Each {
         all: bool,
@@ -146,7 +150,8 @@ impl Node {
             | Kind::Has(one)
             | Kind::Not(one)
             | Kind::Negate(one)
-            | Kind::Select(one, _) => vec![one],
+            | Kind::Select(one, _)
+            | Kind::Matches(one, _) => vec![one],
             Kind::If(parts) => parts.iter().collect(),
             Kind::Binary(_, sides) | Kind::Index(sides) => sides.iter().collect(),
             Kind::Each { list, test, .. } => vec![list, test],

@@ -77,6 +77,11 @@ impl Parser {
         self.words.last().map_or((0, &Token::End), |(at, word)| (*at, word))
     }
 
+    /// Where the next word stands.
+    pub(super) fn place(&self) -> usize {
+        self.peek().0
+    }
+
     fn next(&mut self) -> (usize, Token) {
         self.words.pop().unwrap_or((0, Token::End))
     }
@@ -336,7 +341,12 @@ impl Parser {
                 return Ok(inner);
             }
             Token::Sign("[") => return self.list(at),
-            Token::Sign("{") => return Err(Mistake::at(at, "maps are not supported")),
+            Token::Sign("{") => {
+                return Err(Mistake::at(
+                    at,
+                    "maps that are written out are not supported: compare with `==` and `||`",
+                ));
+            }
             Token::Name(name) => return self.named(at, &name),
             word => {
                 return Err(Mistake::at(at, format!("expected a value, but found {word}")));

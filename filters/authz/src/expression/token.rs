@@ -44,7 +44,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Mistake> {
                 quoted(rest.get(1..).unwrap_or_default(), true)
             }
             'b' | 'B' if rest.get(1..).is_some_and(|r| r.starts_with(['\'', '"'])) => {
-                Err("bytes are not supported".to_owned())
+                Err("bytes are not supported: use a string".to_owned())
             }
             'a'..='z' | 'A'..='Z' | '_' => Ok(name(rest)),
             '0'..='9' => number(rest),
@@ -142,7 +142,7 @@ fn number(rest: &str) -> Cut<'_> {
 /// No name may begin where a number ends.
 fn ended(token: Token, after: &str) -> Cut<'_> {
     match after.chars().next() {
-        Some('u' | 'U') => Err("unsigned numbers are not supported".to_owned()),
+        Some('u' | 'U') => Err("unsigned numbers are not supported: use an int".to_owned()),
         Some('_' | 'a'..='z' | 'A'..='Z') => {
             Err("expected an operator after the number".to_owned())
         }
@@ -155,7 +155,7 @@ fn quoted(rest: &str, raw: bool) -> Cut<'_> {
     let mut chars = rest.chars();
     let quote = chars.next().ok_or_else(unclosed)?;
     if rest.starts_with("'''") || rest.starts_with("\"\"\"") {
-        return Err("texts in three quotes are not supported".to_owned());
+        return Err("texts in three quotes are not supported: use one, and `\\n`".to_owned());
     }
     let mut text = String::new();
     loop {

@@ -195,7 +195,7 @@ impl Rollout {
         if shown != Some(tripped) {
             work.gauges.push((metric::TRIPPED, u64::from(tripped)));
         }
-        if shown.is_none() && was_tripped && evidence.is_none() {
+        if shown.is_none() && was_tripped {
             work.log.push(TAKEN_BACK_BEFORE.to_owned());
         }
         if ticked.unshared {

@@ -31,10 +31,13 @@ fn words_that_have_no_meaning() {
         (r"'\ud800' == ''", r"column 1: expected an escape such as `\n`, `\'` or `\u00e9`"),
         (r"'\x4' == ''", r"column 1: expected an escape such as `\n`, `\'` or `\u00e9`"),
         (r"'\400' == ''", r"column 1: expected an escape such as `\n`, `\'` or `\u00e9`"),
-        ("'''a''' == 'a'", "column 1: texts in three quotes are not supported"),
-        ("b'a' == b'a'", "column 1: bytes are not supported"),
-        ("{'a': 1} == {}", "column 1: maps are not supported"),
-        ("1u == 1u", "column 1: unsigned numbers are not supported"),
+        ("'''a''' == 'a'", "column 1: texts in three quotes are not supported: use one, and `\\n`"),
+        ("b'a' == b'a'", "column 1: bytes are not supported: use a string"),
+        (
+            "{'a': 1} == {}",
+            "column 1: maps that are written out are not supported: compare with `==` and `||`",
+        ),
+        ("1u == 1u", "column 1: unsigned numbers are not supported: use an int"),
         ("1a == 1", "column 1: expected an operator after the number"),
         ("0x == 1", "column 1: expected a digit after `0x`"),
         ("1e == 1", "column 1: expected a digit in the exponent"),
@@ -62,14 +65,13 @@ fn names_that_nothing_has() {
         ("has(identity)", "column 5: expected a field of it, such as `identity.subject`"),
         ("path", "column 1: expected a field of it, such as `path.name`"),
         ("request['method'] == ''", "column 1: expected a field of it, such as `request.method`"),
-        ("matches('a', 'b')", "column 1: unknown function `matches`"),
-        ("'a'.matches('b')", "column 5: unknown function `matches`"),
+        ("matches('a', 'b')", "column 1: `matches` is called on a value: `value.matches(…)`"),
+        ("'a'.matchs('b')", "column 5: unknown function `matchs`"),
         (
             "startsWith('a', 'b')",
             "column 1: `startsWith` is called on a value: `value.startsWith(…)`",
         ),
         ("'1'.int() == 1", "column 5: `int` is called on nothing: `int(value)`"),
-        ("[1].map(n, n) == [1]", "column 5: unknown function `map`"),
         (
             "[1].all(n, m == 1)",
             "column 12: unknown variable `m`: expected `request`, `identity` or `path`",
@@ -93,6 +95,68 @@ fn names_that_nothing_has() {
         ("has(!identity.claims.a)", "column 1: expected a field, such as `has(identity.plan)`"),
         ("request.headers['a b'] == ''", "column 17: expected the name of a header"),
         ("':path' in request.headers", "column 1: expected the name of a header"),
+    ]);
+}
+
+/// What the language has and this part of it has not: what there is instead.
+#[test]
+fn what_is_not_supported_names_what_is() {
+    refused(&[
+        (
+            "request.time < timestamp('2026-01-01T00:00:00Z')",
+            "column 9: `request.time` is not supported: use `times` of the rule's `match`",
+        ),
+        (
+            "timestamp('2026-01-01T00:00:00Z') == 1",
+            "column 1: `timestamp` is not supported: use `times` of the rule's `match`",
+        ),
+        (
+            "duration('1h') == 1",
+            "column 1: `duration` is not supported: use `times` of the rule's `match`",
+        ),
+        (
+            "'a'.getHours() == 1",
+            "column 5: `getHours` is not supported: use `times` of the rule's `match`",
+        ),
+        ("[1].map(n, n) == [1]", "column 5: `map` is not supported: use `exists` or `all`"),
+        ("[1].filter(n, n > 1)", "column 5: `filter` is not supported: use `exists` or `all`"),
+        (
+            "[1].exists_one(n, n > 1)",
+            "column 5: `exists_one` is not supported: use `exists` or `all`",
+        ),
+        ("uint(1) == 1", "column 1: `uint` is not supported: use `int`"),
+        ("bytes('a') == 'a'", "column 1: `bytes` is not supported: use a string"),
+        (
+            "bool('true')",
+            "column 1: `bool` is not supported: use a comparison, such as `== 'true'`",
+        ),
+        (
+            "type(1) == int",
+            "column 1: `type` is not supported: use a comparison: values of another kind are not \
+             the same",
+        ),
+    ]);
+}
+
+#[test]
+fn patterns_that_cannot_be_read() {
+    let written = "expected a pattern that is written out, such as `matches('^[a-z]+$')`";
+    refused(&[
+        ("'a'.matches()", &format!("column 13: {written}")),
+        ("'a'.matches(identity.plan)", &format!("column 13: {written}")),
+        ("'a'.matches('a' + 'b')", &format!("column 13: {written}")),
+        ("'a'.matches('a', 'b')", &format!("column 13: {written}")),
+        ("1.matches('a')", "column 3: `matches`: expected a string, but found int"),
+        ("[1].matches('a')", "column 5: `matches`: expected a string, but found list(int)"),
+        ("request.size.matches('a')", "column 14: `matches`: expected a string, but found int"),
+        (
+            "'a'.matches('[')",
+            "column 13: expected a regular expression: found unclosed character class",
+        ),
+        (
+            "'a'.matches('(a|b){1000}')",
+            "column 13: expected a regular expression: compiled regex exceeded size limit",
+        ),
     ]);
 }
 

@@ -160,3 +160,35 @@ fn kinds_are_turned_into_each_other() {
     );
     fail(Why::OtherKind, &["string(identity.claims.rate) == '0.5'"]);
 }
+
+#[test]
+fn patterns_match_anywhere_in_a_text() {
+    hold(&[
+        "'hello'.matches('ell') && !'hello'.matches('^ell')",
+        "'hello'.matches('^h.*o$') && 'hello'.matches('')",
+        r"'a-2026'.matches(r'^[a-z]-\d{4}$') && !'a-26'.matches(r'^[a-z]-\d{4}$')",
+        "'ABC'.matches('(?i)^abc$') && !'ABC'.matches('^abc$')",
+        "'é'.matches('^.$') && 'a\\nb'.matches('a.b') == false",
+        "request.path.matches('^/v[0-9]+/market/user/[^/]+$')",
+        "request.headers['x-team'].matches('^(blue|red)$')",
+        "identity.claims.tags.exists(t, t.matches('^a$'))",
+    ]);
+    let evaluated = |text: &str| PLAIN.evaluate(&parse(text).unwrap());
+    assert_eq!(evaluated("identity.claims.level.matches('7')"), Err(Why::OtherKind));
+    assert_eq!(evaluated("request.headers['x-none'].matches('7')"), Err(Why::Missing));
+}
+
+/// The time of a match grows with the text and with the pattern.
+#[test]
+fn patterns_are_paid_for() {
+    let says = |pattern: &str, length: usize| {
+        let text = "a".repeat(length);
+        let headers: &[(&str, &[u8])] = &[("x", text.as_bytes())];
+        let request = Request { headers, ..PLAIN };
+        request.evaluate(&parse(&format!("request.headers['x'].matches('{pattern}')")).unwrap())
+    };
+    assert_eq!(says("^a+$", 1_200), Ok(true));
+    assert_eq!(says("^a+$", 1_300), Err(Why::TooLong));
+    assert_eq!(says("(?:a?){10}a{10}$", 300), Ok(true));
+    assert_eq!(says("(?:a?){10}a{10}$", 350), Err(Why::TooLong));
+}

@@ -188,5 +188,6 @@ fn the_next_tick_is_wanted_soon_whatever_happens() {
     for _ in 0..3 {
         assert_eq!(rollout.tick(&host).again, Some(Duration::from_millis(200)));
         host.break_shared(postern_core::fake::Fault::Unavailable);
+        assert_eq!(rollout.tick(&host).count, [metric::UNSHARED]);
     }
 }

@@ -68,6 +68,18 @@ fn a_reload_brings_no_candidate_back() {
     assert!(reloaded.tick(&host).tripped.is_some());
 }
 
+/// What takes the evidence no farther is not gathered.
+#[test]
+fn nothing_is_counted_of_a_candidate_that_was_taken_back() {
+    let (host, one) = (host(), valve());
+    storm(&one, &host);
+    one.tick(&host);
+    let before = stored(&host);
+    storm(&one, &host);
+    one.tick(&host);
+    assert_eq!(stored(&host), before);
+}
+
 #[test]
 fn another_policy_starts_anew_and_so_does_the_first_one_after_it() {
     let (host, one) = (host(), valve());
@@ -111,6 +123,7 @@ fn a_policy_that_serves_keeps_the_shared_value_even_without_requests() {
     new.tick(&host);
     for _ in 0..100 {
         old.tick(&host);
+        assert_eq!(stored(&host).policy, [2; 16]);
         new.tick(&host);
         assert_eq!(stored(&host).policy, [2; 16]);
     }

@@ -193,3 +193,30 @@ fn all_conditions_of_a_request_together_are_bounded() {
         assert_eq!(said(&several), ("yes".to_owned(), "allowed"));
     }
 }
+
+/// What the current rules take is not taken from the candidate: it would refuse what it
+/// allows.
+#[test]
+fn current_rules_and_candidate_have_a_budget_each() {
+    // Three conditions of some 8,800 steps each, of 50,000.
+    let claims: Vec<String> = (0..2_200).map(|n| n.to_string()).collect();
+    let identity = format!(r#"{{"v":1,"sub":"a","claims":{{"n":[{}]}}}}"#, claims.join(","));
+    let dear = (0..3).map(|n| {
+        serde_json::json!({"name": format!("d{n}"), "effect": "deny", "match": {},
+            "subject": "identified", "when": "identity.claims.n.exists(n, n < 0)"})
+    });
+    let allow = serde_json::json!({"name": "yes", "match": {}, "subject": "anyone"});
+    let rules: Vec<_> = dear.chain([allow]).collect();
+    let policy = serde_json::json!({
+        "rules": rules, "candidate": {"mode": "shadow", "rules": rules},
+    });
+    let host = FakeHost::at(Duration::from_secs(1_700_000_000));
+    host.set_property(identity::STATE, identity);
+    let headers = [(":method", "GET"), (":path", "/"), (":authority", "api.example.com")];
+    let request = Request::new(Headers::new(headers), true);
+    let outcome = authz(&policy.to_string()).request_headers(&mut Vec::new(), &request, &host);
+    let record = outcome.record.unwrap();
+    assert_eq!(record.code, "allowed");
+    let candidate = record.details.iter().find(|(name, _)| *name == "candidate").unwrap();
+    assert_eq!(candidate.1["code"], "allowed");
+}

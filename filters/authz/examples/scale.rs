@@ -18,27 +18,33 @@ use postern_core::{Filter, Headers, Request, identity};
 /// Rules as policies have them: a service per hundred, each with a resource per
 /// ten, its collection, its items, and what can be done with one; reading and
 /// writing apart; a deny rule over each resource.
-fn policy(rules: usize) -> String {
+///
+/// `few`: the ten rules of one resource, which hold for all resources of all services.
+fn policy(rules: usize, few: bool) -> String {
     let mut out = String::from(r#"{"realm":"shop","rules":["#);
     for i in 0..rules {
         if i > 0 {
             out.push(',');
         }
-        let (service, resource) = (i / 100, i / 10);
+        let (base, scope) = if few {
+            ("/{service}/{resource}".to_owned(), "all".to_owned())
+        } else {
+            (format!("/s{}/r{}", i / 100, i / 10), format!("s{}", i / 100))
+        };
         let path = match i % 5 {
-            0 => format!("/s{service}/r{resource}"),
-            1 | 2 => format!("/s{service}/r{resource}/{{id}}"),
-            3 => format!("/s{service}/r{resource}/{{id}}/a{i}"),
-            _ => format!("/s{service}/r{resource}/{{id}}/**"),
+            0 => base.clone(),
+            1 | 2 => format!("{base}/{{id}}"),
+            3 => format!("{base}/{{id}}/a{i}"),
+            _ => format!("{base}/{{id}}/**"),
         };
         let method = if i % 2 == 0 { "GET" } else { "POST" };
         if i % 10 == 9 {
             out.push_str(&format!(
-                r#"{{"name":"r{i}","effect":"deny","match":{{"paths":["/s{service}/r{resource}/**"],"headers":[{{"name":"x-tool","exact":["scraper"]}}]}},"subject":"anyone"}}"#
+                r#"{{"name":"r{i}","effect":"deny","match":{{"paths":["{base}/**"],"headers":[{{"name":"x-tool","exact":["scraper"]}}]}},"subject":"anyone"}}"#
             ));
         } else {
             out.push_str(&format!(
-                r#"{{"name":"r{i}","match":{{"methods":["{method}"],"paths":["{path}"]}},"subject":{{"any_scope":["s{service}:read","s{service}:write"]}}}}"#
+                r#"{{"name":"r{i}","match":{{"methods":["{method}"],"paths":["{path}"]}},"subject":{{"any_scope":["{scope}:read","{scope}:write"]}}}}"#
             ));
         }
     }
@@ -50,19 +56,21 @@ struct Set {
     requests: Vec<(String, Vec<u8>)>,
 }
 
-/// Requests for rules that are spread over the whole policy.
-fn set(rules: usize, requests: usize) -> Set {
-    let authz =
-        Authz::configure(&parse_json(policy(rules).as_bytes()).unwrap(), &|_| None).unwrap();
+fn compiled(policy: &str) -> Authz {
+    Authz::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None).unwrap()
+}
+
+/// Requests for resources that are spread over the whole policy.
+fn requests(rules: usize, count: usize) -> Vec<(String, Vec<u8>)> {
     let request = |n: usize| {
         let i = (n * 7919) % rules / 10 * 10;
         let (service, resource) = (i / 100, i / 10);
         let identity = format!(
-            r#"{{"v":1,"sub":"northwind","scopes":["a:read","b:read","s{service}:read"],"provider":"idp","credential":"jwt"}}"#
+            r#"{{"v":1,"sub":"northwind","scopes":["a:read","all:read","s{service}:read"],"provider":"idp","credential":"jwt"}}"#
         );
         (format!("/s{service}/r{resource}/4711?page=2"), identity.into_bytes())
     };
-    Set { authz, requests: (0..requests).map(request).collect() }
+    (0..count).map(request).collect()
 }
 
 /// As traffic is: the second most frequent is half as frequent as the first, the
@@ -132,19 +140,16 @@ fn main() {
     const REQUESTS: usize = 1_000;
     const COPIES: usize = 10;
     let host = FakeHost::default();
-    for spread in
-        ["of ten kinds", "of all kinds, as often as their rank says", "of all kinds, evenly"]
-    {
-        let few = set(10, REQUESTS);
-        let mut many = set(10_000, REQUESTS);
-        let all = many.requests.clone();
-        match spread {
-            "of ten kinds" => {
-                many.requests = all[..10].iter().cloned().cycle().take(REQUESTS).collect();
-            }
-            "of all kinds, evenly" => {}
-            _ => many.requests = ranked(&all),
-        }
+    let all = requests(10_000, REQUESTS);
+    let ten: Vec<_> = all[..10].iter().cloned().cycle().take(REQUESTS).collect();
+    let ranked = ranked(&all);
+    for (spread, requests) in [
+        ("of ten kinds", ten),
+        ("of a thousand kinds, as often as their rank says", ranked),
+        ("of a thousand kinds, evenly", all),
+    ] {
+        let few = Set { authz: compiled(&policy(10, true)), requests: requests.clone() };
+        let many = Set { authz: compiled(&policy(10_000, false)), requests };
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             a.push(few.round(&host));
@@ -156,7 +161,7 @@ fn main() {
             many / few
         );
     }
-    let text = policy(10_000);
+    let text = policy(10_000, false);
     let mut parse = Vec::new();
     let mut compile = Vec::new();
     for _ in 0..15 {

@@ -67,7 +67,7 @@ pub struct Further {
 
 impl MatchConfig {
     /// The shared conditions, and the others if there are any.
-    pub(crate) fn split(self) -> (Match, Option<Box<Further>>) {
+    pub(crate) fn split(self) -> (Match, Option<Further>) {
         let MatchConfig {
             hosts,
             methods,
@@ -90,7 +90,7 @@ impl MatchConfig {
             body_size,
             times: times.into_vec().into(),
         };
-        (shared, (further != Further::default()).then(|| Box::new(further)))
+        (shared, (further != Further::default()).then_some(further))
     }
 }
 

@@ -10,6 +10,7 @@ mod claim;
 mod expression;
 mod facts;
 mod later;
+mod load;
 mod metrics;
 mod number;
 mod obligations;
@@ -32,6 +33,7 @@ pub use expression::fuzz;
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::rc::Rc;
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node, Text};
@@ -40,11 +42,13 @@ use postern_core::identity::{STATE, Seen};
 use postern_core::record::Mode as Counted;
 use postern_core::rules::{HeaderName, Subject as Asked};
 use postern_core::{
-    Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request, Response, Target, Work,
+    Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Refusal, Request, Response, Target,
+    Work,
 };
 use serde_json::{Value, json};
 
 use facts::Facts;
+use load::Loading;
 use metrics::{Metrics, Side};
 pub use policy::{Candidate, Policy, Refusals};
 pub use postern_core::challenge::{Realm, Scope};
@@ -101,16 +105,14 @@ impl Filter for Authz {
     const WORKS: bool = true;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
-        let Policy { realm, source, rules, candidate, refusals, explain_header } =
-            config::decode(policy)?;
-        let rules = RuleSet::new(rules);
-        let candidate = candidate.map(|Candidate { mode, share, seed, rules, valve }| Beside {
-            rules: RuleSet::new(rules),
-            rollout: Rollout::new(mode, share, seed.as_ref().map_or("", Text::as_str), valve),
-        });
-        let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &c.rules));
-        let fresh = Cell::new(true);
-        Ok(Authz { realm, source, rules, candidate, refusals, explain_header, metrics, fresh })
+        let mut policy: Policy = config::decode(policy)?;
+        let rules = RuleSet::new(std::mem::take(&mut policy.rules));
+        let candidate = policy.candidate.as_mut().map(|c| std::mem::take(&mut c.rules));
+        Ok(Authz::new(policy, rules, candidate.map(RuleSet::new)))
+    }
+
+    fn load(policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
+        Some(Box::new(Loading::new(policy.clone())))
     }
 
     fn set_version(&mut self, version: &str) {
@@ -189,6 +191,19 @@ impl Filter for Authz {
 }
 
 impl Authz {
+    /// Puts together what was compiled; the policy's own lists of rules are empty.
+    fn new(policy: Policy, rules: RuleSet, candidate: Option<RuleSet>) -> Self {
+        let Policy { realm, source, rules: _, candidate: plan, refusals, explain_header } = policy;
+        let candidate = plan.zip(candidate).map(|(plan, rules)| {
+            let Candidate { mode, share, seed, rules: _, valve } = plan;
+            let seed = seed.as_ref().map_or("", Text::as_str);
+            Beside { rules, rollout: Rollout::new(mode, share, seed, valve) }
+        });
+        let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &c.rules));
+        let fresh = Cell::new(true);
+        Authz { realm, source, rules, candidate, refusals, explain_header, metrics, fresh }
+    }
+
     fn judge(
         &self,
         asked: &Asked<'_>,
@@ -239,7 +254,7 @@ impl Authz {
         let ruling = &judged.ruling;
         let rule = self.rule(judged.side, ruling);
         let mut record = self.record(judged);
-        if let Some(obligations) = rule.and_then(|rule| rule.obligations.as_ref()) {
+        if let Some(obligations) = rule.and_then(|rule| rule.obligations()) {
             edits.extend(obligations.request.iter().cloned());
             due.extend(obligations.response.iter().cloned());
             if !obligations.tags.is_empty() {

@@ -13,7 +13,7 @@ use crate::rule::{Rule, RuleConfig, Whole};
 use crate::sets::Sets;
 use crate::source::Source;
 
-/// The most rules of one policy. Compiling them holds a worker: see
+/// The most rules of one policy, its candidate's included. What they cost is in
 /// `docs/performance.md`.
 pub const MAX_RULES: usize = 10_000;
 
@@ -116,6 +116,20 @@ pub struct Candidate {
 impl Decode for Policy {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         unique_names(at, errors);
+        if let Some(node) = at.node().get("candidate") {
+            unique_names(at.key("candidate", node), errors);
+        }
+        Policy::read(at, errors)
+    }
+
+    fn schema() -> Schema {
+        PolicyConfig::schema()
+    }
+}
+
+impl Policy {
+    /// Lists of rules may be empty here: they are read elsewhere ([`rule`]).
+    pub(crate) fn read(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let config = PolicyConfig::decode(at, errors);
         let sets = match at.node().get("sets") {
             Some(node) => Sets::read(at.key("sets", node), errors),
@@ -144,15 +158,10 @@ impl Decode for Policy {
         };
         Some(Policy { realm, source: identity, rules, candidate, refusals, explain_header })
     }
-
-    fn schema() -> Schema {
-        PolicyConfig::schema()
-    }
 }
 
 /// Its sets are its own, or the current ones.
 fn candidate(at: At<'_>, current: &Sets, room: usize, errors: &mut Errors) -> Option<Candidate> {
-    unique_names(at, errors);
     let config = CandidateConfig::decode(at, errors);
     let own = at.node().get("sets").map(|node| Sets::read(at.key("sets", node), errors));
     let rules = match at.node().get("rules") {
@@ -178,15 +187,20 @@ fn rules(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Vec<(Match, Rule)> {
     }
     let mut rules = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
-        let Some(whole) = sets.put_into(at.index(i, item), errors) else { continue };
-        let whole = Whole::decode(at.index(i, &whole), errors);
-        rules.extend(whole.map(|Whole(applies_to, rule)| (applies_to, rule)));
+        rules.extend(rule(at.index(i, item), sets, errors));
     }
     let counted = rules.iter().filter(|(_, rule)| rule.counted).count();
     if counted > MAX_COUNTED {
         at.error(errors, format!("expected at most {MAX_COUNTED} rules with `counted`"));
     }
     rules
+}
+
+/// One rule, with what it refers to.
+pub(crate) fn rule(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Option<(Match, Rule)> {
+    let whole = sets.put_into(at, errors)?;
+    let Whole(applies_to, rule) = Whole::decode(at.replaced(&whole), errors)?;
+    Some((applies_to, rule))
 }
 
 /// Read from the tree, so that it is noted beside all other mistakes.

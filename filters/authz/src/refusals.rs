@@ -23,7 +23,7 @@ pub(crate) fn of(
         Reason::IdentityRequired => identity_required(realm),
         Reason::InsufficientScope => insufficient_scope(realm, scopes),
         _ => {
-            let own = rule.and_then(|rule| rule.detail.as_ref());
+            let own = rule.and_then(|rule| rule.detail());
             access_denied(own.unwrap_or(&told.detail).as_str().to_owned())
         }
     };

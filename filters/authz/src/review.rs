@@ -74,7 +74,7 @@ fn each(rules: &[Whole], at: At<'_>, mut look: impl FnMut(&Rule, At<'_>)) {
 /// What says another thing than it seems to.
 fn misleading(rules: &[Whole], at: At<'_>, warnings: &mut Errors) {
     each(rules, at, |rule, at| {
-        if !rule.when.as_ref().is_some_and(|when| when.forgets_head()) {
+        if !rule.when().is_some_and(|when| when.forgets_head()) {
             return;
         }
         let node = at.node().get("when").unwrap_or(at.node());
@@ -200,15 +200,15 @@ impl<'r> ByFirstSegment<'r> {
 fn is_everything((applies_to, rule): &Whole) -> bool {
     Match::any().covers(applies_to)
         && applies_to.covers(&Match::any())
-        && rule.further.is_none()
-        && rule.claims.is_empty()
-        && rule.when.is_none()
+        && rule.further().is_none()
+        && rule.claims().is_empty()
+        && rule.when().is_none()
         && *rule.subject == Subject::Anyone
 }
 
 /// Does it do more than to allow or to refuse?
 fn adds(rule: &Rule) -> bool {
-    rule.obligations.is_some() || rule.detail.is_some() || rule.counted
+    rule.obligations().is_some() || rule.detail().is_some() || rule.counted
 }
 
 fn first(template: &Template) -> Option<&[u8]> {
@@ -221,9 +221,9 @@ fn covers((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
     wide_match.covers(narrow_match)
         && (!names_path(wide) || within(&narrow_match.paths, &wide_match.paths))
         && subject_covers(&wide.subject, &narrow.subject)
-        && wide.claims.iter().all(|claim| narrow.claims.contains(claim))
-        && (wide.when.is_none() || wide.when == narrow.when)
-        && match (&wide.further, &narrow.further) {
+        && wide.claims().iter().all(|claim| narrow.claims().contains(claim))
+        && (wide.when().is_none() || wide.when() == narrow.when())
+        && match (wide.further(), narrow.further()) {
             (None, _) => true,
             (Some(wide), Some(narrow)) => further_covers(wide, narrow),
             (Some(_), None) => false,
@@ -232,8 +232,8 @@ fn covers((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
 
 /// What a capture holds is not the same under another template.
 fn names_path(rule: &Rule) -> bool {
-    rule.claims.iter().any(ClaimCondition::names_path)
-        || rule.when.as_ref().is_some_and(|when| when.names_path())
+    rule.claims().iter().any(ClaimCondition::names_path)
+        || rule.when().is_some_and(|when| when.names_path())
 }
 
 fn further_covers(wide: &Further, narrow: &Further) -> bool {

@@ -67,32 +67,64 @@ postern_core::config! {
     }
 }
 
-/// A rule.
+/// A rule. In a large policy what is read of it is in none of the core's caches, so
+/// what most rules do without stands elsewhere.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// Its name.
     pub name: Name,
     /// What it does.
     pub effect: Effect,
-    /// The conditions on requests that this filter alone knows, if there are any.
-    pub further: Option<Box<Further>>,
     /// Whom it applies to.
     pub subject: Rc<Subject>,
-    /// What the caller's claims have to say.
-    pub claims: Box<[ClaimCondition]>,
-    /// A further condition.
-    pub when: Option<Box<Expression>>,
-    /// What follows from an allow rule.
-    pub obligations: Option<Box<Obligations>>,
-    /// What the client of a deny rule is told.
-    pub detail: Option<Text>,
     /// Is it counted by itself?
     pub counted: bool,
     /// Are its refusals intended?
     pub intended: bool,
+    more: Option<Box<More>>,
+}
+
+/// What most rules do without.
+#[derive(Clone, Debug)]
+struct More {
+    further: Option<Further>,
+    claims: Box<[ClaimCondition]>,
+    when: Option<Expression>,
+    obligations: Option<Obligations>,
+    detail: Option<Text>,
 }
 
 impl Rule {
+    /// The conditions on requests that this filter alone knows, if there are any.
+    #[must_use]
+    pub fn further(&self) -> Option<&Further> {
+        self.more.as_ref()?.further.as_ref()
+    }
+
+    /// What the caller's claims have to say.
+    #[must_use]
+    pub fn claims(&self) -> &[ClaimCondition] {
+        self.more.as_ref().map_or(&[], |more| &more.claims)
+    }
+
+    /// A further condition.
+    #[must_use]
+    pub fn when(&self) -> Option<&Expression> {
+        self.more.as_ref()?.when.as_ref()
+    }
+
+    /// What follows from an allow rule.
+    #[must_use]
+    pub fn obligations(&self) -> Option<&Obligations> {
+        self.more.as_ref()?.obligations.as_ref()
+    }
+
+    /// What the client of a deny rule is told.
+    #[must_use]
+    pub fn detail(&self) -> Option<&Text> {
+        self.more.as_ref()?.detail.as_ref()
+    }
+
     /// Does it apply? What costs nothing is asked first, so that the proxy is
     /// asked only where that decides.
     pub(crate) fn applies(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
@@ -130,29 +162,39 @@ impl Rule {
     }
 
     fn claims_hold(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
-        Truth::all(self.claims.iter().map(|c| c.holds(found.template(), facts)))
+        Truth::all(self.claims().iter().map(|c| c.holds(found.template(), facts)))
     }
 
     fn when_names_caller(&self) -> bool {
-        self.when.as_ref().is_some_and(|when| when.names_caller())
+        self.when().is_some_and(|when| when.names_caller())
     }
 
     fn when_holds(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
-        self.when
-            .as_ref()
+        self.when()
             .map_or(Truth::Yes, |when| when.holds(&facts.scope(found.template())).ok().into())
     }
 
     fn message_is_meant(&self, facts: &Facts<'_>) -> Truth {
-        self.further.as_ref().map_or(Truth::Yes, |further| further.message(facts.asked))
+        self.further().map_or(Truth::Yes, |further| further.message(facts.asked))
     }
 
     fn situation_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {
-        let further = self.further.as_ref();
+        let further = self.further();
         further
             .map_or(Truth::Yes, |f| f.time(facts.asked))
             .and(|| found.route_holds(facts.asked))
             .and(|| further.map_or(Truth::Yes, |f| f.client(facts.asked)))
+    }
+}
+
+impl More {
+    fn is_empty(&self) -> bool {
+        let More { further, claims, when, obligations, detail } = self;
+        further.is_none()
+            && claims.is_empty()
+            && when.is_none()
+            && obligations.is_none()
+            && detail.is_none()
     }
 }
 
@@ -191,18 +233,15 @@ impl Decode for Whole {
             }
         }
         let when = when.map(|when| when.of_rule(&applies_to, at, errors));
-        let rule = Rule {
-            name,
-            effect,
+        let more = More {
             further,
-            subject: Rc::new(subject),
             claims: claims.into_vec().into(),
-            when: when.flatten().map(Box::new),
-            obligations: obligations.map(Box::new),
+            when: when.flatten(),
+            obligations,
             detail,
-            counted,
-            intended,
         };
+        let more = (!more.is_empty()).then(|| Box::new(more));
+        let rule = Rule { name, effect, subject: Rc::new(subject), counted, intended, more };
         Some(Whole(applies_to, rule))
     }
 

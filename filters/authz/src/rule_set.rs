@@ -1,12 +1,12 @@
 //! A compiled set of rules: a pure function of a request and its caller.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use postern_core::Truth;
 use postern_core::challenge::Scope;
 use postern_core::identity::SeenCaller;
-use postern_core::rules::{Found, Match, Rules};
+use postern_core::rules::{Builder, Found, Match, Rules};
 
 use crate::facts::Facts;
 use crate::reason::Reason;
@@ -39,22 +39,57 @@ impl<'r> Ruling<'r> {
     }
 }
 
-impl RuleSet {
-    pub(crate) fn new(mut rules: Vec<(Match, Rule)>) -> Self {
-        // Whoever looks at them in order has looked at all that can deny when
-        // the first rule allows.
-        rules.sort_by_key(|(_, rule)| rule.effect == Effect::Allow);
-        // Many rules are for the same callers.
-        let mut subjects: HashSet<Rc<Subject>> = HashSet::new();
-        for (_, rule) in &mut rules {
-            match subjects.get(&rule.subject) {
-                Some(same) => rule.subject = same.clone(),
-                None => {
-                    subjects.insert(rule.subject.clone());
-                }
+/// Rules that become a set. Each step costs the same among ten and ten thousand.
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    /// Whoever looks at deny rules first has looked at all that can deny when the
+    /// first rule allows.
+    deny: VecDeque<(Match, Rule)>,
+    allow: VecDeque<(Match, Rule)>,
+    /// Many rules are for the same callers.
+    subjects: HashSet<Rc<Subject>>,
+    indexed: Builder<Rule>,
+}
+
+impl Growing {
+    pub(crate) fn add(&mut self, applies_to: Match, mut rule: Rule) {
+        match self.subjects.get(&rule.subject) {
+            Some(same) => rule.subject = same.clone(),
+            None => {
+                self.subjects.insert(rule.subject.clone());
             }
         }
-        RuleSet { rules: Rules::new(rules) }
+        let rules = match rule.effect {
+            Effect::Deny => &mut self.deny,
+            Effect::Allow => &mut self.allow,
+        };
+        rules.push_back((applies_to, rule));
+    }
+
+    /// All were added: puts so many into the index. Are there more?
+    pub(crate) fn index(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            match self.deny.pop_front().or_else(|| self.allow.pop_front()) {
+                Some((applies_to, rule)) => self.indexed.push(applies_to, rule),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    pub(crate) fn finish(mut self) -> RuleSet {
+        while self.index(usize::MAX) {}
+        RuleSet { rules: self.indexed.finish() }
+    }
+}
+
+impl RuleSet {
+    pub(crate) fn new(rules: Vec<(Match, Rule)>) -> Self {
+        let mut growing = Growing::default();
+        for (applies_to, rule) in rules {
+            growing.add(applies_to, rule);
+        }
+        growing.finish()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {

@@ -137,20 +137,25 @@ impl<'a> Sets<'a> {
     /// Reads them, each by itself, so that mistakes are told where they stand.
     pub(crate) fn read(at: At<'a>, errors: &mut Errors) -> Self {
         let mut found = Errors::default();
-        let mut sets = Sets::default();
-        if let Value::Map(kinds) = &at.node().value {
-            for (kind, named) in kinds {
-                let Value::Map(named) = &named.value else { continue };
-                for (name, node) in named {
-                    sets.nodes.insert((kind.text.as_str(), name.text.as_str()), node);
-                }
-            }
-        }
+        let mut sets = Sets::of(at.node());
         // Named matches and subjects may refer to lists.
         let whole = sets.with_lists_put_in(at, &mut found);
         SetsConfig::decode(at.replaced(&whole), &mut found);
         sets.broken = !found.is_empty();
         errors.extend(found);
+        sets
+    }
+
+    /// Those that were read before, and had no mistakes.
+    pub(crate) fn of(node: &'a Node) -> Self {
+        let mut sets = Sets::default();
+        let Value::Map(kinds) = &node.value else { return sets };
+        for (kind, named) in kinds {
+            let Value::Map(named) = &named.value else { continue };
+            for (name, node) in named {
+                sets.nodes.insert((kind.text.as_str(), name.text.as_str()), node);
+            }
+        }
         sets
     }
 

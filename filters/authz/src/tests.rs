@@ -6,6 +6,7 @@ mod conditions;
 mod configuration;
 mod reference;
 mod requests;
+mod slices;
 mod sources;
 mod told;
 mod vain;

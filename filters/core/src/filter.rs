@@ -1,8 +1,11 @@
 //! The trait that each of the four filters implements.
 
+use std::rc::Rc;
+
 use crate::config::schema::Schema;
 use crate::config::{Errors, Node};
 use crate::host::Host;
+use crate::load::Load;
 use crate::step::{Answer, Outcome};
 use crate::view::{Request, Response};
 use crate::work::{Metric, Work};
@@ -52,6 +55,14 @@ pub trait Filter: Sized + 'static {
     /// Every mistake in it at once, each with its path. Nothing but the policy
     /// and the environment may decide the result: no clock, no randomness.
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors>;
+
+    /// Begins to compile a policy (JSON) in slices, in a VM that serves by another one
+    /// meanwhile. The same comes of it as of [`Filter::configure`], by which it was
+    /// checked in a VM that serves nobody. `None`: this filter's policies are small.
+    #[must_use]
+    fn load(_policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
+        None
+    }
 
     /// The configuration's version ([`digest::version`](crate::digest::version) of
     /// its bytes), told once, before anything else is asked of the filter.

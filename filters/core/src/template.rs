@@ -9,6 +9,8 @@
 
 mod pattern;
 
+use std::rc::Rc;
+
 use crate::config::schema::Schema;
 use crate::config::{At, Decode, Errors, decode_text};
 use crate::target::{Segment, Target};
@@ -17,17 +19,16 @@ pub use pattern::Pattern;
 use pattern::declare;
 
 /// A checked template.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
-    text: String,
-    segments: Vec<Pattern>,
+    segments: Box<[Rc<Pattern>]>,
     tail: Option<Tail>,
 }
 
 /// The `**` at the end, perhaps named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Tail {
-    name: Option<String>,
+    name: Option<Box<str>>,
 }
 
 /// One captured part of a path.
@@ -62,7 +63,7 @@ impl Template {
                 if let Some(name) = named {
                     declare(&mut names, name)?;
                 }
-                tail = Some(Tail { name: named.map(str::to_owned) });
+                tail = Some(Tail { name: named.map(Box::from) });
                 break;
             }
             if part.is_empty() && !last {
@@ -71,21 +72,20 @@ impl Template {
             if matches!(*part, "." | "..") {
                 return Err("a template has no `.` or `..` segment".to_owned());
             }
-            segments.push(Pattern::parse(part, &mut names)?);
+            segments.push(Rc::new(Pattern::parse(part, &mut names)?));
         }
-        Ok(Template { text: text.to_owned(), segments, tail })
-    }
-
-    /// The template as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
+        Ok(Template { segments: segments.into(), tail })
     }
 
     /// The patterns of its segments, the `**` left out.
     #[must_use]
-    pub fn segments(&self) -> &[Pattern] {
+    pub fn segments(&self) -> &[Rc<Pattern>] {
         &self.segments
+    }
+
+    /// The same, to put equal ones of other templates in their place.
+    pub(crate) fn patterns_mut(&mut self) -> &mut [Rc<Pattern>] {
+        &mut self.segments
     }
 
     /// Does it end with `**`?
@@ -96,7 +96,7 @@ impl Template {
 
     /// The names of its captures.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let inner = self.segments.iter().flat_map(Pattern::names);
+        let inner = self.segments.iter().flat_map(|pattern| pattern.names());
         inner.chain(self.tail.iter().filter_map(|t| t.name.as_deref()))
     }
 

@@ -21,6 +21,8 @@ mod counters;
 #[cfg(any(test, target_family = "wasm"))]
 mod heap;
 #[cfg(target_family = "wasm")]
+mod loading;
+#[cfg(target_family = "wasm")]
 mod raw;
 #[cfg(target_family = "wasm")]
 mod root;

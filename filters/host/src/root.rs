@@ -15,6 +15,7 @@ use crate::apply;
 use crate::attributes::Proxy;
 use crate::clock::{Clock, SOON};
 use crate::counters::Counters;
+use crate::loading::Loading;
 use crate::shell::{Callout, Shell};
 use crate::signature::push_field;
 use crate::turns;
@@ -26,12 +27,15 @@ pub(crate) struct Root<F: Filter> {
     compiled: RefCell<Option<Rc<Compiled<F>>>>,
     /// Former configurations that streams still have.
     retired: RefCell<Vec<Rc<Compiled<F>>>>,
+    /// What is to take the place of the one in force.
+    loading: RefCell<Option<Loading<F>>>,
     clock: Rc<Clock>,
 }
 
 /// A filter with its policy, and the names it goes by.
 pub(crate) struct Compiled<F: Filter> {
-    pub(crate) filter: F,
+    /// Perhaps that of a former root context too.
+    pub(crate) filter: Rc<F>,
     pub(crate) plugin: String,
     pub(crate) version: String,
     /// The filter state that takes the decision records.
@@ -45,7 +49,13 @@ pub(crate) struct Compiled<F: Filter> {
 
 impl<F: Filter> Root<F> {
     pub(crate) fn new(id: u32) -> Self {
-        Root { id, compiled: RefCell::default(), retired: RefCell::default(), clock: Rc::default() }
+        Root {
+            id,
+            compiled: RefCell::default(),
+            retired: RefCell::default(),
+            loading: RefCell::default(),
+            clock: Rc::default(),
+        }
     }
 
     /// What is in force.
@@ -113,6 +123,24 @@ impl<F: Filter> Root<F> {
 const PUT_OFF: Duration = Duration::from_millis(50);
 
 impl<F: Filter> Compiled<F> {
+    fn new(filter: Rc<F>, plugin: String, version: String, clock: &Rc<Clock>) -> Self {
+        Compiled {
+            record_state: format!("postern.{plugin}"),
+            counters: Counters::new(define_metrics(&plugin, &filter.metrics())),
+            filter,
+            plugin,
+            version,
+            waiting: Waiting::default(),
+            left: RefCell::default(),
+            clock: clock.clone(),
+        }
+    }
+
+    /// The same for another root context.
+    fn again(&self, clock: &Rc<Clock>) -> Self {
+        Compiled::new(self.filter.clone(), self.plugin.clone(), self.version.clone(), clock)
+    }
+
     /// What was put off, then what there is to do now.
     fn tick(&self) -> Work {
         let mut work = self.left.take();
@@ -131,54 +159,87 @@ impl<F: Filter> Compiled<F> {
 }
 
 impl<F: Filter> Root<F> {
-    /// Takes the plugin's configuration, if it is good.
-    pub(crate) fn configure(&self) -> bool {
+    /// Takes the plugin's configuration, if it is good. A large one is compiled in
+    /// slices where this plugin serves already, and taken unseen: the proxy has tried it
+    /// in a VM that serves nobody before it tells those that do.
+    pub(crate) fn configure(&self, shell: &Shell<F>) -> bool {
         let rendered = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX);
-        let rendered = rendered.ok().flatten().unwrap_or_default();
+        let rendered = Rc::new(rendered.ok().flatten().unwrap_or_default());
         let plugin = plugin_name();
+        if F::PUBLISHES_IDENTITY {
+            declare_read_only(identity::STATE);
+        }
+        self.loading.take();
+        let former = self.compiled().or_else(|| shell.in_force(&plugin));
+        if let Some(former) = former
+            && let Some(loading) = Loading::begin(&rendered)
+        {
+            if self.compiled().is_none() {
+                self.compiled.replace(Some(Rc::new(former.again(&self.clock))));
+            }
+            self.loading.replace(Some(loading));
+            self.due_in(SOON);
+            return true;
+        }
         let version = digest::version(&rendered);
         let begun = Proxy.now();
         match compile::<F>(&rendered) {
-            Ok(mut filter) => {
-                filter.set_version(&version);
-                if F::PUBLISHES_IDENTITY {
-                    declare_read_only(identity::STATE);
-                }
-                let metrics = define_metrics(&plugin, &filter.metrics());
-                tell_version(&plugin, &version);
-                // So long a worker did nothing else.
-                let held = Proxy.now().saturating_sub(begun).as_millis();
-                info!("{plugin}: configuration {version} is in force, compiled in {held} ms");
-                let compiled = Compiled {
-                    filter,
-                    record_state: format!("postern.{plugin}"),
-                    plugin,
-                    version,
-                    counters: Counters::new(metrics),
-                    waiting: Waiting::default(),
-                    left: RefCell::default(),
-                    clock: self.clock.clone(),
-                };
-                if F::WORKS {
-                    self.due_in(SOON);
-                }
-                let former = self.compiled.borrow_mut().replace(Rc::new(compiled));
-                if let Some(former) = former {
-                    former.counters.tell();
-                    // Whose streams may still count or wait.
-                    if former.is_asked() || Rc::strong_count(&former) > 1 {
-                        self.retired.borrow_mut().push(former);
-                    }
-                }
+            Ok(filter) => {
+                self.put_in_force(filter, plugin, version, || {
+                    // So long a worker did nothing else.
+                    let held = Proxy.now().saturating_sub(begun).as_millis();
+                    format!("compiled in {held} ms")
+                });
                 true
             }
             Err(errors) => {
-                for problem in errors.problems() {
-                    error!("{plugin}: configuration {version} refused: {problem}");
-                }
+                refuse(&plugin, &version, &errors);
                 false
             }
         }
+    }
+
+    fn put_in_force(
+        &self,
+        mut filter: F,
+        plugin: String,
+        version: String,
+        told: impl FnOnce() -> String,
+    ) {
+        filter.set_version(&version);
+        tell_version(&plugin, &version);
+        let compiled = Compiled::new(Rc::new(filter), plugin, version, &self.clock);
+        let (plugin, version, told) = (&compiled.plugin, &compiled.version, told());
+        info!("{plugin}: configuration {version} is in force, {told}");
+        if F::WORKS {
+            self.due_in(SOON);
+        }
+        let former = self.compiled.borrow_mut().replace(Rc::new(compiled));
+        if let Some(former) = former {
+            former.counters.tell();
+            // Whose streams may still count or wait.
+            if former.is_asked() || Rc::strong_count(&former) > 1 {
+                self.retired.borrow_mut().push(former);
+            }
+        }
+    }
+
+    /// Does a slice of what is loading. Is there more to do?
+    fn load(&self) -> bool {
+        // While it works, nobody else asks for it.
+        let Some(mut loading) = self.loading.take() else { return false };
+        match loading.slice() {
+            Ok(None) => {
+                self.loading.replace(Some(loading));
+                return true;
+            }
+            Ok(Some(filter)) => {
+                let (plugin, version) = (plugin_name(), loading.version());
+                self.put_in_force(filter, plugin, version, || loading.told());
+            }
+            Err(errors) => refuse(&plugin_name(), &loading.version(), &errors),
+        }
+        false
     }
 
     /// All configurations share one clock: it goes as fast as the one that is
@@ -200,7 +261,8 @@ impl<F: Filter> Root<F> {
         }
         // Last of all: what was counted just now is told too.
         let told = all.iter().fold(false, |told, compiled| compiled.counters.tell() | told);
-        apply::tick_in(self.clock.go_on(now, told));
+        let loading = self.load();
+        apply::tick_in(self.clock.go_on(now, told || loading));
         let mut retired = self.retired.borrow_mut();
         // Those in use are held here, in `all`, and by their streams.
         retired.retain(|compiled| compiled.is_asked() || Rc::strong_count(compiled) > 2);
@@ -223,6 +285,7 @@ impl<F: Filter> Root<F> {
 
     /// The proxy is done with it.
     pub(crate) fn close(&self) {
+        self.loading.take();
         apply::tick_in(self.clock.stop());
         for compiled in self.compiled.borrow().iter().chain(self.retired.borrow().iter()) {
             compiled.counters.tell();
@@ -232,6 +295,13 @@ impl<F: Filter> Root<F> {
 
 fn compile<F: Filter>(rendered: &[u8]) -> Result<F, Errors> {
     F::configure(&parse_json(rendered)?, &|name| std::env::var(name).ok())
+}
+
+/// What was in force goes on.
+fn refuse(plugin: &str, version: &str, errors: &Errors) {
+    for problem in errors.problems() {
+        error!("{plugin}: configuration {version} refused: {problem}");
+    }
 }
 
 fn plugin_name() -> String {

@@ -84,7 +84,7 @@ impl<F: Filter> Shell<F> {
 
     /// `proxy_on_configure`: does it take the configuration?
     pub fn on_configure(&self, root: u32) -> bool {
-        self.root(root).is_some_and(|root| root.configure())
+        self.root(root).is_some_and(|root| root.configure(self))
     }
 
     /// `proxy_on_tick`.
@@ -204,6 +204,13 @@ impl<F: Filter> Shell<F> {
 
     fn root(&self, id: u32) -> Option<Rc<Root<F>>> {
         self.roots.borrow().iter().rev().find(|root| root.id == id).cloned()
+    }
+
+    /// What a plugin of this name serves by, in its newest root context.
+    pub(crate) fn in_force(&self, plugin: &str) -> Option<Rc<Compiled<F>>> {
+        let roots = self.roots.borrow();
+        let all = roots.iter().rev().filter_map(|root| root.compiled());
+        all.into_iter().find(|compiled| compiled.plugin == plugin)
     }
 
     /// The root of a stream that has its first event.

@@ -133,6 +133,13 @@ impl Module {
         Ok(self.event(false))
     }
 
+    /// The module's linear memory, in bytes. It never shrinks.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let memory = self.instance.get_memory(&self.store, "memory");
+        memory.map_or(0, |memory| memory.data_size(&self.store))
+    }
+
     /// Brings the answer to a question.
     ///
     /// # Errors

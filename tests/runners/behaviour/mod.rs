@@ -56,6 +56,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("rollout::an_operator_takes_a_candidate_back", rollout::kill_switch),
     ("rollout::a_candidate_stays_taken_back_after_a_reload", rollout::reload),
     ("rollout::no_request_is_decided_by_two_policies", rollout::no_mixture),
+    ("rollout::a_large_policy_comes_in_slices_while_the_former_one_serves", rollout::large),
     ("rules::conditions_and_obligations_hold_on_a_proxy", rules::conditions),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
     ("carriers::what_came_in_query_or_cookie_goes_no_further", carriers::taken_out),

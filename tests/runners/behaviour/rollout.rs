@@ -85,16 +85,43 @@ pub(super) fn reload(stage: &Stage) -> Result<(), String> {
     load.stop().map(drop)
 }
 
-/// The policy changes again and again, candidate and all. Each record is of one
-/// version, and what it says is what that version says; no request is lost.
+/// Candidate and all.
 pub(super) fn no_mixture(stage: &Stage) -> Result<(), String> {
-    const CHANGES: usize = 6;
+    let pair = |name: &str| [format!("whoami{name}"), format!("whoami{name}")];
+    changes(stage, 6, pair, |rollout, name| rollout.save_renamed(name, "mode: shadow").map(drop))
+}
+
+/// A policy with as many rules as there may be comes into force slice by slice, while
+/// the former one serves.
+pub(super) fn large(stage: &Stage) -> Result<(), String> {
+    let sliced = || {
+        let log = stage.gateway.log("envoy");
+        log.lines().filter(|line| line.contains("authz: ") && line.contains(" slices ")).count()
+    };
+    let alone = |name: &str| [format!("whoami{name}"), String::new()];
+    changes(stage, 3, alone, |rollout, name| {
+        let before = sliced();
+        rollout.save_large(name, 9_900)?;
+        // Two workers, and the main thread.
+        let all = || (sliced() >= before + 3).then_some(());
+        wait_for(PATIENCE, all).ok_or("it did not come in slices".to_owned())
+    })
+}
+
+/// The policy changes again and again. Each record is of one version, and what it says
+/// is what that version says; no request is lost.
+fn changes(
+    stage: &Stage,
+    count: usize,
+    said_by: impl Fn(&str) -> [String; 2],
+    save: impl Fn(&Rollout<'_>, &str) -> Result<(), String>,
+) -> Result<(), String> {
     let begun = stage.gateway.access_log().len();
     let load = Callers::new()?.come(stage.gateway.address())?;
     let rollout = Rollout::of(&stage.gateway)?;
-    for n in 0..CHANGES {
+    for n in 0..count {
         let reloads = taken(stage)?;
-        rollout.save_renamed(&format!("n{}", n % 3), "mode: shadow")?;
+        save(&rollout, &format!("n{}", n % 3))?;
         wait_for(PATIENCE, || taken(stage).ok().filter(|n| *n > reloads)).ok_or("not taken")?;
         let (since, answers) = (load.seen(<[Sample]>::len), |s: &[Sample]| s.len());
         let more = || (load.seen(answers) >= since + 200).then_some(());
@@ -130,7 +157,6 @@ pub(super) fn no_mixture(stage: &Stage) -> Result<(), String> {
     // What was there before this test, a candidate of the last one perhaps, is not
     // named so.
     let all = said.into_values().flatten().filter(|[rule, _]| rule != "whoami");
-    let pair = |name: &str| [format!("whoami{name}"), format!("whoami{name}")];
-    let expected: BTreeSet<_> = ["-n0", "-n1", "-n2"].map(pair).into();
+    let expected: BTreeSet<_> = ["-n0", "-n1", "-n2"].map(said_by).into();
     same("rules of current and candidate", expected, all.collect())
 }

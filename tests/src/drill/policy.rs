@@ -91,12 +91,35 @@ impl<'g> Rollout<'g> {
     /// # Errors
     /// What `postern apply` says.
     pub fn save_renamed(&self, name: &str, how: &str) -> Result<[Instant; 2], String> {
+        self.put(&with_candidate(&self.renamed(name)?, Candidate::Same, how)?)
+    }
+
+    /// So renamed, without a candidate, and with so many further rules behind its own.
+    ///
+    /// # Errors
+    /// What `postern apply` says.
+    pub fn save_large(&self, name: &str, rules: usize) -> Result<[Instant; 2], String> {
+        let mut text = self.renamed(name)?;
+        for n in 0..rules {
+            let path = match n % 3 {
+                0 => format!("/large/s{}/r{}/a{n}", n / 100, n / 10),
+                1 => format!("/large/s{}/r{}/{{id}}/a{n}", n / 100, n / 10),
+                _ => format!("/large/s{}/r{}/{{id}}/a{n}/**", n / 100, n / 10),
+            };
+            text += &format!(
+                "  - name: large-{n}\n    match: {{methods: [GET], paths: ['{path}']}}\n    \
+                 subject: {{any_scope: [large:read]}}\n"
+            );
+        }
+        self.put(&text)
+    }
+
+    fn renamed(&self, name: &str) -> Result<String, String> {
         let old = "\n  - name: whoami\n";
         if self.original.matches(old).count() != 1 {
             return Err("no rule `whoami`".to_owned());
         }
-        let renamed = self.original.replace(old, &format!("\n  - name: whoami-{name}\n"));
-        self.put(&with_candidate(&renamed, Candidate::Same, how)?)
+        Ok(self.original.replace(old, &format!("\n  - name: whoami-{name}\n")))
     }
 
     fn put(&self, text: &str) -> Result<[Instant; 2], String> {

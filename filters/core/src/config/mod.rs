@@ -7,6 +7,7 @@
 //! [`config!`](crate::config!) macros declare a type once: its decoder, its
 //! defaults, its documentation and its schema come from the same lines.
 
+mod cut;
 mod decode;
 mod error;
 mod json;
@@ -16,6 +17,7 @@ mod node;
 mod scalar;
 pub mod schema;
 
+pub use cut::Cut;
 pub use decode::{At, Decode, meant, no_word};
 pub use error::{Errors, Problem};
 pub use json::parse_json;

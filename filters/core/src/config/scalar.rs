@@ -30,13 +30,13 @@ pub fn decode_text<T>(
 /// The name of a rule, a limit, a provider: 1–64 characters of
 /// `A-Z a-z 0-9 . _ -`, safe in headers, metrics and logs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name(Box<str>);
 
 impl Name {
     /// A default in a type's declaration.
     #[must_use]
     pub fn from_static(name: &'static str) -> Self {
-        Name(name.to_owned())
+        Name(name.into())
     }
 
     /// The text.
@@ -52,7 +52,7 @@ impl Decode for Name {
         decode_text(at, errors, EXPECTED, |text| {
             let good = (1..=64).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-            if good { Ok(Name(text.to_owned())) } else { Err(format!("expected {EXPECTED}")) }
+            if good { Ok(Name(text.into())) } else { Err(format!("expected {EXPECTED}")) }
         })
     }
 
@@ -66,13 +66,13 @@ impl Decode for Name {
 
 /// A text that is not empty and has no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(String);
+pub struct Text(Box<str>);
 
 impl Text {
     /// A default in a type's declaration.
     #[must_use]
     pub fn from_static(text: &'static str) -> Self {
-        Text(text.to_owned())
+        Text(text.into())
     }
 
     /// The text.
@@ -87,7 +87,7 @@ impl Decode for Text {
         const EXPECTED: &str = "a text that is not empty and has no control characters";
         decode_text(at, errors, EXPECTED, |text| {
             let good = !text.is_empty() && !text.chars().any(char::is_control);
-            if good { Ok(Text(text.to_owned())) } else { Err(format!("expected {EXPECTED}")) }
+            if good { Ok(Text(text.into())) } else { Err(format!("expected {EXPECTED}")) }
         })
     }
 

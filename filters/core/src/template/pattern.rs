@@ -4,19 +4,19 @@ use super::Captured;
 use crate::target::Segment;
 
 /// The pattern of one segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     prefix: Vec<u8>,
     captures: Vec<(Capture, Vec<u8>)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Capture {
     pub(super) name: Option<String>,
     kind: Kind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Some,
     Any,

@@ -85,6 +85,7 @@ fn the_engine_agrees_with_a_naive_reference() {
         let policy = generate::with_sets(&rules).to_string();
         let authz = Authz::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None)
             .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        super::slices::are_the_same(&policy);
         for asked in &asked {
             prop_assert_eq!(engine(&authz, asked), naive::decide(&rules, asked), "{:?}", asked);
         }

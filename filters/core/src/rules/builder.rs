@@ -1,0 +1,87 @@
+//! Makes a set of rules, one at a time.
+
+use std::rc::Rc;
+
+use crate::matcher::Trie;
+use crate::matcher::hash::Set;
+use crate::template::{Pattern, Template};
+
+use super::applies::Rest;
+use super::{Entry, Match, NONE, Rules};
+
+/// Rules that are still to be indexed. Adding one costs the same among ten and among
+/// ten thousand; so a large set can be made in slices.
+#[derive(Debug)]
+pub struct Builder<T> {
+    rules: Vec<Entry<T>>,
+    trie: Trie,
+    templates: Vec<Option<Rc<Template>>>,
+    /// What many rules have is kept once.
+    shared: Shared,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    rests: Set<Rc<Rest>>,
+    templates: Set<Rc<Template>>,
+    patterns: Set<Rc<Pattern>>,
+}
+
+impl<T> Default for Builder<T> {
+    fn default() -> Self {
+        Builder {
+            rules: Vec::new(),
+            trie: Trie::default(),
+            templates: Vec::new(),
+            shared: Shared::default(),
+        }
+    }
+}
+
+impl<T> Builder<T> {
+    /// Adds the next rule.
+    pub fn push(&mut self, applies_to: Match, rule: T) {
+        self.trie.add(&applies_to);
+        let (paths, rest) = applies_to.split();
+        let rest = rest.map(|rest| shared(&mut self.shared.rests, rest));
+        let mut templates = NONE;
+        if paths.iter().any(|template| template.names().next().is_some()) {
+            templates = u32::try_from(self.templates.len()).unwrap_or(NONE);
+            for template in paths {
+                let kept = template.names().next().is_some();
+                self.templates.push(kept.then(|| self.shared.template(template)));
+            }
+        }
+        self.rules.push(Entry { rule, rest, templates });
+    }
+
+    /// Compiles the index.
+    #[must_use]
+    pub fn finish(self) -> Rules<T> {
+        let Builder { mut rules, trie, mut templates, shared: _ } = self;
+        rules.shrink_to_fit();
+        templates.shrink_to_fit();
+        Rules { rules, index: trie.finish(), templates }
+    }
+}
+
+impl Shared {
+    fn template(&mut self, mut template: Template) -> Rc<Template> {
+        for pattern in template.patterns_mut() {
+            *pattern = shared(&mut self.patterns, pattern.clone());
+        }
+        shared(&mut self.templates, template)
+    }
+}
+
+/// The one that is equal, or this one from now on.
+fn shared<V: std::hash::Hash + Eq>(all: &mut Set<Rc<V>>, new: impl Into<Rc<V>>) -> Rc<V> {
+    let new = new.into();
+    match all.get(&new) {
+        Some(same) => same.clone(),
+        None => {
+            all.insert(new.clone());
+            new
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A large policy is compiled in slices while the former one serves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod built;
+
+use built::{configured, headers};
+use postern_module::{Module, ROOT};
+
+/// The root contexts of further configurations.
+const NEXT: i32 = 100;
+const LAST: i32 = 200;
+
+/// Its first rule lets all pass.
+fn policy(name: &str, rules: usize) -> String {
+    let mut text = format!(r#"{{"rules":[{{"name":"{name}","match":{{}},"subject":"anyone"}}"#);
+    for n in 0..rules {
+        text += &format!(
+            r#",{{"name":"r{n}","match":{{"methods":["GET"],"paths":["/s{}/r{}/{{id}}/a{n}"]}},"subject":{{"any_scope":["s{}:read"]}}}}"#,
+            n / 100,
+            n / 10,
+            n / 100
+        );
+    }
+    text + "]}"
+}
+
+/// The rule that decides a request; empty: it is refused.
+fn decides(module: &mut Module, root: i32) -> String {
+    let stream = module.stream_of(root).unwrap();
+    module.proxy().set_property(&["postern.identity"], br#"{"v":1,"anonymous":true}"#);
+    let request = headers(&[(":authority", "a.example"), (":path", "/a"), (":method", "GET")]);
+    module.request_headers(stream, request, true).unwrap();
+    let record = module.proxy().property(&["postern.authz"]).unwrap_or_default().to_vec();
+    module.end(stream).unwrap();
+    let text = String::from_utf8(record).unwrap();
+    text.split("\"rule\":\"").nth(1).and_then(|t| t.split('"').next()).unwrap_or("").to_owned()
+}
+
+fn said(module: &mut Module, text: &str) -> usize {
+    module.proxy().log.iter().filter(|line| line.contains(text)).count()
+}
+
+/// Lets a root tick until it has said this once more; after how many ticks?
+fn ticks_until(module: &mut Module, root: i32, text: &str) -> usize {
+    let before = said(module, text);
+    for ticks in 1..1_000 {
+        module.tick(root).unwrap();
+        if said(module, text) > before {
+            return ticks;
+        }
+    }
+    panic!("{:?}", module.proxy().log);
+}
+
+#[test]
+fn the_former_one_serves_until_the_large_one_is_whole() {
+    let mut module = configured("authz", &[], &policy("first", 1));
+    assert_eq!(decides(&mut module, ROOT), "first");
+    module.create_root(NEXT).unwrap();
+    assert!(module.configure_root(NEXT, &policy("second", 1_500)).unwrap());
+    assert_eq!(decides(&mut module, NEXT), "first");
+    module.tick(NEXT).unwrap();
+    module.tick(NEXT).unwrap();
+    assert_eq!(decides(&mut module, NEXT), "first");
+    assert!((1..=5).contains(&module.proxy().tick_period), "it is in a hurry");
+    // The proxy may be done with the former one by then.
+    module.end(ROOT).unwrap();
+    assert_eq!(decides(&mut module, NEXT), "first");
+    assert!(ticks_until(&mut module, NEXT, "is in force, compiled in") > 5);
+    assert_eq!(decides(&mut module, NEXT), "second");
+
+    // One that comes before another is whole: the one in force goes on.
+    let large = policy("third", 1_500);
+    module.create_root(LAST).unwrap();
+    assert!(module.configure_root(LAST, &large).unwrap());
+    module.tick(LAST).unwrap();
+    assert!(module.configure_root(LAST, &policy("fourth", 1)).unwrap(), "a small one is at once");
+    assert_eq!(decides(&mut module, LAST), "fourth");
+    for _ in 0..50 {
+        module.tick(LAST).unwrap();
+    }
+    assert_eq!(decides(&mut module, LAST), "fourth");
+}
+
+#[test]
+fn a_vm_that_serves_nothing_yet_judges_it_whole() {
+    let good = policy("good", 1_500);
+    let mut module = configured("authz", &[], &good);
+    assert_eq!(decides(&mut module, ROOT), "good");
+    let bad = good.replace(r#""name":"r900","match""#, r#""name":"r900","mach""#);
+    let mut module = built::load("authz", &[]);
+    assert!(!module.configure(&bad).unwrap());
+    assert_eq!(
+        said(&mut module, "refused: rules[901]: unknown key `mach`, did you mean `match`?"),
+        1
+    );
+    // No such one comes to a VM that serves; if it did, it would not come into force.
+    let mut module = configured("authz", &[], &good);
+    module.create_root(NEXT).unwrap();
+    assert!(module.configure_root(NEXT, &bad).unwrap());
+    ticks_until(&mut module, NEXT, "refused: rules[901]: unknown key `mach`");
+    for _ in 0..50 {
+        module.tick(NEXT).unwrap();
+    }
+    assert_eq!(decides(&mut module, NEXT), "good");
+}

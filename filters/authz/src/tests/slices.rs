@@ -43,7 +43,7 @@ fn rules(count: usize) -> Vec<Value> {
         n => json!({
             "name": format!("allow-{i}"),
             "match": {"paths": [format!("/s{}/r{}/{{id}}/a{n}", i / 100, i / 10)],
-                      "methods": [if i % 2 == 0 { "GET" } else { "POST" }]},
+                      "methods": [if i.is_multiple_of(2) { "GET" } else { "POST" }]},
             "subject": {"any_scope": [format!("s{}:read", i / 100)]},
         }),
     };

@@ -120,7 +120,8 @@ fn plain(default: &str, schema: &Schema) -> String {
     }
     let number =
         |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')').map(|n| n.replace('_', ""));
-    if let Some(number) = number("Count::new(").or_else(|| number("Percent::whole(")) {
+    let numbers = ["Count::new(", "Percent::whole(", "Source::Units("];
+    if let Some(number) = numbers.into_iter().find_map(number) {
         return number;
     }
     let seconds = ["Leeway(", "Period::from_secs(", "Window::seconds("];
@@ -132,6 +133,11 @@ fn plain(default: &str, schema: &Schema) -> String {
             let letters = |word: &str| word.replace(['-', '_'], "").to_lowercase();
             let word = words.iter().find(|(word, _)| letters(word) == letters(variant));
             word.map_or(text.clone(), |(word, _)| (*word).to_owned())
+        }
+        // A word, or something at length.
+        (Schema::AnyOf(shapes), Some(_)) => {
+            let word = shapes.iter().find(|shape| matches!(shape, Schema::Choice { .. }));
+            word.map_or(text.clone(), |word| plain(&text, word))
         }
         _ => text,
     }

@@ -2,18 +2,22 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Of `source.address`, the address without its port; of IPv6 the prefix of
-/// `bits`. What is no address (a Unix socket) stands for itself.
+/// Of `source.address`, the address without its port, or rather its prefix of so many
+/// bits. What is no address (a Unix socket) stands for itself.
 #[must_use]
-pub fn network(source: &[u8], bits: u8) -> Vec<u8> {
+pub fn network(source: &[u8], ipv4_bits: u8, ipv6_bits: u8) -> Vec<u8> {
     let text = std::str::from_utf8(source).unwrap_or_default();
     let address = match text.parse::<SocketAddr>() {
         Ok(socket) => Some(socket.ip()),
         Err(_) => text.parse::<IpAddr>().ok(),
     };
     match address.map(|a| a.to_canonical()) {
-        Some(IpAddr::V4(v4)) => v4.octets().to_vec(),
-        Some(IpAddr::V6(v6)) => prefix(v6, bits).octets().to_vec(),
+        Some(IpAddr::V4(v4)) => {
+            let host_bits = 32u32.saturating_sub(u32::from(ipv4_bits));
+            let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+            (v4.to_bits() & mask).to_be_bytes().to_vec()
+        }
+        Some(IpAddr::V6(v6)) => prefix(v6, ipv6_bits).octets().to_vec(),
         None => source.to_vec(),
     }
 }
@@ -30,7 +34,7 @@ mod tests {
 
     #[track_caller]
     fn same(a: &str, b: &str, bits: u8, expected: bool) {
-        let same = network(a.as_bytes(), bits) == network(b.as_bytes(), bits);
+        let same = network(a.as_bytes(), 32, bits) == network(b.as_bytes(), 32, bits);
         assert_eq!(same, expected, "{a} and {b}");
     }
 
@@ -56,6 +60,14 @@ mod tests {
     fn what_is_no_address_stands_for_itself() {
         same("/run/a.sock", "/run/b.sock", 64, false);
         same("", "", 64, true);
-        assert_eq!(network(b"\xff", 64), b"\xff");
+        assert_eq!(network(b"\xff", 32, 64), b"\xff");
+    }
+
+    #[test]
+    fn networks_of_ipv4() {
+        assert_eq!(network(b"192.0.2.77:1", 24, 64), [192, 0, 2, 0]);
+        assert_eq!(network(b"192.0.2.77:1", 31, 64), [192, 0, 2, 76]);
+        assert_eq!(network(b"192.0.2.77:1", 0, 64), [0; 4]);
+        assert_eq!(network(b"[::ffff:192.0.2.77]:1", 24, 64), [192, 0, 2, 0]);
     }
 }

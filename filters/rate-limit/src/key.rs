@@ -1,18 +1,22 @@
 //! Whose requests are counted together.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::hash::Hasher;
+use std::net::IpAddr;
 
 use postern_core::Host;
 use postern_core::address::network;
-use postern_core::identity::{Seen, SeenCaller};
-
-use crate::bucket::Algorithm;
-use crate::policy::Limit;
+use postern_core::conditions::address_of;
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Count, Decode, Errors, Text, Value};
+use postern_core::identity::SeenCaller;
+use postern_core::rules::{HeaderName, Subject};
+use postern_core::target::decode_form;
+use postern_core::template::Captured;
+use serde_json::Value as Json;
 
 postern_core::config! {
-    /// A part of what a limit counts by. Where the caller has no such part (it
-    /// is anonymous, say), its address takes that part's place.
-    pub choice Part {
+    choice Attribute {
         /// The subject, whatever credential it came with.
         Subject = "subject",
         /// Who vouches for the subject; only of use beside `subject`.
@@ -26,74 +30,227 @@ postern_core::config! {
         /// The address that the proxy trusts; of IPv6 the network's prefix.
         Address = "address",
     }
+
+    oneof NamedPart {
+        /// A claim that the identity carries; a mapping or a list has no place here.
+        claim: Claim(Text),
+        /// A header of the request. Callers who choose it choose their count.
+        header: Header(HeaderName),
+        /// A parameter of the query, decoded.
+        query: Query(Text),
+        /// A variable part of the path, by its name in each of the limit's `paths`.
+        path: Path(Text),
+        /// The network of the address.
+        network: Network(Network),
+    }
+
+    /// A network, by how many bits of the address are its own.
+    struct Network {
+        /// Of an IPv4 address.
+        ipv4: Count<8, 32> = Count::new(32),
+        /// Of an IPv6 address.
+        ipv6: Count<16, 128> = Count::new(64),
+    }
 }
 
-/// The caller of a request.
+/// A part of what a limit counts by. Where a request has no such part (the caller
+/// is anonymous, say), or several that could be meant, its address takes that part's
+/// place.
+#[derive(Clone, Debug)]
+pub struct Part(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Word(Attribute),
+    Named(NamedPart),
+}
+
+impl Part {
+    /// The subject.
+    pub(crate) const SUBJECT: Part = Part(Kind::Word(Attribute::Subject));
+
+    /// Does it look at the caller's identity?
+    pub(crate) fn needs_identity(&self) -> bool {
+        match &self.0 {
+            Kind::Word(word) => *word != Attribute::Address,
+            Kind::Named(named) => matches!(named, NamedPart::Claim(_)),
+        }
+    }
+
+    /// The variable part of the path that it names.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Named(NamedPart::Path(name)) => Some(name.as_str()),
+            _ => None,
+        }
+    }
+}
+
+impl Decode for Part {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        Some(Part(match &at.node().value {
+            Value::Map(_) => Kind::Named(NamedPart::decode(at, errors)?),
+            _ => Kind::Word(Attribute::decode(at, errors)?),
+        }))
+    }
+
+    fn schema() -> Schema {
+        Schema::AnyOf(vec![Attribute::schema(), NamedPart::schema()])
+    }
+}
+
+/// The caller of a request, and the request.
 pub(crate) struct Caller<'a> {
+    pub(crate) asked: &'a Subject<'a>,
     known: Option<&'a SeenCaller<'a>>,
     host: &'a dyn Host,
     ipv6_prefix: u8,
+    /// As the proxy knows it, read once.
+    address: OnceCell<Vec<u8>>,
 }
 
 impl<'a> Caller<'a> {
-    pub(crate) fn new(identity: Option<&'a Seen<'a>>, host: &'a dyn Host, ipv6_prefix: u8) -> Self {
-        let known = match identity {
-            Some(Seen::Known(caller)) => Some(caller.as_ref()),
-            Some(Seen::Anonymous) | None => None,
-        };
-        Caller { known, host, ipv6_prefix }
+    pub(crate) fn new(
+        asked: &'a Subject<'a>,
+        known: Option<&'a SeenCaller<'a>>,
+        host: &'a dyn Host,
+        ipv6_prefix: u8,
+    ) -> Self {
+        Caller { asked, known, host, ipv6_prefix, address: OnceCell::new() }
+    }
+
+    pub(crate) fn host(&self) -> &'a dyn Host {
+        self.host
+    }
+
+    pub(crate) fn known(&self) -> Option<&'a SeenCaller<'a>> {
+        self.known
     }
 
     pub(crate) fn plan(&self) -> Option<&'a str> {
         self.known.and_then(|c| c.plan.as_deref())
     }
 
-    /// The bucket's name: which limit, under which plan, for whom. Every part
-    /// is written with its kind and length, so that no two callers share one.
-    pub(crate) fn key(&self, limit: &Limit, plan: Option<&str>, algorithm: Algorithm) -> Vec<u8> {
-        let mut key = Vec::with_capacity(96);
-        push(&mut key, algorithm.tag(), limit.id.as_str().as_bytes());
-        push(&mut key, b'=', plan.unwrap_or_default().as_bytes());
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        address_of(self.address())
+    }
+
+    /// One that stands there twice is none.
+    fn claim(&self, name: &str) -> Option<Json> {
+        self.known?.claim(name).ok().flatten()
+    }
+
+    /// A claim that is a whole number.
+    pub(crate) fn number(&self, claim: &str) -> Option<u64> {
+        self.claim(claim)?.as_u64()
+    }
+
+    /// Names a bucket: for whom. Every part goes in with its kind and length, so that
+    /// no two callers share one.
+    pub(crate) fn name(
+        &self,
+        parts: &[Part],
+        captures: &[Captured<'_, '_>],
+        into: &mut impl Hasher,
+    ) {
         let mut addressed = false;
-        for part in &limit.key {
-            match self.known.and_then(|caller| identified(*part, caller)) {
-                Some((tag, value)) => push(&mut key, tag, value.as_bytes()),
-                None if addressed => {}
-                None => {
-                    addressed = true;
-                    push(&mut key, b'@', &self.address());
-                }
+        for part in parts {
+            if !self.part(part, captures, into) && !addressed {
+                addressed = true;
+                push(into, b'@', &network(self.address(), 32, self.ipv6_prefix));
             }
         }
-        key
     }
 
-    fn address(&self) -> Vec<u8> {
-        let source = self.host.property(&["source", "address"]).unwrap_or_default();
-        network(&source, self.ipv6_prefix)
-    }
-}
-
-fn identified<'a>(part: Part, caller: &'a SeenCaller<'_>) -> Option<(u8, Cow<'a, str>)> {
-    let text = |tag: u8, text: Option<&'a str>| {
-        text.filter(|text| !text.is_empty()).map(|text| (tag, Cow::Borrowed(text)))
-    };
-    match part {
-        Part::Subject => text(b's', Some(&caller.sub)),
-        Part::Issuer => text(b'i', caller.iss.as_deref()),
-        Part::Client => text(b'c', caller.client.as_deref()),
-        Part::Credential if caller.credential.is_empty() => None,
-        Part::Credential => {
-            let value = format!("{}\0{}", caller.credential, caller.sub);
-            Some((b'k', value.into()))
+    /// `false`: there is none.
+    fn part(&self, part: &Part, captures: &[Captured<'_, '_>], into: &mut impl Hasher) -> bool {
+        match &part.0 {
+            Kind::Word(word) => self.known.is_some_and(|caller| word.of(caller, into)),
+            Kind::Named(named) => self.named(named, captures, into),
         }
-        Part::Plan => text(b'p', caller.plan.as_deref()),
-        Part::Address => None,
+    }
+
+    fn named(
+        &self,
+        named: &NamedPart,
+        captures: &[Captured<'_, '_>],
+        into: &mut impl Hasher,
+    ) -> bool {
+        match named {
+            NamedPart::Claim(name) => match self.claim(name.as_str()) {
+                Some(Json::String(text)) => text_of(into, b'j', &text),
+                Some(other @ (Json::Number(_) | Json::Bool(_))) => {
+                    text_of(into, b'J', &other.to_string())
+                }
+                _ => false,
+            },
+            NamedPart::Header(name) => {
+                let mut values = self.asked.headers.all(name.as_str());
+                match (values.next(), values.next()) {
+                    (Some(value), None) => bytes_of(into, b'h', value),
+                    _ => false,
+                }
+            }
+            NamedPart::Query(name) => {
+                let mut values = self.asked.target.query_values(name.as_str());
+                match (values.next(), values.next()) {
+                    (Some(value), None) => bytes_of(into, b'q', &decode_form(value)),
+                    _ => false,
+                }
+            }
+            NamedPart::Path(name) => {
+                let found = captures.iter().find(|captured| captured.name == name.as_str());
+                found.is_some_and(|captured| bytes_of(into, b'v', &captured.decoded))
+            }
+            NamedPart::Network(Network { ipv4, ipv6 }) => {
+                let bits = |n: u64| u8::try_from(n).unwrap_or(u8::MAX);
+                push(into, b'n', &network(self.address(), bits(ipv4.get()), bits(ipv6.get())));
+                true
+            }
+        }
+    }
+
+    fn address(&self) -> &[u8] {
+        let read = || self.host.property(&["source", "address"]).unwrap_or_default();
+        self.address.get_or_init(read)
     }
 }
 
-fn push(key: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    key.push(tag);
-    key.extend_from_slice(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
-    key.extend_from_slice(value);
+impl Attribute {
+    fn of(self, caller: &SeenCaller<'_>, into: &mut impl Hasher) -> bool {
+        let some = |text: Option<&str>, tag: u8, into: &mut _| {
+            text.is_some_and(|text| text_of(into, tag, text))
+        };
+        match self {
+            Attribute::Subject => text_of(into, b's', &caller.sub),
+            Attribute::Issuer => some(caller.iss.as_deref(), b'i', into),
+            Attribute::Client => some(caller.client.as_deref(), b'c', into),
+            Attribute::Credential => {
+                let there = text_of(into, b'k', &caller.credential);
+                there && {
+                    push(into, b'K', caller.sub.as_bytes());
+                    true
+                }
+            }
+            Attribute::Plan => some(caller.plan.as_deref(), b'p', into),
+            Attribute::Address => false,
+        }
+    }
+}
+
+fn text_of(into: &mut impl Hasher, tag: u8, text: &str) -> bool {
+    bytes_of(into, tag, text.as_bytes())
+}
+
+fn bytes_of(into: &mut impl Hasher, tag: u8, bytes: &[u8]) -> bool {
+    if !bytes.is_empty() {
+        push(into, tag, bytes);
+    }
+    !bytes.is_empty()
+}
+
+pub(crate) fn push(into: &mut impl Hasher, tag: u8, value: &[u8]) {
+    into.write_u8(tag);
+    into.write_u64(u64::try_from(value.len()).unwrap_or(u64::MAX));
+    into.write(value);
 }

@@ -1,8 +1,12 @@
 #![allow(clippy::get_unwrap)]
 
 mod algorithms;
+mod callers;
 mod configuration;
+mod dialects;
+mod oracle;
 mod requests;
+mod several;
 mod shared;
 
 use std::time::Duration;

@@ -16,8 +16,7 @@ use wasm_encoder::{
 
 /// Instructions and bytes of code of each filter, for a plain request and for one with a
 /// token that was not seen before.
-const EXPECTED: &[(&str, &str, u64, u64)] = &[
-];
+const EXPECTED: &[(&str, &str, u64, u64)] = &[];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

@@ -28,7 +28,7 @@ impl Caller {
             }
             Seen::Anonymous => {
                 let source = host.property(&["source", "address"]).unwrap_or_default();
-                let key = [&b"@"[..], &network(&source, IPV6_PREFIX)].concat();
+                let key = [&b"@"[..], &network(&source, 32, IPV6_PREFIX)].concat();
                 Caller { kind: Kind::Anonymous, key }
             }
         }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::bucket::{Algorithm, Allowance, State};
+use crate::Allowance;
+use crate::allowance::{Cells, Spent};
+use crate::rate::{Algorithm, Cell, Rate};
 
 const SECOND: u64 = 1_000_000_000;
 const EPOCH: u64 = 1_699_999_200 * SECOND;
@@ -14,14 +16,58 @@ fn run(allowance: &Allowance, times: &[u64]) -> Vec<(bool, u64)> {
     times
         .iter()
         .map(|now| {
-            let spent = allowance.spend(state, *now);
+            let spent = allowance.spend(state.as_ref(), 1, *now);
             assert!(spent.changed || !spent.admitted, "what passed has to be written");
-            if spent.changed {
-                // States survive the way through the shared data.
-                state = State::from_bytes(&spent.state.to_bytes());
-                assert_eq!(state, Some(spent.state));
+            let said = (spent.admitted, remaining(allowance, &spent));
+            keep(&mut state, spent);
+            said
+        })
+        .collect()
+}
+
+fn one(algorithm: Algorithm, quota: u32, window: u64, burst: u32) -> Option<Allowance> {
+    Some(Allowance::new(Rate::new(algorithm, quota, window, burst)?, Vec::new()))
+}
+
+fn remaining(allowance: &Allowance, spent: &Spent) -> u64 {
+    allowance.left(spent).map(|left| left.remaining).min().unwrap()
+}
+
+fn more_in(allowance: &Allowance, spent: &Spent) -> u64 {
+    allowance.left(spent).map(|left| left.more_in).max().unwrap()
+}
+
+fn keep(state: &mut Option<Cells>, spent: Spent) {
+    if spent.changed {
+        // Cells survive the way through the shared data.
+        for cell in spent.cells.iter() {
+            assert_eq!(Cell::from_bytes(&cell.to_bytes()), Some(*cell));
+        }
+        *state = Some(spent.cells);
+    }
+}
+
+/// Two aligned windows, the elder weighed by what the sliding one still covers of it,
+/// in fractions of a window.
+fn model_sliding(quota: u64, window: u64, times: &[u64]) -> Vec<(bool, u64)> {
+    let mut passed: Vec<u64> = Vec::new();
+    times
+        .iter()
+        .map(|now| {
+            let spent_in = |number: u64| {
+                let inside = |t: &&u64| **t / window == number;
+                u128::try_from(passed.iter().filter(inside).count()).unwrap()
+            };
+            let (here, window) = (*now / window, u128::from(window));
+            let to_come = window - u128::from(*now) % window;
+            // All of it times the window, so that nothing is rounded.
+            let used = spent_in(here) * window + spent_in(here - 1) * to_come;
+            let free = (u128::from(quota) * window).saturating_sub(used);
+            let passes = free >= window;
+            if passes {
+                passed.push(*now);
             }
-            (spent.admitted, spent.remaining)
+            (passes, u64::try_from(free / window).unwrap() - u64::from(passes))
         })
         .collect()
 }
@@ -94,7 +140,7 @@ proptest! {
     fn gcra_is_the_exact_leaky_bucket(
         quota in 1..20u32, window in 1..90u64, burst in 1..20u32, gaps in gaps(),
     ) {
-        let allowance = Allowance::new(Algorithm::Gcra, quota, window, burst).unwrap();
+        let allowance = one(Algorithm::Gcra, quota, window, burst).unwrap();
         let times = times(&gaps);
         let expected =
             model_gcra(quota.into(), window * SECOND, burst.into(), &times);
@@ -105,68 +151,88 @@ proptest! {
     fn fixed_windows_count_each_window(
         quota in 1..20u32, window in 1..90u64, gaps in gaps(),
     ) {
-        let allowance = Allowance::new(Algorithm::FixedWindow, quota, window, 1).unwrap();
+        let allowance = one(Algorithm::FixedWindow, quota, window, 1).unwrap();
         let times = times(&gaps);
         prop_assert_eq!(run(&allowance, &times), model_window(quota.into(), window * SECOND, &times));
+    }
+
+    #[test]
+    fn sliding_windows_weigh_the_one_before(
+        quota in 1..20u32, window in 1..90u64, gaps in gaps(),
+    ) {
+        let allowance = one(Algorithm::SlidingWindow, quota, window, 1).unwrap();
+        let times = times(&gaps);
+        let expected = model_sliding(quota.into(), window * SECOND, &times);
+        prop_assert_eq!(run(&allowance, &times), expected);
     }
 
     /// `more_in` is not too early, and not a second too late.
     #[test]
     fn there_is_more_when_it_was_said(
-        fixed in any::<bool>(),
+        algorithm in algorithms(),
         quota in 1..50u32, window in 1..400u64, burst in 1..50u32, gaps in gaps(),
     ) {
-        let algorithm = if fixed { Algorithm::FixedWindow } else { Algorithm::Gcra };
-        let allowance = Allowance::new(algorithm, quota, window, burst).unwrap();
+        let allowance = one(algorithm, quota, window, burst).unwrap();
         let mut state = None;
         for now in times(&gaps) {
-            let spent = allowance.spend(state, now);
-            if spent.changed {
-                state = Some(spent.state);
-            }
-            prop_assert!(spent.more_in > 0);
+            let spent = allowance.spend(state.as_ref(), 1, now);
+            let (more_in, left) = (more_in(&allowance, &spent), remaining(&allowance, &spent));
+            keep(&mut state, spent);
+            prop_assert!(more_in > 0);
             let remaining_at = |later: u64| {
-                let next = allowance.spend(state, later);
-                next.remaining + u64::from(next.admitted)
+                let next = allowance.spend(state.as_ref(), 1, later);
+                remaining(&allowance, &next) + u64::from(next.admitted)
             };
-            prop_assert!(remaining_at(now + spent.more_in * SECOND) > spent.remaining);
-            let before = (spent.more_in - 1) * SECOND;
-            prop_assert!(remaining_at(now + before) <= spent.remaining);
+            prop_assert!(remaining_at(now + more_in * SECOND) > left);
+            let before = (more_in - 1) * SECOND;
+            prop_assert!(remaining_at(now + before) <= left);
         }
     }
 
     #[test]
     fn no_numbers_trap(
-        fixed in any::<bool>(),
+        algorithm in algorithms(),
         quota in any::<u32>(), window in any::<u64>(), burst in any::<u32>(),
         nows in prop::collection::vec(any::<u64>(), 1..8),
-        bytes in prop::array::uniform17(any::<u8>()),
-        tag in prop::sample::select(b"gwx".to_vec()),
+        bytes in prop::collection::vec(any::<u8>(), Cell::SIZE),
+        tag in prop::sample::select(b"gwsx".to_vec()),
+        cost in any::<u64>(), by in any::<i64>(),
     ) {
-        let algorithm = if fixed { Algorithm::FixedWindow } else { Algorithm::Gcra };
-        let mut bytes = bytes;
+        let mut bytes: [u8; Cell::SIZE] = bytes.try_into().unwrap();
         bytes[0] = tag;
-        let mut state = State::from_bytes(&bytes);
+        let cell = Cell::from_bytes(&bytes);
+        let mut state = cell.map(|first| Cells { first, more: Vec::new() });
         for window in [window, window % 31_622_400] {
-            let Some(allowance) = Allowance::new(algorithm, quota, window, burst) else { continue };
+            let Some(allowance) = one(algorithm, quota, window, burst) else { continue };
             for now in &nows {
-                let spent = allowance.spend(state, *now);
-                spent.state.used(*now);
-                spent.state.is_idle(*now);
-                state = Some(spent.state);
+                let spent = allowance.spend(state.as_ref(), cost, *now);
+                allowance.left(&spent).for_each(drop);
+                let spent = allowance.correct(Some(&spent.cells), by, *now);
+                allowance.left(&spent).for_each(drop);
+                spent.cells.share(*now);
+                spent.cells.is_idle(*now);
+                state.as_ref().map(|cells| allowance.inherit(cells, *now));
+                state = Some(match state {
+                    Some(cells) => cells.fuller(spent.cells, *now),
+                    None => spent.cells,
+                });
             }
         }
     }
 }
 
-fn burst_of(allowance: &Allowance, state: &mut Option<State>, now: u64) -> u64 {
+fn algorithms() -> impl Strategy<Value = Algorithm> {
+    prop::sample::select(ALL.to_vec())
+}
+
+const ALL: [Algorithm; 3] = [Algorithm::Gcra, Algorithm::FixedWindow, Algorithm::SlidingWindow];
+
+fn burst_of(allowance: &Allowance, state: &mut Option<Cells>, now: u64) -> u64 {
     let mut passed = 0;
     for _ in 0..10_000 {
-        let spent = allowance.spend(*state, now);
-        if spent.changed {
-            *state = Some(spent.state);
-        }
+        let spent = allowance.spend(state.as_ref(), 1, now);
         passed += u64::from(spent.admitted);
+        keep(state, spent);
     }
     passed
 }
@@ -175,13 +241,16 @@ fn burst_of(allowance: &Allowance, state: &mut Option<State>, now: u64) -> u64 {
 /// locked out until the old time comes round again.
 #[test]
 fn a_clock_that_is_set_back() {
-    for (algorithm, all_of_it) in [(Algorithm::Gcra, 10), (Algorithm::FixedWindow, 10)] {
-        let allowance = Allowance::new(algorithm, 10, 60, 10).unwrap();
+    for algorithm in ALL {
+        let all_of_it = 10;
+        let allowance = one(algorithm, 10, 60, 10).unwrap();
         let mut state = None;
         assert_eq!(burst_of(&allowance, &mut state, EPOCH), all_of_it);
         let back = EPOCH - 3600 * SECOND;
         assert_eq!(burst_of(&allowance, &mut state, back), 0, "{algorithm:?}");
-        let soon = burst_of(&allowance, &mut state, back + 60 * SECOND);
+        // What slides is weighed for one window more.
+        let later = if algorithm == Algorithm::SlidingWindow { 120 } else { 60 };
+        let soon = burst_of(&allowance, &mut state, back + later * SECOND);
         assert_eq!(soon, all_of_it, "{algorithm:?}: a window later it is as ever");
         // Back and forth, each step forward counts as time that went by.
         let mut state = None;
@@ -198,17 +267,15 @@ fn a_clock_that_is_set_back() {
 /// Two workers whose reads of the clock are a little apart.
 #[test]
 fn clocks_a_little_apart_give_nothing_away() {
-    for algorithm in [Algorithm::Gcra, Algorithm::FixedWindow] {
-        let allowance = Allowance::new(algorithm, 10, 60, 10).unwrap();
+    for algorithm in ALL {
+        let allowance = one(algorithm, 10, 60, 10).unwrap();
         let mut state = None;
         let mut passed = 0;
         for n in 0..50 {
             let now = if n % 2 == 0 { EPOCH } else { EPOCH - SECOND / 1000 };
-            let spent = allowance.spend(state, now);
+            let spent = allowance.spend(state.as_ref(), 1, now);
             passed += u64::from(spent.admitted);
-            if spent.changed {
-                state = Some(spent.state);
-            }
+            keep(&mut state, spent);
         }
         assert_eq!(passed, 10, "{algorithm:?}");
     }
@@ -216,12 +283,12 @@ fn clocks_a_little_apart_give_nothing_away() {
 
 #[test]
 fn a_changed_limit_takes_the_used_share_along() {
-    let spend = |allowance: &Allowance, state: &mut Option<State>, n: usize| {
+    let spend = |allowance: &Allowance, state: &mut Option<Cells>, n: usize| {
         for _ in 0..n {
-            *state = Some(allowance.spend(*state, EPOCH).state);
+            *state = Some(allowance.spend(state.as_ref(), 1, EPOCH).cells);
         }
     };
-    let gcra = |quota, window| Allowance::new(Algorithm::Gcra, quota, window, quota).unwrap();
+    let gcra = |quota, window| one(Algorithm::Gcra, quota, window, quota).unwrap();
     // Half of 100 was used: half of 7 and of 1000 is left.
     for (quota, left) in [(7, 3), (1000, 500)] {
         let mut state = None;
@@ -234,7 +301,7 @@ fn a_changed_limit_takes_the_used_share_along() {
     assert_eq!(burst_of(&gcra(100, 60), &mut state, EPOCH), 0);
     assert_eq!(burst_of(&gcra(100, 60), &mut state, EPOCH + 60 * SECOND), 100);
     // Windows take the count along.
-    let fixed = |quota, window| Allowance::new(Algorithm::FixedWindow, quota, window, 1).unwrap();
+    let fixed = |quota, window| one(Algorithm::FixedWindow, quota, window, 1).unwrap();
     let mut state = None;
     spend(&fixed(100, 3600), &mut state, 60);
     assert_eq!(burst_of(&fixed(70, 3600), &mut state, EPOCH), 10);
@@ -244,7 +311,7 @@ fn a_changed_limit_takes_the_used_share_along() {
 
 #[test]
 fn impossible_numbers_are_no_allowance() {
-    let make = |quota, window, burst| Allowance::new(Algorithm::Gcra, quota, window, burst);
+    let make = |quota, window, burst| one(Algorithm::Gcra, quota, window, burst);
     assert!(make(1, 1, 1).is_some());
     assert!(make(1_000_000_000, 1, 1_000_000_000).is_some());
     assert!(make(1, 366 * 86_400, 1).is_some());

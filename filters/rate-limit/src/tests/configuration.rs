@@ -22,7 +22,7 @@ fn every_mistake_is_named_at_once() {
                 {"id": "e", "match": {}, "quota": 5, "window": "60s",
                  "plans": {"gold": {"quota": 0, "window": "1s"}, "iron": 7, "tin": "unlimted"}}
             ],
-            "dialects": [{"dialect": "github"}]
+            "dialects": [{"dialect": "git-hub"}]
         }"#,
         "limits[1].id: `a` is the id of limits[0] already\n\
          limits[1].key: expected at least one part\n\
@@ -35,14 +35,14 @@ fn every_mistake_is_named_at_once() {
          limits[2].key[1]: expected `subject`, `issuer`, `client`, `credential`, `plan` or `address`\n\
          limits[2].quota: expected a whole number from 1 to 1000000000\n\
          limits[2].window: expected whole seconds such as `1s`, `5m`, `2h` or `1d`\n\
-         limits[3].algorithm: expected `gcra` or `fixed_window`\n\
+         limits[3].algorithm: expected `gcra`, `fixed_window` or `sliding_window`\n\
          limits[3].window: expected a duration such as `30s`, but found a whole number\n\
          limits[3].burst: expected a whole number from 1 to 1000000000, but found 0\n\
          limits[4].plans.gold.quota: expected a whole number from 1 to 1000000000, but found 0\n\
          limits[4].plans.iron: expected `unlimited` or a mapping with `quota` and `window`, but found a whole number\n\
          limits[4].plans.tin: expected `unlimited` or a mapping with `quota` and `window`\n\
          dialects[0]: missing key `match`\n\
-         dialects[0].dialect: expected `ietf`, `legacy` or `none`\n\
+         dialects[0].dialect: expected `ietf`, `draft_7`, `draft_3`, `github`, `twitter`, `legacy` or `none`\n\
          capacity: expected a whole number from 1024 to 1048576, but found 0\n\
          ipv6_prefix: expected a whole number from 16 to 128, but found 129",
     );
@@ -60,6 +60,63 @@ fn numbers_that_do_not_go_together() {
         "limits[0].burst: expected a burst that comes back within 366 days at the rate of `quota` per `window`\n\
          limits[1].burst: a fixed window has no burst of its own\n\
          limits[2].plans.gold.burst: expected a burst that comes back within 366 days at the rate of `quota` per `window`",
+    );
+}
+
+#[test]
+fn windows_stand_alone_and_have_names_of_their_own() {
+    refused(
+        r#"{"limits": [
+            {"id": "a", "match": {}, "windows": ["10/s"], "quota": 1, "window": "1s"},
+            {"id": "b", "match": {}, "windows": ["10/s", "20/1s"]},
+            {"id": "c", "match": {}, "windows": ["0/s", "10/ms", "1e3/h", "/h", 5]},
+            {"id": "d", "match": {}, "windows": []},
+            {"id": "e", "match": {}},
+            {"id": "f", "match": {}, "quota": 1},
+            {"id": "g", "match": {}, "windows": ["1/s","1/m","1/h","1/d","2/s","2/m","2/h","2/d","3/s"]},
+            {"id": "h", "match": {}, "windows": [{"quota": 1, "window": "1d", "burst": 400}]}
+        ]}"#,
+        "limits[0]: `quota` has no place beside `windows`\n\
+         limits[1].windows: two windows are called `b.1s`\n\
+         limits[2].windows[0]: expected a quota and a window such as `10/s`, `1000/h`, `50000/day` or `300/15m`\n\
+         limits[2].windows[1]: expected a quota and a window such as `10/s`, `1000/h`, `50000/day` or `300/15m`\n\
+         limits[2].windows[2]: expected a quota and a window such as `10/s`, `1000/h`, `50000/day` or `300/15m`\n\
+         limits[2].windows[3]: expected a quota and a window such as `10/s`, `1000/h`, `50000/day` or `300/15m`\n\
+         limits[2].windows[4]: expected a quota and a window such as `10/s`, `1000/h`, `50000/day` or `300/15m`, or a mapping, but found a whole number\n\
+         limits[3].windows: expected at least one; leave the key out where it does not matter\n\
+         limits[4]: missing key `quota`\n\
+         limits[4]: missing key `window`\n\
+         limits[5]: missing key `window`\n\
+         limits[6].windows: expected at most 8 windows\n\
+         limits[7].windows[0].burst: expected a burst that comes back within 366 days at the rate of `quota` per `window`",
+    );
+}
+
+#[test]
+fn keys_costs_and_callers_are_checked() {
+    refused(
+        r#"{"limits": [
+            {"id": "a", "match": {"paths": ["/a/{x}", "/b/{y}"]}, "key": [{"path": "x"}], "quota": 1, "window": "1s"},
+            {"id": "b", "match": {}, "key": [{"header": "a b"}, {"claim": "c", "query": "q"}, {"network": {"ipv4": 4}}],
+             "quota": {"claim": "n"}, "window": "1s"},
+            {"id": "c", "match": {}, "quota": 1, "window": "1s",
+             "costs": [{"match": {}, "cost": {"header": "x"}, "answers": [{"statuses": [99]}]}],
+             "overrides": [{"callers": {}, "limit": "unlimited"}, {"callers": {"addresses": ["10.0.0.1/8"]}, "limit": {}}]}
+        ],
+        "dialects": [{"match": {}, "dialect": {"fields": [{"name": "x-a", "value": "{left}"}]}}]}"#,
+        "limits[0].key[0]: expected `{x}` in each of `match.paths`\n\
+         limits[1].key[0].header: expected a header name (RFC 9110 token)\n\
+         limits[1].key[1]: expected exactly one key of `claim`, `header`, `query`, `path` or `network`\n\
+         limits[1].key[2].network.ipv4: expected a whole number from 8 to 32, but found 4\n\
+         limits[1].quota: missing key `otherwise`\n\
+         limits[2].costs[0].cost: missing key `most`\n\
+         limits[2].costs[0].answers[0].statuses[0]: expected a whole number from 100 to 599, but found 99\n\
+         limits[2].costs[0].answers[0]: missing key `cost`\n\
+         limits[2].overrides[1].callers.addresses[0]: expected no bits beyond the prefix: did you mean `10.0.0.0/8`?\n\
+         limits[2].overrides[0]: expected some callers: this is for all of them\n\
+         limits[2].overrides[1].limit: missing key `quota`\n\
+         limits[2].overrides[1].limit: missing key `window`\n\
+         dialects[0].dialect.fields[0].value: unknown `{left}`, expected `{limit}`, `{remaining}`, `{used}`, `{window}`, `{policy}`, `{reset}`, `{reset_at}`, `{more}`, `{more_at}`",
     );
 }
 

@@ -57,7 +57,8 @@ fn a_refusal_is_a_problem_of_the_ietf_draft() {
     identify(&host, identity::Caller { plan: Some("tiny".to_owned()), ..caller("small") });
     assert_eq!(passed(&filter, &host, &[], 5), 5);
     let (_, outcome) = ask(&filter, &host, &[]);
-    assert_eq!(outcome.count, [crate::counter::REFUSED]);
+    let own = crate::metrics::of_limit(1, crate::metrics::Fate::Refused);
+    assert_eq!(outcome.count, [own, crate::metrics::REFUSED]);
     let record = outcome.record.unwrap().to_json("v");
     assert_eq!(
         String::from_utf8(record).unwrap(),

@@ -1,0 +1,185 @@
+//! What a caller may do: windows that are decided together, so that a request
+//! is counted in all of them or in none.
+
+use crate::rate::{Cell, Rate, SECOND};
+
+/// The most windows of one limit.
+pub(crate) const WINDOWS: usize = 8;
+
+/// One window or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    first: Rate,
+    more: Vec<Rate>,
+}
+
+impl Allowance {
+    /// Of these windows; of more than eight, the first eight.
+    #[must_use]
+    pub fn new(first: Rate, mut more: Vec<Rate>) -> Self {
+        more.truncate(WINDOWS.saturating_sub(1));
+        Allowance { first, more }
+    }
+
+    /// The windows.
+    pub fn rates(&self) -> impl Iterator<Item = &Rate> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// Spends `cost` in every window, if each has so much left, and one at least.
+    pub(crate) fn spend(&self, found: Option<&Cells>, cost: u64, now: u64) -> Spent {
+        let (seen, moved) = self.see(found, now);
+        let needed = cost.max(1);
+        let admitted = self.zip(&seen).all(|(rate, cell)| rate.left(cell, now) >= needed);
+        let cells = if admitted { self.map(&seen, |r, cell| r.take(cell, cost)) } else { seen };
+        Spent { cells, changed: moved || (admitted && cost > 0), admitted, cost: needed, now }
+    }
+
+    /// Spends or takes back what an answer says it has cost beyond, or short of,
+    /// what was spent.
+    pub(crate) fn correct(&self, found: Option<&Cells>, by: i64, now: u64) -> Spent {
+        let (seen, moved) = self.see(found, now);
+        let much = by.unsigned_abs();
+        let cells = self.map(&seen, |rate, cell| {
+            if by < 0 { rate.give(cell, much, now) } else { rate.take(cell, much) }
+        });
+        Spent { cells, changed: moved || by != 0, admitted: true, cost: 1, now }
+    }
+
+    /// What a caller that the table does not know starts from.
+    pub(crate) fn inherit(&self, rest: &Cells, now: u64) -> Option<Cells> {
+        let start = |rate: &Rate, cell: Option<&Cell>| {
+            let cell = cell.and_then(|cell| rate.inherit(*cell, now));
+            cell.unwrap_or_else(|| rate.see(None, now).0)
+        };
+        let mut rest = rest.iter();
+        let first = start(&self.first, rest.next());
+        let more = self.more.iter().map(|rate| start(rate, rest.next())).collect();
+        Some(Cells { first, more })
+    }
+
+    /// What is left of each window.
+    pub(crate) fn left<'a>(&'a self, spent: &'a Spent) -> impl Iterator<Item = Left> + 'a {
+        self.zip(&spent.cells).map(|(rate, cell)| {
+            let remaining = rate.left(cell, spent.now);
+            let whole_in = rate.whole_in(cell, spent.now);
+            let enough = spent.admitted || remaining >= spent.cost;
+            let units = if enough { remaining.saturating_add(1) } else { spent.cost };
+            let more_in = rate.wait(cell, units, spent.now).unwrap_or(whole_in);
+            Left {
+                quota: rate.quota(),
+                window: rate.window(),
+                remaining,
+                more_in: more_in.div_ceil(SECOND),
+                whole_in: whole_in.div_ceil(SECOND),
+                enough,
+            }
+        })
+    }
+
+    fn see(&self, found: Option<&Cells>, now: u64) -> (Cells, bool) {
+        let mut found = found.into_iter().flat_map(Cells::iter).copied();
+        let (first, mut moved) = self.first.see(found.next(), now);
+        let mut more = Vec::new();
+        for rate in &self.more {
+            let (cell, its) = rate.see(found.next(), now);
+            moved |= its;
+            more.push(cell);
+        }
+        (Cells { first, more }, moved)
+    }
+
+    fn map(&self, cells: &Cells, change: impl Fn(&Rate, Cell) -> Cell) -> Cells {
+        let first = change(&self.first, cells.first);
+        let more = self.more.iter().zip(&cells.more).map(|(r, c)| change(r, *c)).collect();
+        Cells { first, more }
+    }
+
+    fn zip<'a>(&'a self, cells: &'a Cells) -> impl Iterator<Item = (&'a Rate, &'a Cell)> {
+        self.rates().zip(cells.iter())
+    }
+}
+
+/// One caller's state: a cell for each window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cells {
+    pub(crate) first: Cell,
+    pub(crate) more: Vec<Cell>,
+}
+
+impl Cells {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Cell> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.more.len().saturating_add(1)
+    }
+
+    /// Is nothing used in any window?
+    pub(crate) fn is_idle(&self, now: u64) -> bool {
+        self.iter().all(|cell| cell.is_idle(now))
+    }
+
+    /// The share that is used of the window of which most is.
+    pub(crate) fn share(&self, now: u64) -> u64 {
+        self.iter().map(|cell| cell.share(now)).max().unwrap_or(0)
+    }
+
+    /// What lets through nothing that either of two would refuse, if they are of
+    /// the same windows; else the one of which more is used.
+    pub(crate) fn fuller(self, other: Cells, now: u64) -> Cells {
+        if self.len() != other.len() {
+            return if self.share(now) >= other.share(now) { self } else { other };
+        }
+        let more = self.more.iter().zip(&other.more).map(|(a, b)| a.fuller(*b, now)).collect();
+        Cells { first: self.first.fuller(other.first, now), more }
+    }
+}
+
+/// What a request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// The state afterwards.
+    pub(crate) cells: Cells,
+    /// Does it have to be written?
+    pub(crate) changed: bool,
+    /// May the request pass?
+    pub(crate) admitted: bool,
+    /// What it needed.
+    cost: u64,
+    now: u64,
+}
+
+impl Spent {
+    /// When that was, in nanoseconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The same, if other limits refuse the request.
+    pub(crate) fn not_taken(self, allowance: &Allowance, cost: u64) -> Spent {
+        if !self.admitted {
+            return self;
+        }
+        let cost = i64::try_from(cost).unwrap_or(i64::MAX);
+        allowance.correct(Some(&self.cells), cost.saturating_neg(), self.now)
+    }
+}
+
+/// Where a caller stands in one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Requests per window.
+    pub(crate) quota: u64,
+    /// Seconds.
+    pub(crate) window: u64,
+    /// Requests that would pass now.
+    pub(crate) remaining: u64,
+    /// Seconds until there is more (for a refused request: enough), rounded up.
+    pub(crate) more_in: u64,
+    /// Seconds until nothing is used any more, rounded up.
+    pub(crate) whole_in: u64,
+    /// Was there enough for the request?
+    pub(crate) enough: bool,
+}

@@ -1,0 +1,138 @@
+//! What a request costs.
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Count, Decode, Errors, Value};
+use postern_core::rules::{HeaderName, Match};
+use postern_core::{Headers, Response};
+
+/// Units of a limit.
+type Units = Count<0, 1_000_000>;
+
+postern_core::config! {
+    /// What some requests cost.
+    pub(super) struct CostConfig {
+        /// What requests it is for; `{}`: all of them.
+        r#match: Match,
+        /// What they cost when they are let through: a number, or what a header says.
+        /// 0 counts nothing, but once nothing is left such requests are refused too.
+        cost: Source = Source::Units(1),
+        /// What they have cost by their answers, in place of that: the first that
+        /// applies. What is over is taken even where it is not left, and has to come
+        /// back first.
+        answers: Vec<AnswerCost> = Vec::new(),
+    }
+
+    /// A number of units that a header says.
+    struct HeaderConfig {
+        /// The header. Of a request, only one that clients cannot send themselves.
+        header: HeaderName,
+        /// The most that it may say.
+        most: Count<1, 1_000_000>,
+        /// What holds where it is missing or is no whole number.
+        otherwise: Units = Count::new(1),
+    }
+
+    /// What an answer says a request has cost.
+    struct AnswerConfig {
+        /// Answers with these statuses; all if left out.
+        statuses: Vec<Count<100, 599>> = Vec::new(),
+        /// What the request has cost: a number, or what a header of the answer says.
+        cost: Source,
+    }
+}
+
+/// What requests cost.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    cost: Source,
+    answers: Vec<AnswerCost>,
+}
+
+impl Cost {
+    pub(crate) const ONE: Cost = Cost { cost: Source::Units(1), answers: Vec::new() };
+
+    pub(super) fn new(config: CostConfig) -> (Match, Self) {
+        let CostConfig { r#match, cost, answers } = config;
+        (r#match, Cost { cost, answers })
+    }
+
+    pub(crate) fn of_request(&self, headers: &Headers<'_>) -> u64 {
+        self.cost.of(headers)
+    }
+
+    /// Is it known with the answer only?
+    pub(crate) fn looks_at_answers(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// `None`: what it cost at first.
+    pub(crate) fn of_answer(&self, response: &Response<'_>) -> Option<u64> {
+        let status = response.status().map(u64::from);
+        let applies = |answer: &&AnswerCost| {
+            answer.statuses.is_empty() || status.is_some_and(|s| answer.statuses.contains(&s))
+        };
+        let answer = self.answers.iter().find(applies)?;
+        Some(answer.cost.of(response.headers()))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct AnswerCost {
+    statuses: Vec<u64>,
+    cost: Source,
+}
+
+impl Decode for AnswerCost {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let AnswerConfig { statuses, cost } = AnswerConfig::decode(at, errors)?;
+        Some(AnswerCost { statuses: statuses.into_iter().map(Count::get).collect(), cost })
+    }
+
+    fn schema() -> Schema {
+        AnswerConfig::schema()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Units(u64),
+    Header { name: HeaderName, most: u64, otherwise: u64 },
+}
+
+impl Source {
+    fn of(&self, headers: &Headers<'_>) -> u64 {
+        match self {
+            Source::Units(units) => *units,
+            Source::Header { name, most, otherwise } => {
+                let mut values = headers.all(name.as_str());
+                let said = match (values.next(), values.next()) {
+                    (Some(value), None) => number(value),
+                    _ => None,
+                };
+                said.map_or(*otherwise, |units| units.min(*most))
+            }
+        }
+    }
+}
+
+/// A whole number; what is larger than 64 bits is the largest of them.
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(value).ok().filter(|_| digits)?;
+    Some(text.parse().unwrap_or(u64::MAX))
+}
+
+impl Decode for Source {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        if let Value::Map(_) = &at.node().value {
+            let HeaderConfig { header, most, otherwise } = HeaderConfig::decode(at, errors)?;
+            let (most, otherwise) = (most.get(), otherwise.get());
+            return Some(Source::Header { name: header, most, otherwise });
+        }
+        Units::decode(at, errors).map(|units| Source::Units(units.get()))
+    }
+
+    fn schema() -> Schema {
+        Schema::AnyOf(vec![Units::schema(), HeaderConfig::schema()])
+    }
+}

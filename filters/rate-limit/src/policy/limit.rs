@@ -1,0 +1,292 @@
+//! One limit.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, AtLeastOne, Decode, Errors, Name, Node, Value, decode_text};
+use postern_core::digest::sha256;
+use postern_core::rules::{Match, Rules};
+
+use super::amount::{AmountConfig, Quota, QuotaConfig, Window, WindowConfig, Windows};
+use super::cost::{Cost, CostConfig};
+use super::who::Who;
+use crate::key::{Caller, Part};
+use crate::rate::Algorithm;
+use crate::table::Tag;
+
+postern_core::config! {
+    struct LimitConfig {
+        /// The limit's id, unique in the policy. Clients see it. A limit that
+        /// keeps its id keeps its counts when the policy changes.
+        id: Name,
+        /// What requests it counts; `{}`: all of them.
+        r#match: Match,
+        /// `true`: it counts every request that it matches, whatever other limits
+        /// count. Of all others only the first that matches counts a request.
+        also: bool = false,
+        /// Whether it refuses.
+        mode: Mode = Mode::Enforce,
+        /// What it counts by: the combination of these.
+        key: Vec<Part> = vec![Part::SUBJECT],
+        /// How it counts.
+        algorithm: Algorithm = Algorithm::Gcra,
+        /// How many requests in each window; or `claim`, with what holds otherwise.
+        quota: Option<QuotaConfig>,
+        /// The window, in whole seconds.
+        window: Option<Window>,
+        /// `gcra` only: how many requests at once; `quota` if left out.
+        burst: Option<Quota>,
+        /// Several windows at once, such as `10/s`, `1000/h` and `50000/day`: a
+        /// request is counted in all of them or in none. In place of `quota` and
+        /// `window`.
+        windows: AtLeastOne<WindowConfig> = AtLeastOne::default(),
+        /// What requests cost: the first that matches; 1 if none does.
+        costs: Vec<CostConfig> = Vec::new(),
+        /// What differs for callers of a plan: `unlimited`, or `quota`,
+        /// `window` and `burst`, or `windows` of its own. Each plan is counted by
+        /// itself.
+        plans: BTreeMap<String, PlanConfig> = BTreeMap::new(),
+        /// What differs for some callers, whatever their plan: the first that is for
+        /// the caller.
+        overrides: Vec<OverrideConfig> = Vec::new(),
+    }
+
+    /// What some callers may do.
+    struct OverrideConfig {
+        /// The callers.
+        callers: Who,
+        /// `unlimited`, which exempts them, or what they may do.
+        limit: PlanConfig,
+    }
+
+    /// Does a limit refuse?
+    pub choice Mode {
+        /// It does.
+        Enforce = "enforce",
+        /// It counts, and only tells the log and the metrics what it would refuse.
+        Shadow = "shadow",
+    }
+}
+
+/// A limit.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// Its id.
+    pub id: Name,
+    /// Does it count beside others?
+    pub also: bool,
+    /// Does it refuse?
+    pub mode: Mode,
+    /// What it counts by; not empty.
+    pub key: Vec<Part>,
+    costs: Option<Rc<Rules<Cost>>>,
+    default: (Tag, Plan),
+    plans: BTreeMap<String, (Tag, Plan)>,
+    overrides: Vec<(Who, (Tag, Plan))>,
+}
+
+/// What some callers may do.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// Anything; they are not counted.
+    Unlimited,
+    /// This much.
+    Limited(Windows),
+}
+
+/// What holds for a caller.
+pub(crate) struct Holding<'p> {
+    pub(crate) plan: &'p Plan,
+    pub(crate) tag: Tag,
+    /// The plan's name, if the limit names it: counted by itself.
+    pub(crate) name: &'p str,
+}
+
+impl Limit {
+    /// Does it look at the caller's identity?
+    #[must_use]
+    pub fn needs_identity(&self) -> bool {
+        let claims = |plan: &Plan| matches!(plan, Plan::Limited(w) if w.reads_claims());
+        !self.plans.is_empty()
+            || self.key.iter().any(Part::needs_identity)
+            || self.overrides.iter().any(|(who, (_, plan))| who.needs_identity() || claims(plan))
+            || claims(&self.default.1)
+    }
+
+    /// Are there parts of the path in its key?
+    pub(crate) fn reads_path(&self) -> bool {
+        self.key.iter().any(|part| part.variable().is_some())
+    }
+
+    pub(crate) fn for_caller(&self, caller: &Caller<'_>) -> Holding<'_> {
+        let named = caller.plan().and_then(|plan| self.plans.get_key_value(plan));
+        let name = named.map_or("", |(name, _)| name.as_str());
+        let own = self.overrides.iter().find(|(who, _)| who.is(caller)).map(|(_, own)| own);
+        let (tag, plan) = own.or(named.map(|(_, plan)| plan)).unwrap_or(&self.default);
+        Holding { plan, tag: *tag, name }
+    }
+
+    /// The rule by whose answers a request's cost is corrected, if there is one.
+    pub(crate) fn corrected_by(&self, caller: &Caller<'_>) -> Option<usize> {
+        let found = self.costs.as_ref()?.first(caller.asked)?;
+        found.rule.looks_at_answers().then_some(found.index)
+    }
+
+    pub(crate) fn cost_rule(&self, index: usize) -> Option<&Cost> {
+        self.costs.as_ref()?.get(index)
+    }
+
+    pub(crate) fn cost(&self, caller: &Caller<'_>) -> &Cost {
+        const ONE: &Cost = &Cost::ONE;
+        let costs = self.costs.as_ref().and_then(|costs| costs.first(caller.asked));
+        costs.map_or(ONE, |found| found.rule)
+    }
+}
+
+/// A limit with what it counts, its parts checked against each other.
+#[derive(Clone, Debug)]
+pub(super) struct Compiled(pub(super) Match, pub(super) Limit);
+
+impl Decode for Compiled {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let LimitConfig {
+            id,
+            r#match,
+            also,
+            mode,
+            key,
+            algorithm,
+            quota,
+            window,
+            burst,
+            windows,
+            costs,
+            plans,
+            overrides,
+        } = LimitConfig::decode(at, errors)?;
+        check_variables(&key, &r#match, at, errors);
+        let own = AmountConfig { quota, window, burst, windows };
+        let default = own.check(id.as_str(), algorithm, at, errors).map(Plan::Limited);
+        let node = at.node().get("plans").unwrap_or(at.node());
+        let at_plans = at.key("plans", node);
+        let mut compiled = BTreeMap::new();
+        for (name, plan) in plans {
+            let at = at_plans.key(&name, node.get(&name).unwrap_or(node));
+            if let Some(plan) = plan.check(id.as_str(), algorithm, at, errors) {
+                let tag = tag(id.as_str(), "plan", &name);
+                compiled.insert(name, (tag, plan));
+            }
+        }
+        let node = at.node().get("overrides").unwrap_or(at.node());
+        let at_overrides = at.key("overrides", node);
+        let mut special = Vec::new();
+        for (i, OverrideConfig { callers, limit }) in overrides.into_iter().enumerate() {
+            let node = match &node.value {
+                Value::List(items) => items.get(i).unwrap_or(node),
+                _ => node,
+            };
+            let at = at_overrides.index(i, node);
+            let empty = |who: &Node| matches!(&who.value, Value::Map(keys) if keys.is_empty());
+            if node.get("callers").is_some_and(empty) {
+                at.error(errors, "expected some callers: this is for all of them");
+            }
+            let at = at.key("limit", node.get("limit").unwrap_or(node));
+            if let Some(plan) = limit.check(id.as_str(), algorithm, at, errors) {
+                special.push((callers, (tag(id.as_str(), "override", &i.to_string()), plan)));
+            }
+        }
+        let costs: Vec<_> = costs.into_iter().map(Cost::new).collect();
+        let limit = Limit {
+            default: (tag(id.as_str(), "", ""), default?),
+            id,
+            also,
+            mode,
+            key,
+            costs: (!costs.is_empty()).then(|| Rc::new(Rules::new(costs))),
+            plans: compiled,
+            overrides: special,
+        };
+        Some(Compiled(r#match, limit))
+    }
+
+    fn schema() -> Schema {
+        LimitConfig::schema()
+    }
+}
+
+/// A variable part of the path stands in each of the templates.
+fn check_variables(key: &[Part], matches: &Match, at: At<'_>, errors: &mut Errors) {
+    for (i, name) in key.iter().enumerate().filter_map(|(i, part)| Some((i, part.variable()?))) {
+        let has = |t: &postern_core::template::Template| t.names().any(|n| n == name);
+        if matches.paths.is_empty() || !matches.paths.iter().all(has) {
+            let node = at.node().get("key").unwrap_or(at.node());
+            let message = format!("expected `{{{name}}}` in each of `match.paths`");
+            at.key("key", node).index(i, node).error(errors, message);
+        }
+    }
+}
+
+/// Callers of a tag have the same windows. Four bytes do: limits whose tags are the
+/// same by chance lose a little of what new callers may spend in a full table.
+fn tag(id: &str, kind: &str, name: &str) -> Tag {
+    let digest = sha256([id, "\0", kind, "\0", name].concat().as_bytes());
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+postern_core::config! {
+    struct AllowanceConfig {
+        /// How many requests in each window; or `claim`, with what holds otherwise.
+        quota: Option<QuotaConfig>,
+        /// The window, in whole seconds.
+        window: Option<Window>,
+        /// `gcra` only: how many requests at once; `quota` if left out.
+        burst: Option<Quota>,
+        /// Several windows at once, in place of `quota` and `window`.
+        windows: AtLeastOne<WindowConfig> = AtLeastOne::default(),
+    }
+}
+
+#[derive(Clone, Debug)]
+enum PlanConfig {
+    Unlimited,
+    Limited(AllowanceConfig),
+}
+
+const PLAN: &str = "`unlimited` or a mapping with `quota` and `window`";
+
+impl PlanConfig {
+    fn check(
+        self,
+        id: &str,
+        algorithm: Algorithm,
+        at: At<'_>,
+        errors: &mut Errors,
+    ) -> Option<Plan> {
+        let PlanConfig::Limited(own) = self else { return Some(Plan::Unlimited) };
+        let AllowanceConfig { quota, window, burst, windows } = own;
+        let own = AmountConfig { quota, window, burst, windows };
+        own.check(id, algorithm, at, errors).map(Plan::Limited)
+    }
+}
+
+impl Decode for PlanConfig {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        match &at.node().value {
+            Value::Text(_) => decode_text(at, errors, PLAN, |text| match text {
+                "unlimited" => Ok(PlanConfig::Unlimited),
+                _ => Err(format!("expected {PLAN}")),
+            }),
+            Value::Map(_) => AllowanceConfig::decode(at, errors).map(PlanConfig::Limited),
+            _ => {
+                at.expected(errors, PLAN);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        let unlimited = Schema::Text { expected: "`unlimited`", pattern: Some("^unlimited$") };
+        Schema::AnyOf(vec![unlimited, AllowanceConfig::schema()])
+    }
+}

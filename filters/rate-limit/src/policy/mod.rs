@@ -1,0 +1,148 @@
+//! The policy as operators write it.
+
+mod amount;
+mod cost;
+mod limit;
+mod who;
+
+use std::collections::BTreeMap;
+
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, Count, Decode, Errors, Value};
+use postern_core::rules::Match;
+
+use crate::dialect::{Beside, Dialect, Show};
+pub(crate) use amount::Holds;
+use amount::Window;
+pub use amount::Windows;
+pub use cost::Cost;
+use limit::Compiled;
+pub(crate) use limit::Holding;
+pub use limit::{Limit, Mode, Plan};
+pub use who::Who;
+
+postern_core::config! {
+    struct PolicyConfig {
+        /// The limits. The first that matches a request counts it, and so do all that
+        /// match and have `also`. A request is counted by all of those or by none, and
+        /// what is refused is not counted.
+        limits: Vec<Compiled>,
+        /// How clients are told what is left: the first that matches the
+        /// request; `ietf` if none does.
+        dialects: Vec<DialectConfig> = Vec::new(),
+        /// What is done about rate-limit fields that an answer has already.
+        beside: Beside = Beside::Replace,
+        /// The `Retry-After` of answers with 503 that have none, whoever made them;
+        /// none if left out. Each answer's headers are read for it.
+        retry_after_on_503: Option<Window>,
+        /// How many callers are counted at a time. Past that, those who have
+        /// used the smallest share of their limit are forgotten first, and new ones
+        /// start from what those had used: nobody gets more than its limit.
+        capacity: Count<1024, 1_048_576> = Count::new(65_536),
+        /// How many bits of an IPv6 address count as one caller.
+        ipv6_prefix: Count<16, 128> = Count::new(64),
+    }
+
+    struct DialectConfig {
+        /// What requests it is for; `{}`: all of them.
+        r#match: Match,
+        /// What callers it is for; all of them if left out.
+        callers: Who = Who::default(),
+        /// The dialect.
+        dialect: Dialect,
+        /// Of several windows and limits, which are told.
+        show: Show = Show::Tightest,
+    }
+}
+
+/// A checked policy.
+#[derive(Debug)]
+pub struct Policy {
+    /// At least one limit; ids are unique.
+    pub limits: Vec<(Match, Limit)>,
+    /// The dialects.
+    pub dialects: Vec<(Match, Telling)>,
+    /// What is done about fields that are there.
+    pub beside: Beside,
+    /// Seconds.
+    pub retry_after_on_503: Option<u64>,
+    /// How many callers are counted at a time.
+    pub capacity: u64,
+    /// How many bits of an IPv6 address count.
+    pub ipv6_prefix: u8,
+}
+
+/// How some clients are told.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// Who.
+    pub callers: Who,
+    /// How.
+    pub dialect: Dialect,
+    /// What.
+    pub show: Show,
+}
+
+impl Decode for Policy {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        check_limits(at, errors);
+        let PolicyConfig { limits, dialects, beside, retry_after_on_503, capacity, ipv6_prefix } =
+            PolicyConfig::decode(at, errors)?;
+        let telling = |d: DialectConfig| {
+            let DialectConfig { r#match, callers, dialect, show } = d;
+            (r#match, Telling { callers, dialect, show })
+        };
+        Some(Policy {
+            limits: limits.into_iter().map(|Compiled(matches, limit)| (matches, limit)).collect(),
+            dialects: dialects.into_iter().map(telling).collect(),
+            beside,
+            retry_after_on_503: retry_after_on_503.map(Window::seconds),
+            capacity: capacity.get(),
+            ipv6_prefix: u8::try_from(ipv6_prefix.get()).unwrap_or(128),
+        })
+    }
+
+    fn schema() -> Schema {
+        PolicyConfig::schema()
+    }
+}
+
+/// Read from the tree, so that it is noted beside all other mistakes.
+fn check_limits(at: At<'_>, errors: &mut Errors) {
+    let Some(limits) = at.node().get("limits") else { return };
+    let at = at.key("limits", limits);
+    let Value::List(items) = &limits.value else { return };
+    if items.is_empty() {
+        at.error(errors, "expected at least one limit: without any, nothing is counted");
+    }
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (i, item) in items.iter().enumerate() {
+        let at = at.index(i, item);
+        if let Some(id) = item.get("id")
+            && let Value::Text(text) = &id.value
+        {
+            match seen.get(text.as_str()) {
+                Some(first) => {
+                    let shown: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
+                    let message = format!("`{shown}` is the id of limits[{first}] already");
+                    at.key("id", id).error(errors, message);
+                }
+                None => {
+                    seen.insert(text, i);
+                }
+            }
+        }
+        if let Some(key) = item.get("key")
+            && let Value::List(parts) = &key.value
+        {
+            if parts.is_empty() {
+                at.key("key", key).error(errors, "expected at least one part");
+            }
+            for (n, part) in parts.iter().enumerate() {
+                if parts.iter().take(n).any(|p| p.value == part.value) {
+                    at.key("key", key).index(n, part).error(errors, "the same part twice");
+                }
+            }
+        }
+    }
+}

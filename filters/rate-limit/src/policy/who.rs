@@ -1,0 +1,83 @@
+//! Callers that an override or a dialect is for.
+
+use std::net::IpAddr;
+
+use postern_core::conditions::{Addresses, Block};
+use postern_core::config::schema::Schema;
+use postern_core::config::{At, AtLeastOne, Decode, Errors, Text};
+
+use crate::key::Caller;
+
+postern_core::config! {
+    /// Callers. All given conditions have to hold; one that is left out always
+    /// holds.
+    struct WhoConfig {
+        /// The subject is one of these.
+        subjects: AtLeastOne<Text> = AtLeastOne::default(),
+        /// The client is one of these.
+        clients: AtLeastOne<Text> = AtLeastOne::default(),
+        /// The credential (`kind:id`) is one of these.
+        credentials: AtLeastOne<Text> = AtLeastOne::default(),
+        /// The plan is one of these.
+        plans: AtLeastOne<Text> = AtLeastOne::default(),
+        /// The address that the proxy trusts is in one of these blocks.
+        addresses: AtLeastOne<Block> = AtLeastOne::default(),
+    }
+}
+
+/// Some callers, or all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    subjects: Vec<Text>,
+    clients: Vec<Text>,
+    credentials: Vec<Text>,
+    plans: Vec<Text>,
+    addresses: Option<Addresses>,
+}
+
+impl Who {
+    /// Does it look at the caller's identity?
+    #[must_use]
+    pub fn needs_identity(&self) -> bool {
+        let all = [&self.subjects, &self.clients, &self.credentials, &self.plans];
+        all.iter().any(|list| !list.is_empty())
+    }
+
+    pub(crate) fn is(&self, caller: &Caller<'_>) -> bool {
+        let among = |list: &[Text], of: Option<&str>| {
+            list.is_empty() || of.is_some_and(|of| list.iter().any(|text| text.as_str() == of))
+        };
+        if self.needs_identity() {
+            let Some(known) = caller.known() else { return false };
+            let holds = among(&self.subjects, Some(&known.sub))
+                && among(&self.clients, known.client.as_deref())
+                && among(&self.credentials, Some(&known.credential))
+                && among(&self.plans, known.plan.as_deref());
+            if !holds {
+                return false;
+            }
+        }
+        let inside = |list: &Addresses| {
+            caller.client_address().is_some_and(|address: IpAddr| list.contains(address))
+        };
+        self.addresses.as_ref().is_none_or(inside)
+    }
+}
+
+impl Decode for Who {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let WhoConfig { subjects, clients, credentials, plans, addresses } =
+            WhoConfig::decode(at, errors)?;
+        Some(Who {
+            subjects: subjects.into_vec(),
+            clients: clients.into_vec(),
+            credentials: credentials.into_vec(),
+            plans: plans.into_vec(),
+            addresses: (!addresses.is_empty()).then(|| Addresses::new(&addresses)),
+        })
+    }
+
+    fn schema() -> Schema {
+        WhoConfig::schema()
+    }
+}

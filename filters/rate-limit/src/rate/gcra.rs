@@ -1,0 +1,111 @@
+//! The generic cell rate algorithm.
+
+use super::cell::GRAIN;
+use super::{Algorithm, Cell, SKEW, narrow};
+
+/// Times in units of 1/`unit` of a nanosecond, in which a request costs `cost`:
+/// nothing is rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gcra {
+    unit: u64,
+    cost: u64,
+    /// All of the burst.
+    horizon: u64,
+    scale: u32,
+}
+
+/// The largest horizon: twice that and the skew are 64 bits.
+const WIDEST: u128 = 1 << 61;
+
+impl Gcra {
+    pub(super) fn new(quota: u32, window: u64, burst: u32) -> Option<Self> {
+        let common = common_divisor(u64::from(quota), window);
+        let unit = u64::from(quota).checked_div(common)?;
+        let cost = window.checked_div(common)?;
+        let (window, quota, burst) = (u128::from(window), u128::from(quota), u128::from(burst));
+        let horizon = u128::from(cost).checked_mul(burst)?;
+        let (unit, cost) = if horizon <= WIDEST {
+            (unit, cost)
+        } else {
+            // A large prime number in months: the fraction is rounded up, by less
+            // than one in a thousand million.
+            let nanoseconds = window.checked_mul(burst)?.checked_div(quota)?;
+            let unit = WIDEST.checked_div(nanoseconds.checked_add(1)?)?.max(1);
+            let cost = window.checked_mul(unit)?.div_ceil(quota);
+            (u64::try_from(unit).ok()?, u64::try_from(cost).ok()?)
+        };
+        let horizon = cost.checked_mul(u64::try_from(burst).ok()?)?;
+        let scale = horizon.checked_div(unit)?.div_ceil(GRAIN).max(1);
+        Some(Gcra { unit, cost, horizon, scale: narrow(scale) })
+    }
+
+    pub(super) fn see(&self, found: Option<Cell>, now: u64) -> (Cell, bool) {
+        let idle =
+            Cell { kind: Algorithm::Gcra, idle_at: now, part: 0, before: 0, scale: self.scale };
+        let Some(cell) = found.filter(|cell| cell.idle_at >= now) else { return (idle, false) };
+        // Only a clock that was set back, or a limit that was made smaller, puts
+        // it there: nothing is left, but it comes back from now on. What an
+        // answer cost may be owed up to one horizon.
+        let ahead = self.ahead(&cell, now);
+        let owed = self.horizon.saturating_mul(2).saturating_add(SKEW.saturating_mul(self.unit));
+        if ahead > owed {
+            return (self.at(now, self.horizon), true);
+        }
+        (Cell { scale: self.scale, ..cell }, false)
+    }
+
+    pub(super) fn left(&self, seen: &Cell, now: u64) -> u64 {
+        let left = self.horizon.saturating_sub(self.ahead(seen, now));
+        left.checked_div(self.cost).unwrap_or(0)
+    }
+
+    pub(super) fn take(&self, seen: Cell, cost: u64) -> Cell {
+        let taken = self.cost.saturating_mul(cost).min(self.horizon.saturating_mul(2));
+        self.at(seen.idle_at, taken.saturating_add(self.part(&seen)))
+    }
+
+    pub(super) fn give(&self, seen: Cell, cost: u64, now: u64) -> Cell {
+        let given = self.cost.saturating_mul(cost);
+        self.at(now, self.ahead(&seen, now).saturating_sub(given))
+    }
+
+    pub(super) fn wait(&self, seen: &Cell, units: u64, now: u64) -> u64 {
+        let needed = self.ahead(seen, now).saturating_add(self.cost.saturating_mul(units));
+        needed.saturating_sub(self.horizon).div_ceil(self.unit.max(1))
+    }
+
+    /// What is used, in units.
+    fn ahead(&self, cell: &Cell, now: u64) -> u64 {
+        let whole = cell.idle_at.saturating_sub(now).saturating_mul(self.unit);
+        whole.saturating_add(self.part(cell))
+    }
+
+    /// A part that was counted in smaller units is rounded up to the nanosecond.
+    fn part(&self, cell: &Cell) -> u64 {
+        u64::from(cell.part).min(self.unit)
+    }
+
+    /// So many units after a time.
+    fn at(&self, time: u64, units: u64) -> Cell {
+        let (whole, part) = if self.unit == 1 {
+            (units, 0)
+        } else {
+            let whole = units.checked_div(self.unit).unwrap_or(0);
+            (whole, units.checked_rem(self.unit).unwrap_or(0))
+        };
+        Cell {
+            kind: Algorithm::Gcra,
+            idle_at: time.saturating_add(whole),
+            part: narrow(part),
+            before: 0,
+            scale: self.scale,
+        }
+    }
+}
+
+fn common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while let Some(rest) = b.checked_rem(a) {
+        (a, b) = (rest, a);
+    }
+    b
+}

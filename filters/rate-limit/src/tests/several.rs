@@ -145,3 +145,19 @@ fn what_is_taken_is_given_back_when_another_worker_was_first() {
     host.set_property("source.address", "192.0.2.9:1");
     assert_eq!(passed(&ours, &host, &[], 9), 0);
 }
+
+#[test]
+fn a_refused_request_costs_the_limits_nothing_that_would_have_let_it_pass() {
+    let filter = rate_limit(
+        r#"{"limits": [
+            {"id": "wide", "match": {}, "also": true, "quota": 9, "window": "60s"},
+            {"id": "narrow", "match": {}, "also": true, "quota": 1, "window": "60s"}
+        ], "dialects": [{"match": {}, "dialect": "ietf", "show": "all"}]}"#,
+    );
+    let host = FakeHost::at(START);
+    let left = || send(&filter, &host, &[], 200).fields.last().unwrap().clone();
+    assert_eq!(left(), r#"ratelimit: "wide";r=8;t=7, "narrow";r=0;t=60"#);
+    for _ in 0..3 {
+        assert_eq!(left(), r#"ratelimit: "wide";r=8;t=7, "narrow";r=0;t=60"#);
+    }
+}

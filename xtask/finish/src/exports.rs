@@ -7,6 +7,9 @@ const PROXYS: &str = "proxy_on_";
 /// No callback of an event: the proxy's way to hand bytes over.
 const ALLOCATE: &str = "proxy_on_memory_allocate";
 
+/// The shell's own comparison, which has a name for the linker alone.
+const COMPARE: &str = "memcmp";
+
 /// What no proxy calls on a filter of HTTP.
 const NEVER: [&str; 11] = [
     "proxy_on_new_connection",
@@ -40,7 +43,7 @@ impl Exports {
             return Some(format!("{PROXYS}{event}"));
         }
         let callback = export.starts_with(PROXYS) && export != ALLOCATE;
-        let goes = callback && (self.named || NEVER.contains(&export));
+        let goes = callback && (self.named || NEVER.contains(&export)) || export == COMPARE;
         (!goes).then(|| export.to_owned())
     }
 }
@@ -61,6 +64,7 @@ mod tests {
             ("proxy_abi_version_0_2_1", Some("proxy_abi_version_0_2_1")),
             ("_initialize", Some("_initialize")),
             ("memory", Some("memory")),
+            ("memcmp", None),
         ];
         for (before, after) in names {
             assert_eq!(exports.name(before).as_deref(), after, "{before}");

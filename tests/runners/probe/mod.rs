@@ -252,7 +252,7 @@ fn over_the_cap(on: &Probed) -> Result<(), String> {
     let cap = 65_536;
     for (length, held) in [(cap, "65536"), (cap + 1, "over"), (5_000_000, "over")] {
         let answer = on.hold(&format!("/big?{length}"), "hold-response")?;
-        same("held", Some(held), answer.text("x-held"))?;
+        same("held", (200, Some(held)), (answer.status, answer.text("x-held")))?;
         let (status, text) = whole("big", answer)?;
         let expected = if held == "over" { length } else { length + 2 };
         same("big", (200, expected), (status, text.len()))?;

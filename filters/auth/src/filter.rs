@@ -9,7 +9,7 @@ use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::rules::Subject;
 use postern_core::{
     Answer, Decision, Filter, HeaderEdit, Host, Metric, Outcome, Record, Refusal, Request,
-    Response, Step, Target, Work,
+    Response, Sights, Step, Work,
 };
 
 use crate::decision::Judged;
@@ -21,6 +21,7 @@ use crate::provider::Provider;
 #[derive(Debug)]
 pub struct Auth {
     policy: Policy,
+    sights: Sights,
 }
 
 /// Indices into [`Auth::COUNTERS`](Filter::COUNTERS).
@@ -60,7 +61,8 @@ impl Filter for Auth {
     type Stream = Waited;
 
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {
-        Policy::compile(policy, environment, Self::COUNTERS.len()).map(|policy| Auth { policy })
+        let policy = Policy::compile(policy, environment, Self::COUNTERS.len())?;
+        Ok(Auth { policy, sights: Sights::default() })
     }
 
     fn schema() -> Schema {
@@ -97,11 +99,11 @@ impl Filter for Auth {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        let target = match Target::parse(request.path()) {
-            Ok(target) => target,
+        let seen = match self.sights.see(request) {
+            Ok(seen) => seen,
             Err(bad) => return unreadable("bad_target", bad.to_string()),
         };
-        let asked = Subject::new(request, &target, host);
+        let asked = Subject::of(request, &seen, host);
         // A rule for a host would not see it, and a laxer one might.
         if asked.host.is_none() {
             return unreadable("bad_host", "the request has no host that can be read".to_owned());
@@ -109,14 +111,15 @@ impl Filter for Auth {
         let found = self.policy.rules.first(&asked);
         let rule = found.map_or(&self.policy.fallback, |found| found.rule);
         let count = RefCell::default();
-        let case = Case { policy: &self.policy, rule, request, target: &target, host, count };
+        let target = &seen.target;
+        let case = Case { policy: &self.policy, rule, request, target, host, count };
         let mut outcome = match case.judge(waited) {
             Ok(Judged::Admitted(admitted)) => {
                 waited.in_query = admitted.in_query;
-                admitted.outcome(rule, request.headers(), &target)
+                admitted.outcome(rule, request.headers(), target)
             }
             Ok(Judged::Wait(wait)) => Outcome { step: Step::Wait(wait), ..Outcome::default() },
-            Err(denied) if rule.report_only => denied.reported(rule, request.headers(), &target),
+            Err(denied) if rule.report_only => denied.reported(rule, request.headers(), target),
             Err(denied) => denied.outcome(rule),
         };
         outcome.count.append(&mut case.count.borrow_mut());

@@ -42,8 +42,8 @@ use postern_core::identity::{STATE, Seen};
 use postern_core::record::Mode as Counted;
 use postern_core::rules::{HeaderName, Subject as Asked};
 use postern_core::{
-    Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Refusal, Request, Response, Target,
-    Work,
+    Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Refusal, Request, Response, Sights,
+    Target, Work,
 };
 use serde_json::{Value, json};
 
@@ -70,6 +70,7 @@ pub struct Authz {
     refusals: Refusals,
     explain_header: Option<HeaderName>,
     metrics: Metrics,
+    sights: Sights,
     /// Has there been no tick yet?
     fresh: Cell<bool>,
 }
@@ -153,11 +154,11 @@ impl Filter for Authz {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        let target = match Target::parse(request.path()) {
-            Ok(target) => target,
+        let seen = match self.sights.see(request) {
+            Ok(seen) => seen,
             Err(why) => return self.bad_request(why.to_string()),
         };
-        let asked = Asked::new(request, &target, host);
+        let asked = Asked::of(request, &seen, host);
         // Without them a deny rule for a host or a method would not see it.
         if asked.host.is_none() {
             return self.bad_request("the request has no host that can be read");
@@ -200,8 +201,17 @@ impl Authz {
             Beside { rules, rollout: Rollout::new(mode, share, seed, valve) }
         });
         let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &c.rules));
-        let fresh = Cell::new(true);
-        Authz { realm, source, rules, candidate, refusals, explain_header, metrics, fresh }
+        Authz {
+            realm,
+            source,
+            rules,
+            candidate,
+            refusals,
+            explain_header,
+            metrics,
+            sights: Sights::default(),
+            fresh: Cell::new(true),
+        }
     }
 
     fn judge(

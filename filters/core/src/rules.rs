@@ -10,9 +10,10 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::matcher::Index;
+use crate::matcher::{Candidate, Index};
 use crate::target::Target;
 use crate::template::{Captured, Template};
 use crate::truth::Truth;
@@ -30,6 +31,8 @@ pub use subject::Subject;
 /// ten thousand.
 #[derive(Debug)]
 pub struct Rules<T> {
+    /// Which set it is, of all that there ever were.
+    number: u32,
     rules: Vec<Entry<T>>,
     index: Index,
     /// Of all rules whose templates capture something: equal ones are one.
@@ -127,7 +130,10 @@ impl<T> Rules<T> {
 
     /// Every rule that applies, in order, with the first of its path templates that
     /// matches.
-    pub fn all<'r>(&'r self, subject: &Subject<'_>) -> impl Iterator<Item = Found<'r, T>> {
+    pub fn all<'r: 's, 's>(
+        &'r self,
+        subject: &'s Subject<'_>,
+    ) -> impl Iterator<Item = Found<'r, T>> {
         let mut last = None;
         self.candidates(subject)
             .filter(move |found| last.replace(found.index) != Some(found.index))
@@ -136,12 +142,19 @@ impl<T> Rules<T> {
 
     /// Every rule whose host, method and path match, in order, once for each of its
     /// path templates that does; whether it applies is for [`Found::headers_say`] and [`Found::route_holds`] to say.
-    pub fn candidates<'r>(
+    pub fn candidates<'r: 's, 's>(
         &'r self,
-        subject: &Subject<'_>,
-    ) -> impl Iterator<Item = Found<'r, T>> + use<'r, T> {
-        let candidates = self.index.find(subject.host.as_deref(), subject.method, subject.target);
-        candidates.into_iter().filter_map(move |(index, path)| {
+        subject: &'s Subject<'_>,
+    ) -> impl Iterator<Item = Found<'r, T>> + use<'r, 's, T> {
+        let find = || self.index.find(subject.host.as_deref(), subject.method, subject.target);
+        let candidates: Cow<'s, [Candidate]> = match subject.sight() {
+            Some(sight) => sight.candidates(self.number, find),
+            None => find().into(),
+        };
+        let mut next = 0usize;
+        std::iter::from_fn(move || {
+            let (index, path) = *candidates.get(next)?;
+            next = next.saturating_add(1);
             let entry = self.rules.get(index)?;
             Some(Found { index, rule: &entry.rule, entry, templates: &self.templates, path })
         })

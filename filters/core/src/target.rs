@@ -59,6 +59,9 @@ impl std::error::Error for BadTarget {}
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target<'a> {
     segments: Vec<Segment<'a>>,
+    /// The path as it came, and has it nothing that could be read in two ways?
+    path: &'a [u8],
+    plain: bool,
     query: Option<&'a [u8]>,
     changed: bool,
     asterisk: bool,
@@ -115,6 +118,8 @@ impl<'a> Target<'a> {
         if text == b"*" {
             return Ok(Target {
                 segments: Vec::new(),
+                path: text,
+                plain: false,
                 query: None,
                 changed: false,
                 asterisk: true,
@@ -127,9 +132,10 @@ impl<'a> Target<'a> {
             }
             None => (text, None),
         };
+        let whole = path;
         let path = path.strip_prefix(b"/").ok_or(BadTarget::NotAPath)?;
         // Most targets have nothing in them that could be read in two ways.
-        let plain = bytes::all_in(table!(is_odd), text) == 0;
+        let plain = Target::is_plain(text);
         if !plain {
             check_bytes(text)?;
             if !path.is_ascii() {
@@ -168,7 +174,31 @@ impl<'a> Target<'a> {
                 _ => segments.push(Segment { raw, decoded }),
             }
         }
-        Ok(Target { segments, query, changed, asterisk: false })
+        Ok(Target { segments, path: whole, plain, query, changed, asterisk: false })
+    }
+
+    /// One whose path was found to be [as it came](Self::is_as_it_came) before, and whose
+    /// query [is plain](Self::is_plain).
+    pub(crate) fn known(path: &'a [u8], query: Option<&'a [u8]>) -> Self {
+        let mut segments = Vec::with_capacity(8);
+        let mut rest = path.get(1..);
+        while let Some(text) = rest {
+            let end = bytes::find(text, b'/').unwrap_or(text.len());
+            let raw = text.get(..end).unwrap_or_default();
+            segments.push(Segment { raw, decoded: Cow::Borrowed(raw) });
+            rest = text.get(end.saturating_add(1)..);
+        }
+        Target { segments, path, plain: true, query, changed: false, asterisk: false }
+    }
+
+    /// Has a path, or a query, nothing in it that asks for a closer look?
+    pub(crate) fn is_plain(text: &[u8]) -> bool {
+        bytes::all_in(table!(is_odd), text) == 0
+    }
+
+    /// Is it what came, byte for byte, each byte standing for itself?
+    pub(crate) fn is_as_it_came(&self) -> bool {
+        self.plain && !self.changed && !self.asterisk
     }
 
     /// The path's segments; a trailing slash is an empty last segment. `/` is
@@ -233,6 +263,9 @@ impl<'a> Target<'a> {
     pub fn canonical_path(&self) -> Vec<u8> {
         if self.asterisk {
             return b"*".to_vec();
+        }
+        if self.is_as_it_came() {
+            return self.path.to_vec();
         }
         let mut out = Vec::with_capacity(64);
         for segment in &self.segments {

@@ -28,7 +28,7 @@ mod value;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node};
 use postern_core::filter::{CredentialPlace, Environment};
-use postern_core::{Filter, Host, Outcome, Request, Response};
+use postern_core::{Filter, Host, Outcome, Request, Response, Sights};
 
 use crate::blueprint::Blueprint;
 
@@ -38,6 +38,7 @@ pub use crate::answer::Stream;
 #[derive(Debug)]
 pub struct LegacyCompat {
     blueprint: Blueprint,
+    sights: Sights,
 }
 
 /// The counters, as indices into [`Filter::COUNTERS`].
@@ -63,7 +64,8 @@ impl Filter for LegacyCompat {
     type Stream = Stream;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
-        Blueprint::compile(At::root(policy)).map(|blueprint| LegacyCompat { blueprint })
+        let blueprint = Blueprint::compile(At::root(policy))?;
+        Ok(LegacyCompat { blueprint, sights: Sights::default() })
     }
 
     fn schema() -> Schema {
@@ -81,7 +83,7 @@ impl Filter for LegacyCompat {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        request::received(&self.blueprint, stream, request, host)
+        request::received(&self.blueprint, &self.sights, stream, request, host)
     }
 
     fn follows(&self, stream: &Stream) -> bool {

@@ -1,11 +1,14 @@
 //! The request's way in: which rule it falls under, and what it becomes.
 
+use std::rc::Rc;
+
 use postern_core::host::Host as Proxy;
 use postern_core::host_name::host_of;
 use postern_core::rules::{Found, Subject};
+use postern_core::sight::Sighted;
 use postern_core::step::HeaderEdit;
 use postern_core::target::Target;
-use postern_core::{Decision, Outcome, Refusal, Request};
+use postern_core::{Decision, Outcome, Refusal, Request, Sights};
 
 use crate::answer::Stream;
 use crate::blueprint::{Blueprint, Host, Rule};
@@ -19,13 +22,14 @@ const PATH: &str = "path";
 /// The request's headers came.
 pub(crate) fn received(
     blueprint: &Blueprint,
+    sights: &Sights,
     stream: &mut Stream,
     request: &Request<'_>,
     proxy: &dyn Proxy,
 ) -> Outcome {
     stream.head = request.method() == Some(b"HEAD");
-    let target = match Target::parse(request.path()) {
-        Ok(target) => target,
+    let seen = match sights.see(request) {
+        Ok(seen) => seen,
         Err(bad) => {
             stream.host = host_of(request.authority());
             let host = blueprint.host(stream.host.as_deref());
@@ -36,11 +40,11 @@ pub(crate) fn received(
             return refused(stream, Refusal::bad_request(bad.to_string()), "-", path);
         }
     };
-    let subject = Subject::new(request, &target, proxy);
-    stream.host.clone_from(&subject.host);
+    let subject = Subject::of(request, &seen, proxy);
+    stream.host = seen.host().map(str::to_owned);
     match blueprint.rules.first(&subject) {
-        Some(found) => matched(blueprint, stream, request.method(), &target, &found),
-        None => unmatched(blueprint, stream, &target, subject.host.as_deref()),
+        Some(found) => matched(blueprint, stream, request.method(), &seen.target, &found),
+        None => unmatched(blueprint, stream, &seen),
     }
 }
 
@@ -96,23 +100,20 @@ fn matched(
     outcome
 }
 
-fn unmatched(
-    blueprint: &Blueprint,
-    stream: &mut Stream,
-    target: &Target<'_>,
-    host: Option<&str>,
-) -> Outcome {
-    let host = blueprint.host(host);
+fn unmatched(blueprint: &Blueprint, stream: &mut Stream, seen: &Sighted<'_>) -> Outcome {
+    let host = blueprint.host(seen.host());
     stream.dialect = host.map(|h| h.dialect);
-    let segments = log_segments(blueprint, stream, host);
-    let path = blueprint.log.of_target(target, None, |_| false, segments);
+    let path = seen.text(|| {
+        let segments = log_segments(blueprint, stream, host);
+        blueprint.log.of_target(&seen.target, None, |_| false, segments)
+    });
     if host.is_some_and(|h| h.unmatched == Unmatched::Refuse) {
         let refusal =
             Refusal::new(404, "unknown_route", "Not found", "there is nothing at this path");
         return refused(stream, refusal, "-", path);
     }
     let mut outcome = Outcome::pass().with_record(stream.record(Decision::Skip, "-", "no_rule"));
-    outcome.publish.push((PATH, path.into()));
+    outcome.publish.push((PATH, path));
     outcome
 }
 
@@ -149,7 +150,12 @@ fn refusal(why: Unwritable, steps: &RequestSteps) -> Refusal {
     }
 }
 
-fn refused(stream: &mut Stream, refusal: Refusal, rule: &str, path: Vec<u8>) -> Outcome {
+fn refused(
+    stream: &mut Stream,
+    refusal: Refusal,
+    rule: &str,
+    path: impl Into<Rc<[u8]>>,
+) -> Outcome {
     stream.request = Some((Decision::Deny, refusal.code));
     let record = stream.record(Decision::Deny, rule.to_owned(), refusal.code);
     let mut outcome =

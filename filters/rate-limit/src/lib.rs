@@ -32,7 +32,7 @@ use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::rules::{Rules, Subject as Asked};
 use postern_core::{
-    Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Response, Target, Work,
+    Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Response, Sights, Work,
 };
 
 pub use allowance::Allowance;
@@ -56,6 +56,7 @@ pub struct RateLimit {
     retry_after_on_503: Option<u64>,
     ipv6_prefix: u8,
     table: Table,
+    sights: Sights,
     /// Where in the table was looked last for how full it is.
     looked_at: Cell<u64>,
 }
@@ -78,6 +79,7 @@ impl Filter for RateLimit {
             retry_after_on_503,
             ipv6_prefix,
             table: Table::new(capacity),
+            sights: Sights::default(),
             looked_at: Cell::new(0),
         })
     }
@@ -110,11 +112,11 @@ impl Filter for RateLimit {
                 .with_record(Record::new(Decision::Deny, "-", "bad_request"))
                 .counting(metrics::BAD_REQUEST)
         };
-        let target = match Target::parse(request.path()) {
-            Ok(target) => target,
+        let seen = match self.sights.see(request) {
+            Ok(seen) => seen,
             Err(why) => return bad_request(Refusal::bad_request(why.to_string())),
         };
-        let asked = Asked::new(request, &target, host);
+        let asked = Asked::of(request, &seen, host);
         // A limit for a host would not see it.
         if asked.host.is_none() {
             let why = "the request has no host that can be read";

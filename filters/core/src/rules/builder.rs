@@ -1,6 +1,7 @@
 //! Makes a set of rules, one at a time.
 
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::matcher::Trie;
 use crate::matcher::hash::Set;
@@ -61,7 +62,9 @@ impl<T> Builder<T> {
         let Builder { mut rules, trie, mut templates, shared: _ } = self;
         rules.shrink_to_fit();
         templates.shrink_to_fit();
-        Rules { rules, index: trie.finish(), templates }
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Rules { number, rules, index: trie.finish(), templates }
     }
 }
 

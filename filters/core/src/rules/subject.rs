@@ -1,5 +1,6 @@
 //! What rules are matched against.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use crate::config::Text;
 use crate::headers::Headers;
 use crate::host::Host;
 use crate::host_name::host_of;
+use crate::sight::{Sight, Sighted};
 use crate::target::Target;
 use crate::truth::Truth;
 use crate::view::Request;
@@ -16,7 +18,7 @@ use crate::view::Request;
 /// What rules are matched against, taken from a request once.
 pub struct Subject<'a> {
     /// The canonical host.
-    pub host: Option<String>,
+    pub host: Option<Cow<'a, str>>,
     /// The method; empty if there is none.
     pub method: &'a [u8],
     /// The canonical target.
@@ -25,6 +27,7 @@ pub struct Subject<'a> {
     pub headers: &'a Headers<'a>,
     /// Does the request end with its headers?
     pub end_of_stream: bool,
+    sight: Option<&'a Sight>,
     proxy: &'a dyn Host,
     route: OnceCell<Option<Vec<u8>>>,
     address: OnceCell<Option<IpAddr>>,
@@ -35,12 +38,31 @@ impl<'a> Subject<'a> {
     /// From a request whose target was checked.
     #[must_use]
     pub fn new(request: &'a Request<'a>, target: &'a Target<'a>, proxy: &'a dyn Host) -> Self {
+        let host = host_of(request.authority()).map(Cow::Owned);
+        Subject::with(request, host, target, None, proxy)
+    }
+
+    /// The same of a request that may have been seen before.
+    #[must_use]
+    pub fn of(request: &'a Request<'a>, seen: &'a Sighted<'a>, proxy: &'a dyn Host) -> Self {
+        let host = seen.host().map(Cow::Borrowed);
+        Subject::with(request, host, &seen.target, seen.sight(), proxy)
+    }
+
+    fn with(
+        request: &'a Request<'a>,
+        host: Option<Cow<'a, str>>,
+        target: &'a Target<'a>,
+        sight: Option<&'a Sight>,
+        proxy: &'a dyn Host,
+    ) -> Self {
         Subject {
-            host: host_of(request.authority()),
+            host,
             method: request.method().unwrap_or_default(),
             target,
             headers: request.headers(),
             end_of_stream: request.is_end_of_stream(),
+            sight,
             proxy,
             route: OnceCell::new(),
             address: OnceCell::new(),
@@ -58,6 +80,11 @@ impl<'a> Subject<'a> {
     /// The time since the Unix epoch, read once.
     pub fn now(&self) -> Duration {
         *self.now.get_or_init(|| self.proxy.now())
+    }
+
+    /// What is kept of requests like it.
+    pub(super) fn sight(&self) -> Option<&'a Sight> {
+        self.sight
     }
 
     pub(super) fn route_is_of(&self, names: &[Text]) -> Truth {

@@ -68,7 +68,7 @@ impl Allowance {
             let more_in = rate.wait(cell, units, spent.now).unwrap_or(whole_in);
             Left {
                 quota: rate.quota(),
-                window: rate.window(),
+                window: Some(rate.window()),
                 remaining,
                 more_in: more_in.div_ceil(SECOND),
                 whole_in: whole_in.div_ceil(SECOND),
@@ -172,8 +172,8 @@ impl Spent {
 pub(crate) struct Left {
     /// Requests per window.
     pub(crate) quota: u64,
-    /// Seconds.
-    pub(crate) window: u64,
+    /// Seconds. `None`: whoever reported it did not say.
+    pub(crate) window: Option<u64>,
     /// Requests that would pass now.
     pub(crate) remaining: u64,
     /// Seconds until there is more (for a refused request: enough), rounded up.

@@ -13,6 +13,7 @@ mod dialect;
 mod digits;
 mod key;
 mod metrics;
+mod observe;
 mod policy;
 mod rate;
 mod refusal;
@@ -32,12 +33,13 @@ use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::rules::{Rules, Subject as Asked};
 use postern_core::{
-    Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Response, Sights, Work,
+    Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Response, Sights, Step, Work,
 };
 
 pub use allowance::Allowance;
 pub use dialect::{Beside, Dialect, Show};
 pub use key::Part;
+use observe::Observes;
 pub use policy::{Cost, Limit, Mode, Plan, Policy, Telling, Who, Windows};
 pub use rate::{Algorithm, Rate};
 pub use request::Stream;
@@ -47,11 +49,14 @@ use table::Table;
 #[derive(Debug)]
 pub struct RateLimit {
     limits: Rules<Limit>,
+    observes: Observes,
     dialects: Rules<Telling>,
     /// Does any limit count beside others?
     also: bool,
     /// Is any dialect for callers of some identity?
     told_by_identity: bool,
+    /// Is anything observed?
+    observing: bool,
     beside: Beside,
     retry_after_on_503: Option<u64>,
     ipv6_prefix: u8,
@@ -68,11 +73,21 @@ impl Filter for RateLimit {
     type Stream = Stream;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
-        let Policy { limits, dialects, beside, retry_after_on_503, capacity, ipv6_prefix } =
-            config::decode(policy)?;
+        let Policy {
+            limits,
+            observes,
+            dialects,
+            beside,
+            retry_after_on_503,
+            capacity,
+            ipv6_prefix,
+        } = config::decode(policy)?;
+        let observing = observes.iter().count() > 0;
         Ok(RateLimit {
             also: limits.iter().any(|(_, limit)| limit.also),
             told_by_identity: dialects.iter().any(|(_, told)| told.callers.needs_identity()),
+            observing,
+            observes,
             limits: Rules::new(limits),
             dialects: Rules::new(dialects),
             beside,
@@ -89,7 +104,7 @@ impl Filter for RateLimit {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        metrics::all(self.limits.iter())
+        metrics::all(self.limits.iter(), self.observes.iter())
     }
 
     /// Looks now and then at a part of the table, to tell how full it is.
@@ -122,7 +137,11 @@ impl Filter for RateLimit {
             let why = "the request has no host that can be read";
             return bad_request(Refusal::bad_request(why));
         }
-        self.count(stream, &asked, host)
+        let outcome = self.count(stream, &asked, host);
+        if self.observing && matches!(outcome.step, Step::Continue) {
+            self.watch(stream, &asked, host);
+        }
+        outcome
     }
 
     fn follows(&self, stream: &Stream) -> bool {

@@ -2,6 +2,7 @@
 
 use postern_core::Metric;
 
+use crate::observe::{Observe, Spoilt};
 use crate::policy::Limit;
 
 /// Indices of the counters.
@@ -56,8 +57,27 @@ pub(crate) fn of_limit(limit: usize, fate: Fate) -> usize {
     limit.saturating_mul(FATES.len()).saturating_add(first).saturating_add(fate)
 }
 
+/// What became of a report: `None`, it was said again.
+const REPORTS: [(Option<Spoilt>, &str); 5] = [
+    (None, "told"),
+    (Some(Spoilt::Malformed), "malformed"),
+    (Some(Spoilt::Duplicate), "duplicate"),
+    (Some(Spoilt::Contradictory), "contradictory"),
+    (Some(Spoilt::Incomplete), "incomplete"),
+];
+
+/// The counter of what is observed, by its place in a policy of so many limits.
+pub(crate) fn of_report(limits: usize, place: usize, spoilt: Option<Spoilt>) -> usize {
+    let report = REPORTS.iter().position(|(own, _)| *own == spoilt).unwrap_or(0);
+    let first = of_limit(limits, Fate::Allowed);
+    place.saturating_mul(REPORTS.len()).saturating_add(first).saturating_add(report)
+}
+
 /// All of them.
-pub(crate) fn all<'a>(limits: impl Iterator<Item = &'a Limit>) -> Vec<Metric> {
+pub(crate) fn all<'a>(
+    limits: impl Iterator<Item = &'a Limit>,
+    observes: impl Iterator<Item = &'a Observe>,
+) -> Vec<Metric> {
     let counters = COUNTERS.iter().map(|name| Metric::counter(*name));
     let fill = Metric::gauge("table_fill_permille");
     let decisions = limits.flat_map(|limit| {
@@ -65,5 +85,10 @@ pub(crate) fn all<'a>(limits: impl Iterator<Item = &'a Limit>) -> Vec<Metric> {
             Metric::counter(format!("limit_decisions.{}.{fate}", limit.id.as_str()))
         })
     });
-    counters.chain([fill]).chain(decisions).collect()
+    let reports = observes.flat_map(|observe| {
+        REPORTS.map(|(_, outcome)| {
+            Metric::counter(format!("limit_reports.{}.{outcome}", observe.id.as_str()))
+        })
+    });
+    counters.chain([fill]).chain(decisions).chain(reports).collect()
 }

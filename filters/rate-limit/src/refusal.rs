@@ -11,7 +11,7 @@ pub(crate) fn over_limit(tightest: &Standing, standings: &[Standing]) -> Refusal
     let detail = format!(
         "the limit is {} per {} seconds; try again in {} seconds",
         tightest.left.quota,
-        tightest.left.window,
+        tightest.left.window.unwrap_or(1),
         tightest.retry_after()
     );
     let violated = standings.iter().filter(|s| !s.left.enough);

@@ -5,9 +5,10 @@ use postern_core::rules::{Found, Subject as Asked};
 use postern_core::{Decision, HeaderEdit, Host, Mode as Recorded, Outcome, Record, Response};
 
 use crate::allowance::{Allowance, Left};
-use crate::dialect::{Dialect, Saying, Show};
+use crate::dialect::{Beside, Dialect, Saying, Show};
 use crate::key::{self, Caller};
 use crate::metrics::{self, Fate};
+use crate::observe::without;
 use crate::policy::{Holding, Holds, Limit, Mode, Plan};
 use crate::standing::{Standing, tightest};
 use crate::table::{Bucket, Hash, Tag, clock, finish};
@@ -17,23 +18,25 @@ use crate::{RateLimit, digits, refusal};
 /// What is kept of a request for its answer.
 #[derive(Debug, Default)]
 pub struct Stream {
-    said: Option<Box<Said>>,
+    pub(crate) said: Option<Box<Said>>,
 }
 
-#[derive(Debug)]
-struct Said {
+#[derive(Debug, Default)]
+pub(crate) struct Said {
     /// Its place among the dialects; `None`: the usual one.
-    telling: Option<usize>,
-    standings: Vec<Standing>,
+    pub(crate) telling: Option<usize>,
+    pub(crate) standings: Vec<Standing>,
     /// What the answer may correct.
-    later: Vec<Later>,
+    pub(crate) later: Vec<Later>,
+    /// Who is observed, by its place.
+    pub(crate) observed: Option<usize>,
     /// Seconds since the Unix epoch.
-    now: u64,
+    pub(crate) now: u64,
 }
 
 /// A limit whose cost the answer says.
 #[derive(Debug)]
-struct Later {
+pub(crate) struct Later {
     limit: usize,
     rule: usize,
     allowance: Allowance,
@@ -146,7 +149,7 @@ impl RateLimit {
                 let window_seconds = usual.map_or(1, |rate| rate.window());
                 let left = Left {
                     quota: 0,
-                    window: window_seconds,
+                    window: Some(window_seconds),
                     remaining: 0,
                     more_in: window_seconds,
                     whole_in: window_seconds,
@@ -231,6 +234,7 @@ impl RateLimit {
             telling: telling.map(|(index, _)| index),
             standings,
             later,
+            observed: None,
             now: now.checked_div(1_000_000_000).unwrap_or(0),
         }));
         outcome
@@ -253,7 +257,7 @@ impl RateLimit {
     }
 
     /// How this client is told: the place among the dialects.
-    fn telling(&self, caller: &Caller<'_>) -> Option<(usize, Show)> {
+    pub(crate) fn telling(&self, caller: &Caller<'_>) -> Option<(usize, Show)> {
         let mut all = self.dialects.all(caller.asked);
         let found = all.find(|found| found.rule.callers.is(caller))?;
         Some((found.index, found.rule.show))
@@ -271,11 +275,19 @@ impl RateLimit {
                 self.correct(said, &later, response, host, &mut outcome);
             }
             let telling = said.telling.and_then(|index| self.dialects.get(index));
+            let there = match said.observed {
+                Some(place) => self.observed(said, place, response, host, &mut outcome),
+                None => Vec::new(),
+            };
             let (dialect, show) =
                 telling.map_or((&Dialect::Ietf, Show::Tightest), |t| (&t.dialect, t.show));
             let standings = said.standings.as_slice();
-            let saying = Saying { standings, show, beside: self.beside, now: said.now };
-            outcome.headers = dialect.fields(&saying, response);
+            // What is observed is taken off: there is nothing to stand beside.
+            let beside = if said.observed.is_some() { Beside::Replace } else { self.beside };
+            let saying = Saying { standings, show, beside, now: said.now };
+            let fields = dialect.fields(&saying, response);
+            outcome.headers.extend(without(there, &fields));
+            outcome.headers.extend(fields);
         }
         if let Some(seconds) = self.retry_after_on_503
             && response.status() == Some(503)

@@ -4,6 +4,7 @@ mod algorithms;
 mod callers;
 mod configuration;
 mod dialects;
+mod independent;
 mod oracle;
 mod requests;
 mod several;
@@ -20,21 +21,25 @@ use postern_core::{
 use crate::{RateLimit, Stream};
 
 /// A time that is a multiple of an hour.
-const START: Duration = Duration::from_secs(1_699_999_200);
+pub(crate) const START: Duration = Duration::from_secs(1_699_999_200);
 
-fn rate_limit(policy: &str) -> RateLimit {
+pub(crate) fn rate_limit(policy: &str) -> RateLimit {
     RateLimit::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None).unwrap()
 }
 
 /// What the client sees of one request, as the tests compare it.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    status: u16,
+pub(crate) struct Seen {
+    pub(crate) status: u16,
     /// `name: value` of every field that the filter writes, in order.
-    fields: Vec<String>,
+    pub(crate) fields: Vec<String>,
 }
 
-fn ask(filter: &RateLimit, host: &FakeHost, headers: &[(&str, &[u8])]) -> (Stream, Outcome) {
+pub(crate) fn ask(
+    filter: &RateLimit,
+    host: &FakeHost,
+    headers: &[(&str, &[u8])],
+) -> (Stream, Outcome) {
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
     for (name, value) in [(":method", "GET"), (":path", "/"), (":authority", "api.example.com")] {
         if !headers.iter().any(|(n, _)| *n == name) {
@@ -48,7 +53,12 @@ fn ask(filter: &RateLimit, host: &FakeHost, headers: &[(&str, &[u8])]) -> (Strea
     (stream, outcome)
 }
 
-fn dress(filter: &RateLimit, host: &FakeHost, stream: &mut Stream, status: u16) -> Vec<String> {
+pub(crate) fn dress(
+    filter: &RateLimit,
+    host: &FakeHost,
+    stream: &mut Stream,
+    status: u16,
+) -> Vec<String> {
     let response = Headers::new([(":status", status.to_string())]);
     let outcome = filter.response_headers(stream, &Response::new(response, true), host);
     assert!(matches!(outcome.step, Step::Continue));
@@ -65,7 +75,12 @@ fn dress(filter: &RateLimit, host: &FakeHost, stream: &mut Stream, status: u16) 
 }
 
 /// Sends a request; whatever passes is answered with `upstream`.
-fn send(filter: &RateLimit, host: &FakeHost, headers: &[(&str, &[u8])], upstream: u16) -> Seen {
+pub(crate) fn send(
+    filter: &RateLimit,
+    host: &FakeHost,
+    headers: &[(&str, &[u8])],
+    upstream: u16,
+) -> Seen {
     let (mut stream, outcome) = ask(filter, host, headers);
     let (status, mut fields) = match outcome.step {
         Step::Continue => (upstream, Vec::new()),

@@ -158,14 +158,20 @@ impl Dialect {
                 HeaderEdit::set("ratelimit-policy", list(told, ietf_policy)),
                 HeaderEdit::set("ratelimit", list(told, ietf_left)),
             ],
-            Dialect::Draft7 => vec![
-                HeaderEdit::set("ratelimit-policy", list(told, old_policy)),
-                HeaderEdit::set("ratelimit", draft_7(first)),
-            ],
+            Dialect::Draft7 => {
+                let policy = list(told, old_policy);
+                let policy = (!policy.is_empty()).then_some(policy);
+                let policy = policy.map(|policy| HeaderEdit::set("ratelimit-policy", policy));
+                let left = HeaderEdit::set("ratelimit", draft_7(first));
+                policy.into_iter().chain([left]).collect()
+            }
             Dialect::Draft3 => {
                 let mut limit = digits::of(left.quota);
-                limit.extend_from_slice(b", ");
-                limit.extend(list(told, named_policy));
+                let windows = list(told, named_policy);
+                if !windows.is_empty() {
+                    limit.extend_from_slice(b", ");
+                    limit.extend(windows);
+                }
                 three(X_RATELIMIT, limit, left.whole_in)
             }
             Dialect::Github => three(X_RATELIMIT, digits::of(left.quota), reset_at),
@@ -178,8 +184,8 @@ impl Dialect {
             Dialect::None => Vec::new(),
             Dialect::Custom(fields) => fields
                 .iter()
-                .map(|(name, value)| {
-                    HeaderEdit::set(name.as_str().to_owned(), value.fill(first, now))
+                .filter_map(|(name, value)| {
+                    Some(HeaderEdit::set(name.as_str().to_owned(), value.fill(first, now)?))
                 })
                 .collect(),
         }
@@ -190,14 +196,17 @@ const X_RATELIMIT: [&str; 3] = ["x-ratelimit-limit", "x-ratelimit-remaining", "x
 const X_RATE_LIMIT: [&str; 3] =
     ["x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset"];
 
-/// A list of one item for each standing.
-fn list(told: &[Standing], item: fn(&mut Vec<u8>, &Standing)) -> Vec<u8> {
+/// A list of one item for each standing that has one.
+fn list(told: &[Standing], item: fn(&mut Vec<u8>, &Standing) -> Option<()>) -> Vec<u8> {
     let mut out = Vec::with_capacity(told.len().saturating_mul(48));
-    for (i, standing) in told.iter().enumerate() {
-        if i > 0 {
+    for standing in told {
+        let before = out.len();
+        if before > 0 {
             out.extend_from_slice(b", ");
         }
-        item(&mut out, standing);
+        if item(&mut out, standing).is_none() {
+            out.truncate(before);
+        }
     }
     out
 }
@@ -213,27 +222,34 @@ fn quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-fn ietf_policy(out: &mut Vec<u8>, standing: &Standing) {
+fn ietf_policy(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
     quoted(out, &standing.policy);
     parameter(out, b";q=", standing.left.quota);
-    parameter(out, b";w=", standing.left.window);
+    if let Some(window) = standing.left.window {
+        parameter(out, b";w=", window);
+    }
+    Some(())
 }
 
-fn ietf_left(out: &mut Vec<u8>, standing: &Standing) {
+fn ietf_left(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
     quoted(out, &standing.policy);
     parameter(out, b";r=", standing.left.remaining);
     parameter(out, b";t=", standing.left.more_in);
+    Some(())
 }
 
-fn old_policy(out: &mut Vec<u8>, standing: &Standing) {
+/// Without a window there is no policy.
+fn old_policy(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
     digits::push(out, standing.left.quota);
-    parameter(out, b";w=", standing.left.window);
+    parameter(out, b";w=", standing.left.window?);
+    Some(())
 }
 
-fn named_policy(out: &mut Vec<u8>, standing: &Standing) {
-    old_policy(out, standing);
+fn named_policy(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
+    old_policy(out, standing)?;
     out.extend_from_slice(b";name=");
     quoted(out, &standing.policy);
+    Some(())
 }
 
 fn draft_7(standing: &Standing) -> Vec<u8> {

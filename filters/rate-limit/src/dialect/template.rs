@@ -61,7 +61,8 @@ impl Template {
         Ok(Template(pieces))
     }
 
-    pub(super) fn fill(&self, standing: &Standing, now: u64) -> Vec<u8> {
+    /// `None`: it names the window, which is not known.
+    pub(super) fn fill(&self, standing: &Standing, now: u64) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(32);
         let left = &standing.left;
         for piece in &self.0 {
@@ -80,7 +81,7 @@ impl Template {
                 Place::Limit => left.quota,
                 Place::Remaining => left.remaining,
                 Place::Used => left.quota.saturating_sub(left.remaining),
-                Place::Window => left.window,
+                Place::Window => left.window?,
                 Place::Reset => left.whole_in,
                 Place::ResetAt => now.saturating_add(left.whole_in),
                 Place::More => left.more_in,
@@ -88,7 +89,7 @@ impl Template {
             };
             digits::push(&mut out, number);
         }
-        out
+        Some(out)
     }
 }
 

@@ -247,10 +247,10 @@ impl Decode for QuotaConfig {
 
 /// A window: whole seconds, so that clients can be told.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window(u64);
+pub(crate) struct Window(u64);
 
 impl Window {
-    pub(super) fn seconds(self) -> u64 {
+    pub(crate) fn seconds(self) -> u64 {
         self.0
     }
 }

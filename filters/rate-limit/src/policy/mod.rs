@@ -8,12 +8,13 @@ mod who;
 use std::collections::BTreeMap;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Count, Decode, Errors, Value};
-use postern_core::rules::Match;
+use postern_core::config::{At, Count, Decode, Errors, Node, Value};
+use postern_core::rules::{Match, Rules};
 
 use crate::dialect::{Beside, Dialect, Show};
+use crate::observe::{self, Observed, Observes};
 pub(crate) use amount::Holds;
-use amount::Window;
+pub(crate) use amount::Window;
 pub use amount::Windows;
 pub use cost::Cost;
 use limit::Compiled;
@@ -27,6 +28,10 @@ postern_core::config! {
         /// match and have `also`. A request is counted by all of those or by none, and
         /// what is refused is not counted.
         limits: Vec<Compiled>,
+        /// What others report of limits (a stock filter of the proxy, an upstream) and is
+        /// said again in the client's dialect: the first that matches the request. Their
+        /// fields are taken off the answer, and what cannot be relied on is left out.
+        observe: Vec<Observed> = Vec::new(),
         /// How clients are told what is left: the first that matches the
         /// request; `ietf` if none does.
         dialects: Vec<DialectConfig> = Vec::new(),
@@ -58,8 +63,10 @@ postern_core::config! {
 /// A checked policy.
 #[derive(Debug)]
 pub struct Policy {
-    /// At least one limit; ids are unique.
+    /// At least one limit, or something to observe; ids are unique.
     pub limits: Vec<(Match, Limit)>,
+    /// What is said again.
+    pub(crate) observes: Observes,
     /// The dialects.
     pub dialects: Vec<(Match, Telling)>,
     /// What is done about fields that are there.
@@ -86,14 +93,25 @@ pub struct Telling {
 impl Decode for Policy {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         check_limits(at, errors);
-        let PolicyConfig { limits, dialects, beside, retry_after_on_503, capacity, ipv6_prefix } =
-            PolicyConfig::decode(at, errors)?;
+        observe::check(at, errors);
+        let PolicyConfig {
+            limits,
+            observe,
+            dialects,
+            beside,
+            retry_after_on_503,
+            capacity,
+            ipv6_prefix,
+        } = PolicyConfig::decode(at, errors)?;
         let telling = |d: DialectConfig| {
             let DialectConfig { r#match, callers, dialect, show } = d;
             (r#match, Telling { callers, dialect, show })
         };
         Some(Policy {
             limits: limits.into_iter().map(|Compiled(matches, limit)| (matches, limit)).collect(),
+            observes: Rules::new(
+                observe.into_iter().map(|Observed(matches, own)| (matches, own)).collect(),
+            ),
             dialects: dialects.into_iter().map(telling).collect(),
             beside,
             retry_after_on_503: retry_after_on_503.map(Window::seconds),
@@ -109,10 +127,12 @@ impl Decode for Policy {
 
 /// Read from the tree, so that it is noted beside all other mistakes.
 fn check_limits(at: At<'_>, errors: &mut Errors) {
-    let Some(limits) = at.node().get("limits") else { return };
+    let root = at.node();
+    let Some(limits) = root.get("limits") else { return };
     let at = at.key("limits", limits);
     let Value::List(items) = &limits.value else { return };
-    if items.is_empty() {
+    let observes = |node: &Node| matches!(&node.value, Value::List(all) if !all.is_empty());
+    if items.is_empty() && !root.get("observe").is_some_and(observes) {
         at.error(errors, "expected at least one limit: without any, nothing is counted");
     }
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();

@@ -121,10 +121,34 @@ fn keys_costs_and_callers_are_checked() {
 }
 
 #[test]
+fn what_is_observed_is_checked() {
+    refused(
+        r#"{"limits": [{"id": "a", "match": {}, "quota": 1, "window": "1s"}], "observe": [
+            {"id": "a", "match": {}},
+            {"id": "b", "match": {}, "read": [], "window": "1500ms"},
+            {"id": "b", "read": ["draft_3", {"limit": "x y"}]}
+        ]}"#,
+        "observe[0].id: `a` is the id of limits[0] already\n\
+         observe[2].id: `b` is the id of observe[1] already\n\
+         observe[1].read: expected at least one; leave the key out where it does not matter\n\
+         observe[1].window: expected whole seconds such as `1s`, `5m`, `2h` or `1d`\n\
+         observe[2]: missing key `match`\n\
+         observe[2].read[0]: expected `ietf`, `draft_7`, `ratelimit`, `x_ratelimit`, `x_rate_limit` or `legacy`\n\
+         observe[2].read[1].limit: expected a header name (RFC 9110 token)\n\
+         observe[2].read[1]: missing key `remaining`",
+    );
+}
+
+#[test]
 fn a_policy_counts_something() {
     refused("{}", "missing key `limits`");
     refused(
         r#"{"limits": []}"#,
         "limits: expected at least one limit: without any, nothing is counted",
     );
+    refused(
+        r#"{"limits": [], "observe": []}"#,
+        "limits: expected at least one limit: without any, nothing is counted",
+    );
+    rate_limit(r#"{"limits": [], "observe": [{"id": "a", "match": {}}]}"#);
 }

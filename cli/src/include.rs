@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use postern_core::config::{Errors, Key, Node, Problem, Span, Value};
 
@@ -171,6 +171,11 @@ fn resolve_in(place: Place<'_>, node: &mut Node, findings: &mut Vec<Finding>) ->
     // The policy itself is the first part, so that what has no other place is its.
     let mut parts = vec![Part { file: place.file.to_owned(), rules: 0..0, sets: BTreeSet::new() }];
     for (name, span) in names {
+        if !is_beside(Path::new(name)) {
+            let message = format!("`{name}`: {EXPECTED}");
+            findings.push(place.finding(span, "include", message));
+            continue;
+        }
         let path = place.file.parent().unwrap_or(Path::new("")).join(name);
         if !seen.insert(path.clone()) {
             let message = format!("`{name}` is included already");
@@ -197,12 +202,19 @@ fn resolve_in(place: Place<'_>, node: &mut Node, findings: &mut Vec<Finding>) ->
     Parts(parts)
 }
 
+const EXPECTED: &str = "expected a list of files beside this one, such as `authz/sales.yaml`";
+
+/// Beside the policy, or in a folder there: whoever checks a policy of somebody else shows
+/// that one no file of his own.
+fn is_beside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
 fn names_of<'n>(
     place: Place<'_>,
     list: &'n Node,
     findings: &mut Vec<Finding>,
 ) -> Vec<(&'n str, Span)> {
-    const EXPECTED: &str = "expected a list of files beside this one, such as `authz/sales.yaml`";
     let items = match &list.value {
         Value::List(items) if (1..=MAX_FILES).contains(&items.len()) => items.as_slice(),
         _ => {

@@ -95,7 +95,7 @@ fn mistakes_of_sets_are_told_in_their_file() {
 
 #[test]
 fn files_that_cannot_be_taken_in_are_told() {
-    let own = "include: [authz/none.yaml, authz/more.yaml, authz/more.yaml, 7]\nrules: []\n";
+    let own = "include: [authz/none.yaml, authz/more.yaml, authz/more.yaml, 7,\n  ../x, /x]\nrules: []\n";
     let more = "realm: x\ninclude: [a]\nrules: []\n";
     let folder = folder("bad", &[("authz.yaml", own), ("authz/more.yaml", more)]);
     let findings = checked(&folder).unwrap_err();
@@ -109,6 +109,8 @@ fn files_that_cannot_be_taken_in_are_told() {
             "authz/more.yaml:1:1: unknown key `realm`, an included file has `sets` and `rules`",
             "authz/more.yaml:2:1: unknown key `include`, an included file has `sets` and `rules`",
             "authz.yaml:1:45: include: `authz/more.yaml` is included already",
+            "authz.yaml:2:3: include: `../x`: expected a list of files beside this one, such as `authz/sales.yaml`",
+            "authz.yaml:2:9: include: `/x`: expected a list of files beside this one, such as `authz/sales.yaml`",
         ]
     );
 }

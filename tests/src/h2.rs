@@ -21,10 +21,6 @@ pub fn request(filled: &Filled) -> Option<Request<Vec<u8>>> {
         return None;
     }
     let target = PathAndQuery::try_from(filled.path.as_slice()).ok()?;
-    // No user before the host (RFC 9113 §8.3.1).
-    if filled.host.contains(&b'@') {
-        return None;
-    }
     let host = Authority::try_from(filled.host.as_slice()).ok()?;
     // No user stands before the host (RFC 9113 §8.3.1): the proxy resets such a
     // stream before any filter sees it.
@@ -47,7 +43,9 @@ pub fn request(filled: &Filled) -> Option<Request<Vec<u8>>> {
         if ["connection", "host", "upgrade", "transfer-encoding", "te"].contains(&name.as_str()) {
             return None;
         }
-        let value = HeaderValue::from_bytes(value[1..].trim_ascii()).ok()?;
+        // HTTP/2 keeps further blanks.
+        let value = value[1..].strip_prefix(b" ").unwrap_or(&value[1..]);
+        let value = HeaderValue::from_bytes(value).ok()?;
         request.headers_mut().append(name, value);
     }
     if let Some(body) = &filled.body {

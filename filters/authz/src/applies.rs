@@ -2,7 +2,9 @@
 //! those of this filter alone.
 
 use postern_core::Truth;
-use postern_core::conditions::{Addresses, Block, BodySize, MediaRange, QueryMatch, TimeWindow};
+use postern_core::conditions::{
+    Addresses, Block, BodySize, MediaRange, Query, QueryMatch, TimeWindow,
+};
 use postern_core::config::AtLeastOne;
 use postern_core::rules::{HeaderMatch, HostPattern, Match, Method, Subject as Asked};
 use postern_core::template::Template;
@@ -96,8 +98,8 @@ impl MatchConfig {
 
 impl Further {
     /// What the message itself says.
-    pub(crate) fn message(&self, asked: &Asked<'_>) -> Truth {
-        Truth::all(self.query.iter().map(|q| q.holds(asked.target)))
+    pub(crate) fn message(&self, asked: &Asked<'_>, query: &Query) -> Truth {
+        Truth::all(self.query.iter().map(|q| q.holds(query, asked.target)))
             .and(|| {
                 let any = self.content_types.is_empty();
                 if any { Truth::Yes } else { MediaRange::among(&self.content_types, asked.headers) }

@@ -74,18 +74,13 @@ impl ClaimCondition {
             return (claim.is_some() == present).into();
         }
         let Some(claim) = claim else { return Truth::Unknown };
-        let captured = match &self.is {
-            ClaimTest::Path(name) => {
-                let captures = template.map(|t| t.captures(facts.asked.target)).unwrap_or_default();
-                captures.into_iter().find(|c| c.name == name.as_str()).map(|c| c.decoded)
-            }
-            _ => None,
+        // Not copied: a path may be long, and many rules may ask.
+        let captured = |name: &str, text: &str| {
+            template.and_then(|t| t.capture_is(facts.asked.target, name, text.as_bytes()))
         };
         match &claim {
-            Json::Array(items) => {
-                Truth::any(items.iter().map(|item| self.is.says(item, captured.as_deref())))
-            }
-            one => self.is.says(one, captured.as_deref()),
+            Json::Array(items) => Truth::any(items.iter().map(|item| self.is.says(item, captured))),
+            one => self.is.says(one, captured),
         }
     }
 
@@ -123,8 +118,8 @@ impl ClaimCondition {
 }
 
 impl ClaimTest {
-    /// What one value says; `captured`: the part of the path that is meant.
-    fn says(&self, value: &Json, captured: Option<&[u8]>) -> Truth {
+    /// What one value says; `captured`: is the part of the path of this name this text?
+    fn says(&self, value: &Json, captured: impl Fn(&str, &str) -> Option<bool>) -> Truth {
         let order = |than: &Number, test: fn(std::cmp::Ordering) -> bool| {
             Number::of(value).and_then(|number| number.partial_cmp(than)).map(test).into()
         };
@@ -141,9 +136,8 @@ impl ClaimTest {
             ClaimTest::AtMost(than) => order(than, std::cmp::Ordering::is_le),
             ClaimTest::Above(than) => order(than, std::cmp::Ordering::is_gt),
             ClaimTest::Below(than) => order(than, std::cmp::Ordering::is_lt),
-            ClaimTest::Path(_) => {
-                let both = value.as_str().zip(captured);
-                both.map(|(text, captured)| text.as_bytes() == captured).into()
+            ClaimTest::Path(name) => {
+                value.as_str().and_then(|text| captured(name.as_str(), text)).into()
             }
             // Asked before.
             ClaimTest::Present(_) => Truth::Unknown,

@@ -1,5 +1,6 @@
 //! What a request is judged by, read once and shared by all rules.
 
+use postern_core::conditions::Query;
 use postern_core::identity::SeenCaller;
 use postern_core::rules::Subject as Asked;
 use postern_core::template::Template;
@@ -14,13 +15,20 @@ pub(crate) struct Facts<'a> {
     /// `None`: a caller without an identity.
     pub(crate) caller: Option<&'a SeenCaller<'a>>,
     claims: Claims,
+    pub(crate) query: Query,
     /// What the conditions of the rules that judge may take.
     pub(crate) budget: Budget,
 }
 
 impl<'a> Facts<'a> {
     pub(crate) fn new(asked: &'a Asked<'a>, caller: Option<&'a SeenCaller<'a>>) -> Self {
-        Facts { asked, caller, claims: Claims::default(), budget: Budget::default() }
+        Facts {
+            asked,
+            caller,
+            claims: Claims::default(),
+            query: Query::default(),
+            budget: Budget::default(),
+        }
     }
 
     /// What an expression of a rule may look at; `template`: the one that matched
@@ -31,6 +39,7 @@ impl<'a> Facts<'a> {
             method,
             host: host.as_deref(),
             target,
+            query: &self.query,
             headers,
             end_of_stream: *end_of_stream,
             caller: self.caller,

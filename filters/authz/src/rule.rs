@@ -175,7 +175,7 @@ impl Rule {
     }
 
     fn message_is_meant(&self, facts: &Facts<'_>) -> Truth {
-        self.further().map_or(Truth::Yes, |further| further.message(facts.asked))
+        self.further().map_or(Truth::Yes, |further| further.message(facts.asked, &facts.query))
     }
 
     fn situation_is_meant(&self, found: &Found<'_, Rule>, facts: &Facts<'_>) -> Truth {

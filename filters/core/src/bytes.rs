@@ -42,6 +42,21 @@ pub fn find(bytes: &[u8], byte: u8) -> Option<usize> {
     first(bytes, |word| equal(word, byte), |b| b == byte)
 }
 
+/// Where a text stands first; an empty one stands nowhere.
+#[must_use]
+pub fn find_text(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    let first = *text.first()?;
+    let mut from = 0usize;
+    loop {
+        let rest = bytes.get(from..)?;
+        let at = from.checked_add(find(rest, first)?)?;
+        if bytes.get(at..)?.starts_with(text) {
+            return Some(at);
+        }
+        from = at.checked_add(1)?;
+    }
+}
+
 /// Where the text of a JSON string ends, or cannot be taken as it stands: at the first
 /// quote, backslash or control character (RFC 8259 §7).
 #[must_use]
@@ -120,6 +135,10 @@ mod tests {
                 let ends = |b: &u8| matches!(*b, b'"' | b'\\') || *b < 0x20;
                 prop_assert_eq!(string_end(bytes), place(ends));
                 prop_assert_eq!(has_control(bytes), place(|b| b.is_ascii_control()).is_some());
+                for text in [&b"a\""[..], b"\"\x1fa", b"a", b"aa"] {
+                    let place = bytes.windows(text.len()).position(|w| w == text);
+                    prop_assert_eq!(find_text(bytes, text), place);
+                }
             }
         }
     }

@@ -43,13 +43,14 @@ impl Pairs {
         &self.0
     }
 
-    /// The headers in order.
+    /// The headers in order; blanks around a value are no part of it (RFC 9110 §5.5).
+    /// HTTP/2 brings them along, and whoever reads the message as HTTP/1.1 drops them.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (table, texts) = self.parts();
         Iter { table, texts }
     }
 
-    /// The values of the headers of this name, in order.
+    /// The values of the headers of this name, in order, without blanks around them.
     pub fn all<'s, 'n>(&'s self, name: &'n [u8]) -> impl Iterator<Item = &'s [u8]> + use<'s, 'n> {
         let (table, texts) = self.parts();
         let mut headers = table.iter();
@@ -67,7 +68,7 @@ impl Pairs {
                     return None;
                 }
                 if own == name.len() && texts.get(name_at..)?.starts_with(name) {
-                    return texts.get(value..end);
+                    return texts.get(value..end).map(|text| trimmed(name, text));
                 }
             }
         })
@@ -89,6 +90,17 @@ impl std::fmt::Debug for Pairs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
     }
+}
+
+/// A value without the blanks around it. In a pseudo-header there is none that does not
+/// count: it goes into the request's first line.
+fn trimmed<'a>(name: &[u8], mut value: &'a [u8]) -> &'a [u8] {
+    if name.first() != Some(&b':') {
+        while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+            value = rest;
+        }
+    }
+    value
 }
 
 struct Iter<'a> {
@@ -114,6 +126,7 @@ impl<'a> Iterator for Iter<'a> {
         let ([name, value], table) = self.table.split_first()?;
         self.table = table;
         let header = self.text(*name).and_then(|name| Some((name, self.text(*value)?)));
+        let header = header.map(|(name, text)| (name, trimmed(name, text)));
         if header.is_none() {
             self.table = &[];
         }
@@ -142,9 +155,25 @@ mod tests {
         assert_eq!(format!("{pairs:?}"), r#"["a", "bc"]"#);
     }
 
+    /// Over HTTP/2 a rule for the value `/admin` did not see ` /admin`, which the upstream
+    /// gets by HTTP/1.1, where it is `/admin`.
+    #[test]
+    fn blanks_around_a_value_are_no_part_of_it() {
+        let pairs = Pairs::new(&[("a", " \t/x y\t "), (":path", "/a "), ("a", " "), ("b", "\n")]);
+        let read: Vec<_> = pairs.iter().collect();
+        assert_eq!(
+            read,
+            [(&b"a"[..], &b"/x y"[..]), (b":path", b"/a "), (b"a", b""), (b"b", b"\n")]
+        );
+        assert_eq!(pairs.all(b"a").collect::<Vec<_>>(), [&b"/x y"[..], b""]);
+        assert_eq!(pairs.all(b":path").collect::<Vec<_>>(), [b"/a "]);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(headers: Vec<(Vec<u8>, Vec<u8>)>, cut: prop::sample::Index) {
+            let trim = |(name, value): &(Vec<u8>, Vec<u8>)| (name.clone(), trimmed(name, value).to_vec());
+            let headers: Vec<_> = headers.iter().map(trim).collect();
             let pairs = Pairs::new(&headers);
             let read = |pairs: &Pairs| -> Vec<(Vec<u8>, Vec<u8>)> {
                 pairs.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect()

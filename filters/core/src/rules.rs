@@ -12,6 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::matcher::{Candidate, Index};
 use crate::target::Target;
@@ -31,12 +32,28 @@ pub use subject::Subject;
 /// ten thousand.
 #[derive(Debug)]
 pub struct Rules<T> {
-    /// Which set it is, of all that there ever were.
-    number: u32,
+    number: Number,
     rules: Vec<Entry<T>>,
     index: Index,
     /// Of all rules whose templates capture something: equal ones are one.
     templates: Vec<Option<Rc<Template>>>,
+}
+
+/// Which set it is, of all that there ever were. Two that say the same are shown alike.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number(u32);
+
+impl Number {
+    fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        Number(MADE.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl std::fmt::Debug for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Number")
+    }
 }
 
 /// A rule, and what the index does not know of it.

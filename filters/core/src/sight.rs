@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::bytes;
 use crate::host_name::host_of;
 use crate::matcher::Candidate;
+use crate::rules::Number;
 use crate::target::{BadTarget, Target};
 use crate::view::Request;
 
@@ -44,8 +45,8 @@ pub(crate) struct Sight {
     /// and the lengths of the first two.
     lengths: [usize; 2],
     host: Option<Box<str>>,
-    /// The candidates of sets of rules, by the number of the set.
-    candidates: [OnceCell<(u32, Box<[Candidate]>)>; SETS],
+    /// The candidates of sets of rules.
+    candidates: [OnceCell<(Number, Box<[Candidate]>)>; SETS],
     text: OnceCell<Rc<[u8]>>,
 }
 
@@ -65,10 +66,10 @@ impl Default for Sights {
 }
 
 impl Sights {
-    /// Checks a request's target, and names its host.
+    /// Checks a request's method and target, and names its host.
     ///
     /// # Errors
-    /// What makes the target ambiguous.
+    /// What makes them ambiguous.
     pub fn see<'a>(&self, request: &'a Request<'_>) -> Result<Sighted<'a>, BadTarget> {
         let text = request.path().unwrap_or_default();
         let (path, query) = split(text);
@@ -110,8 +111,11 @@ impl<'a> Sighted<'a> {
     /// Without a look at those before.
     ///
     /// # Errors
-    /// What makes the target ambiguous.
+    /// What makes the method or the target ambiguous.
     pub fn new(request: &'a Request<'_>) -> Result<Self, BadTarget> {
+        if request.method().is_some_and(|m| m.iter().any(u8::is_ascii_lowercase)) {
+            return Err(BadTarget::SmallMethod);
+        }
         let target = Target::parse(request.path())?;
         Ok(Sighted { target, sight: None, host: host_of(request.authority()) })
     }
@@ -167,7 +171,7 @@ impl Sight {
     /// The candidates of a set of rules, found once.
     pub(crate) fn candidates(
         &self,
-        set: u32,
+        set: Number,
         find: impl FnOnce() -> Vec<Candidate>,
     ) -> Cow<'_, [Candidate]> {
         for kept in &self.candidates {
@@ -213,3 +217,6 @@ fn hash(key: [&[u8]; 3]) -> u64 {
         fold(fold(state, rest), u64::try_from(part.len()).unwrap_or_default())
     })
 }
+
+#[cfg(test)]
+mod tests;

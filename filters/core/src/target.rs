@@ -12,9 +12,14 @@ use std::fmt;
 use crate::bytes::{self, table};
 use crate::grammar::percent_triplets_whole;
 
+pub(crate) use encoding::form_pairs;
 pub use encoding::{decode_form, percent_decode, query_pairs};
 
-/// Why a request target cannot be judged. All are answered with 400.
+/// The longest segment of a path, in bytes as they came: each pattern of a policy may
+/// have to look through it.
+pub const LONGEST_SEGMENT: usize = 8192;
+
+/// Why a request's method or target cannot be judged. All are answered with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTarget {
     /// No `:path` at all (plain `CONNECT`).
@@ -35,6 +40,10 @@ pub enum BadTarget {
     NotUtf8,
     /// A `;` in a segment: a parameter to some servers.
     Parameter,
+    /// A segment of more than [`LONGEST_SEGMENT`] bytes.
+    LongSegment,
+    /// Small letters in the method: some servers take it for the one in capitals.
+    SmallMethod,
 }
 
 impl fmt::Display for BadTarget {
@@ -49,6 +58,8 @@ impl fmt::Display for BadTarget {
             BadTarget::EncodedControl => "the path or query has an encoded control character",
             BadTarget::NotUtf8 => "the path or query is not UTF-8",
             BadTarget::Parameter => "the path has a `;`",
+            BadTarget::LongSegment => "a segment of the path is longer than 8192 bytes",
+            BadTarget::SmallMethod => "the method has small letters",
         })
     }
 }
@@ -157,6 +168,9 @@ impl<'a> Target<'a> {
                 None => (text, None),
             };
             rest = after;
+            if raw.len() > LONGEST_SEGMENT {
+                return Err(BadTarget::LongSegment);
+            }
             let last = rest.is_none();
             let decoded = if plain { Cow::Borrowed(raw) } else { decode_segment(raw)? };
             match &*decoded {

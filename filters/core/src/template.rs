@@ -125,6 +125,48 @@ impl Template {
         fits && self.segments.iter().zip(&other.segments).all(|(a, b)| a.covers(b))
     }
 
+    /// Is this what a path that matches has at a capture, decoded? `None`: there is no
+    /// capture of this name. It looks at no more of the path than it has to.
+    #[must_use]
+    pub fn capture_is(&self, target: &Target<'_>, name: &str, text: &[u8]) -> Option<bool> {
+        if self.tail.as_ref().is_some_and(|tail| tail.name.as_deref() == Some(name)) {
+            let rest = target.segments().get(self.segments.len()..).unwrap_or_default();
+            let mut left = Some(text);
+            for (i, segment) in rest.iter().enumerate() {
+                let after = if i == 0 { left } else { left.and_then(|l| l.strip_prefix(b"/")) };
+                left = after.and_then(|left| left.strip_prefix(segment.decoded()));
+                if left.is_none() {
+                    break;
+                }
+            }
+            return Some(left == Some(b""));
+        }
+        self.segment_of(target, name).map(|decoded| decoded == text)
+    }
+
+    /// What a path that matches has at a capture, decoded.
+    #[must_use]
+    pub fn capture(&self, target: &Target<'_>, name: &str) -> Option<Vec<u8>> {
+        if self.tail.as_ref().is_some_and(|tail| tail.name.as_deref() == Some(name)) {
+            let rest = target.segments().get(self.segments.len()..).unwrap_or_default();
+            return Some(rest.iter().map(Segment::decoded).collect::<Vec<_>>().join(&b'/'));
+        }
+        self.segment_of(target, name).map(<[u8]>::to_vec)
+    }
+
+    /// A capture inside one segment, decoded.
+    fn segment_of<'s>(&self, target: &'s Target<'_>, name: &str) -> Option<&'s [u8]> {
+        let mut pairs = self.segments.iter().zip(target.segments());
+        let (pattern, segment) = pairs.find(|(p, _)| p.names().any(|n| n == name))?;
+        let mut found = None;
+        pattern.walk(segment.decoded(), |capture, from, to| {
+            if capture.name.as_deref() == Some(name) {
+                found = segment.decoded().get(from..to);
+            }
+        });
+        found
+    }
+
     /// The captured parts of a path that matches.
     #[must_use]
     pub fn captures<'t, 'p>(&'t self, target: &Target<'p>) -> Vec<Captured<'t, 'p>> {

@@ -6,6 +6,7 @@
     reason = "for tests and fuzzing; nothing of this is in a module"
 )]
 
+use postern_core::conditions::Query;
 use postern_core::identity::Seen;
 use postern_core::template::Template;
 use postern_core::{Headers, Target};
@@ -56,6 +57,7 @@ impl Request<'_> {
             method: self.method,
             host: Some("api.example.com"),
             target: &target,
+            query: &Query::default(),
             headers: &headers,
             end_of_stream: self.end_of_stream,
             caller,

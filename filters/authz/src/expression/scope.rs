@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
 use postern_core::Headers;
+use postern_core::conditions::{Ambiguous, Query};
 use postern_core::identity::SeenCaller;
-use postern_core::target::{Target, decode_form};
+use postern_core::target::Target;
 use postern_core::template::Template;
 use serde_json::{Map, Value as Json};
 
@@ -21,6 +22,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) host: Option<&'a str>,
     /// The canonical target.
     pub(crate) target: &'a Target<'a>,
+    /// Its query, taken apart.
+    pub(crate) query: &'a Query,
     /// All headers.
     pub(crate) headers: &'a Headers<'a>,
     /// Does the request end with its headers?
@@ -107,9 +110,8 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn capture(&self, name: &str) -> Found<'a> {
-        let captures = self.template.map(|t| t.captures(self.target)).unwrap_or_default();
-        let capture = captures.into_iter().find(|c| c.name == name).ok_or(Why::Missing)?;
-        text(capture.decoded.into())
+        let captured = self.template.and_then(|t| t.capture(self.target, name));
+        text(captured.ok_or(Why::Missing)?.into())
     }
 
     /// Servers differ on which of several counts: only if they say the same is it
@@ -120,7 +122,10 @@ impl<'a> Scope<'a> {
                 let named = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
                 one(named.map(|(_, value)| Cow::Borrowed(value)))
             }
-            Lookup::Query => one(self.target.query_values(name).map(decode_form)),
+            Lookup::Query => match self.query.value(self.target, name) {
+                Ok(value) => text(value.ok_or(Why::Missing)?.into()),
+                Err(Ambiguous) => Err(Why::Ambiguous),
+            },
         }
     }
 

@@ -48,6 +48,7 @@ fn denied(
 }
 
 const DENIED: (u16, &str) = (403, "access_denied");
+const BAD: (u16, &str) = (400, "bad_request");
 const NO_RULE: (&str, &str) = ("-", "no_rule");
 
 #[test]
@@ -71,8 +72,30 @@ fn what_no_rule_allows_is_denied() {
     denied(&[(":path", b"/other")], &anonymous(), DENIED, NO_RULE, "");
     denied(&[(":path", b"/other")], &caller(&["admin"]), DENIED, NO_RULE, "");
     denied(&[(":path", b"/public/a"), (":method", b"POST")], &anonymous(), DENIED, NO_RULE, "");
-    denied(&[(":path", b"/me"), (":method", b"get")], &caller(&[]), DENIED, NO_RULE, "");
+    denied(&[(":path", b"/me"), (":method", b"get")], &caller(&[]), BAD, ("-", "bad_request"), "");
     denied(&[(":path", b"/landing")], &caller(&[]), DENIED, NO_RULE, "");
+}
+
+/// An attacker got past a rule for a header over HTTP/2, which carries the blanks around
+/// a value to the filters, while the upstream, by HTTP/1.1, sees none.
+#[test]
+fn blanks_around_a_value_are_no_part_of_it() {
+    for value in [" scraper", "scraper ", "\tscraper", " \t scraper \t "] {
+        let headers = [(":path", &b"/public/a"[..]), ("x-tool", value.as_bytes())];
+        denied(&headers, &anonymous(), DENIED, ("blocked-tool", "deny_rule"), "");
+    }
+}
+
+/// The proxy makes one value of many a repeated header.
+#[test]
+fn the_values_of_a_joined_header_count_each() {
+    let with = |value: &'static [u8]| [(":path", &b"/public/a"[..]), ("x-tool", value)];
+    let rule = "blocked-tool";
+    denied(&with(b"scraper,scraper"), &anonymous(), DENIED, (rule, "deny_rule"), "");
+    for some in [&b"scraper,other"[..], b"other, scraper", b"a,scraper ,b"] {
+        denied(&with(some), &anonymous(), DENIED, (rule, "cannot_evaluate"), "");
+    }
+    allowed(&with(b"other, scrapers"), &anonymous(), "public");
 }
 
 #[test]

@@ -42,11 +42,30 @@ impl MediaRange {
     }
 }
 
-/// Kind and subtype (RFC 9110 §8.3.1), the parameters left out.
+/// Kind and subtype (RFC 9110 §8.3.1), the parameters left out. The proxy makes one
+/// value, with a comma, of two headers.
 fn read(value: &[u8]) -> Option<(&str, &str)> {
+    if !is_one(value) {
+        return None;
+    }
     let essence = std::str::from_utf8(value).ok()?.split(';').next()?;
     let (kind, subtype) = essence.trim_matches([' ', '\t']).split_once('/')?;
     (is_token(kind) && is_token(subtype)).then_some((kind, subtype))
+}
+
+/// Is there no comma outside quotes, and does each quote end?
+fn is_one(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for b in value {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => return false,
+            _ => {}
+        }
+    }
+    !quoted
 }
 
 fn is_token(text: &str) -> bool {
@@ -93,7 +112,21 @@ mod tests {
             assert_eq!(among(&[no]), Truth::No, "{no}");
         }
         assert_eq!(among(&[]), Truth::No);
-        for unknown in ["", "json", "application/json, text/plain", "a/b/c", "/json", "a/é"] {
+        for yes in [r#"application/json; a=",""#, r#"application/json; a="\",""#] {
+            assert_eq!(among(&[yes]), Truth::Yes, "{yes}");
+        }
+        for unknown in [
+            "",
+            "json",
+            "application/json, text/plain",
+            "application/json;a=b,text/plain",
+            "application/json;,text/plain",
+            "application/json; a=\",text/plain",
+            r#"application/json; a="\",text/plain"#,
+            "a/b/c",
+            "/json",
+            "a/é",
+        ] {
             assert_eq!(among(&[unknown]), Truth::Unknown, "{unknown}");
         }
         assert_eq!(among(&["application/json", "application/json"]), Truth::Unknown);

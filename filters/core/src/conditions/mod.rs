@@ -9,6 +9,6 @@ mod times;
 
 pub use address::{Addresses, Block, address_of};
 pub use media::MediaRange;
-pub use query::QueryMatch;
+pub use query::{Ambiguous, Query, QueryMatch};
 pub use size::BodySize;
 pub use times::TimeWindow;

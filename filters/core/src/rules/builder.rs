@@ -1,14 +1,13 @@
 //! Makes a set of rules, one at a time.
 
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::matcher::Trie;
 use crate::matcher::hash::Set;
 use crate::template::{Pattern, Template};
 
 use super::applies::Rest;
-use super::{Entry, Match, NONE, Rules};
+use super::{Entry, Match, NONE, Number, Rules};
 
 /// Rules that are still to be indexed. Adding one costs the same among ten and among
 /// ten thousand; so a large set can be made in slices.
@@ -62,9 +61,7 @@ impl<T> Builder<T> {
         let Builder { mut rules, trie, mut templates, shared: _ } = self;
         rules.shrink_to_fit();
         templates.shrink_to_fit();
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        Rules { number, rules, index: trie.finish(), templates }
+        Rules { number: Number::new(), rules, index: trie.finish(), templates }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Headers, and conditions on them.
 
+use crate::bytes;
 use crate::config::schema::Schema;
 use crate::config::{At, Decode, Errors, Text, decode_text};
 use crate::grammar;
@@ -96,9 +97,11 @@ impl Test {
 crate::config! {
     /// A condition on a header: its name and exactly one test. Of a header that
     /// is repeated one value is enough; in `authz`, `exact` and `prefix` of one whose
-    /// values differ cannot be told, since servers differ on which one counts.
-    /// The proxy makes one value, with commas, of a repeated `authorization` or
-    /// `host`, before any filter sees it.
+    /// values differ cannot be told, since servers differ on which one counts. The
+    /// proxy makes one value, with commas, of many a repeated header before any filter
+    /// sees it (`user-agent`, `accept`, `referer`, `origin`, `via`, …), so in `authz`
+    /// the parts of a value with commas count as such values, if not the whole is meant.
+    /// Blanks around a value are no part of it.
     struct HeaderMatchConfig {
         /// The header's name, in any case.
         name: HeaderName,
@@ -115,6 +118,10 @@ impl Decode for HeaderMatch {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let HeaderMatchConfig { name, exact, prefix, present } =
             HeaderMatchConfig::decode(at, errors)?;
+        if name.as_str() == "host" {
+            at.error(errors, "the proxy has no header `host`: use `hosts` of the match");
+            return None;
+        }
         let test = Test::one_of(exact, prefix, present, at, errors)?;
         Some(HeaderMatch { name, test })
     }
@@ -133,7 +140,8 @@ impl HeaderMatch {
         }
     }
 
-    /// The same where no doubt may pass: several values that differ say nothing.
+    /// The same where no doubt may pass: several values that differ say nothing. The
+    /// proxy makes one value, with commas, of many a header that is repeated.
     pub(super) fn says(&self, headers: &Headers<'_>) -> Truth {
         let mut values = headers.all(self.name.as_str());
         if let Test::Present(present) = self.test {
@@ -143,6 +151,13 @@ impl HeaderMatch {
         if values.any(|other| other != first) {
             return Truth::Unknown;
         }
-        self.test.accepts(first).into()
+        if self.test.accepts(first) {
+            return Truth::Yes;
+        }
+        let mut parts = first.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        if bytes::find(first, b',').is_none() || !parts.clone().any(|p| self.test.accepts(p)) {
+            return Truth::No;
+        }
+        if parts.all(|p| self.test.accepts(p)) { Truth::Yes } else { Truth::Unknown }
     }
 }

@@ -4,7 +4,15 @@ use std::borrow::Cow;
 
 /// The name–value pairs of a query, raw.
 pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+    form_pairs(query, b"&")
+}
+
+/// The same with any of these between pairs.
+pub(crate) fn form_pairs<'a>(
+    query: &'a [u8],
+    separators: &'static [u8],
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    query.split(|b| separators.contains(b)).filter(|pair| !pair.is_empty()).map(|pair| {
         match pair.iter().position(|b| *b == b'=') {
             Some(at) => {
                 let (name, value) = pair.split_at_checked(at).unwrap_or((pair, b""));

@@ -76,6 +76,9 @@ fn ambiguity_is_refused() {
     bad(b"/a%0d", BadTarget::EncodedControl);
     bad(b"/a?b=%00", BadTarget::EncodedControl);
     bad(b"/admin;x=y/act", BadTarget::Parameter);
+    let long = |n: usize| format!("/a/{}?{}", "b".repeat(n), "c".repeat(n)).into_bytes();
+    bad(&long(LONGEST_SEGMENT + 1), BadTarget::LongSegment);
+    assert!(Target::parse(Some(&long(LONGEST_SEGMENT))).is_ok());
 }
 
 #[test]

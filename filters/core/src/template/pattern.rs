@@ -1,6 +1,7 @@
 //! The pattern of one segment of a path.
 
 use super::Captured;
+use crate::bytes;
 use crate::target::Segment;
 
 /// The pattern of one segment.
@@ -125,7 +126,7 @@ impl Pattern {
             let length = if last {
                 rest.strip_suffix(after.as_slice()).map(<[u8]>::len)
             } else {
-                rest.windows(after.len().max(1)).position(|w| w == after.as_slice())
+                bytes::find_text(rest, after)
             };
             let Some(value) = length.and_then(|n| rest.get(..n)) else { return false };
             if !capture.kind.accepts(value) {

@@ -10,6 +10,18 @@ fn check(template: &str, path: &str, expected: Option<&[(&str, &str)]>) {
         let found: Vec<(&str, &str)> =
             captures.iter().map(|c| (c.name, std::str::from_utf8(&c.raw).unwrap())).collect();
         assert_eq!(found, expected);
+        for capture in &captures {
+            let (name, text) = (capture.name, capture.decoded.as_slice());
+            assert_eq!(template.capture(&target, name).as_deref(), Some(text));
+            assert_eq!(template.capture_is(&target, name, text), Some(true));
+            let others = [text.get(1..), text.split_last().map(|(_, rest)| rest)];
+            let others = others.into_iter().flatten().map(<[u8]>::to_vec);
+            for other in others.chain([[text, b"x"].concat(), [text, b"/"].concat()]) {
+                assert_eq!(template.capture_is(&target, name, &other), Some(false), "{other:?}");
+            }
+        }
+        assert_eq!(template.capture(&target, "none"), None);
+        assert_eq!(template.capture_is(&target, "none", b""), None);
     }
 }
 

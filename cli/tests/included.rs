@@ -95,7 +95,8 @@ fn mistakes_of_sets_are_told_in_their_file() {
 
 #[test]
 fn files_that_cannot_be_taken_in_are_told() {
-    let own = "include: [authz/none.yaml, authz/more.yaml, authz/more.yaml, 7,\n  ../x, /x]\nrules: []\n";
+    let own =
+        "include: [authz/none.yaml, authz/more.yaml, authz/more.yaml, 7,\n  ../x, /x]\nrules: []\n";
     let more = "realm: x\ninclude: [a]\nrules: []\n";
     let folder = folder("bad", &[("authz.yaml", own), ("authz/more.yaml", more)]);
     let findings = checked(&folder).unwrap_err();

@@ -232,7 +232,13 @@ impl Authz {
             None => Judged::alone(current),
             Some(Beside { rules, rollout }) => {
                 let other = rules.decide(&facts);
-                let opinions = [opinion(&current), opinion(&other)];
+                let name = |rules: &RuleSet, ruling| Some(rules.rule(ruling)?.name.clone());
+                let mut opinions = [opinion(&current), opinion(&other)];
+                // Whoever means that a rule asks for more does not mean that another goes.
+                let [_, candidate] = &mut opinions;
+                candidate.intended &= other.reason == Reason::DenyRule
+                    || current.reason == Reason::Allowed
+                        && name(&self.rules, &current) == name(rules, &other);
                 match rollout.weigh(identity, opinions, host, &mut count) {
                     Decides::Current => Judged { other: Some(other), ..Judged::alone(current) },
                     Decides::Candidate(mode) => {

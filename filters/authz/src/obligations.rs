@@ -59,7 +59,7 @@ struct HeaderLines(Vec<HeaderEdit>);
 
 /// What is not for a policy to write: what frames a message or says where it
 /// goes, and what the gateway itself says.
-fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 11] = [
         "host",
         "connection",
@@ -86,6 +86,8 @@ impl Decode for HeaderLines {
             let place = at.key(name, node);
             if !grammar::is_header_name(&lower) {
                 place.error(errors, "expected a header name (RFC 9110 token)");
+            } else if edits.iter().any(|edit: &HeaderEdit| edit.name() == lower) {
+                place.error(errors, "this header is there already, in another case");
             } else if is_reserved(&lower) {
                 place.error(errors, "expected a header that a policy may write");
             } else if !value.as_str().is_ascii()

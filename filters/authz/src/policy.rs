@@ -8,6 +8,7 @@ use postern_core::config::{At, Decode, Errors, Text, Value};
 use postern_core::rules::{HeaderName, Match};
 
 use crate::later::Later;
+use crate::obligations;
 use crate::rollout::policy::{Mode, Percent, Valve};
 use crate::rule::{Rule, RuleConfig, Whole};
 use crate::sets::Sets;
@@ -152,6 +153,13 @@ impl Policy {
             refusals,
             explain_header,
         } = config?;
+        if let Some(name) = explain_header.as_ref().map(HeaderName::as_str)
+            && (obligations::is_reserved(name) || name == "www-authenticate")
+        {
+            let place = at.node().get("explain_header").unwrap_or(at.node());
+            at.key("explain_header", place)
+                .error(errors, "expected a header that a policy may write");
+        }
         let candidate = match candidate {
             Some(candidate) => Some(candidate?),
             None => None,

@@ -7,6 +7,8 @@ use crate::policy::Refusals;
 use crate::reason::Reason;
 use crate::rule::Rule;
 
+/// The scopes of one rule, with blanks between them, in bytes.
+pub(crate) const MAX_SCOPES_OF_RULE: usize = 4000;
 /// How long the list of scopes in a challenge may grow, in bytes; further ones
 /// are left out. One rule's scopes fit whole.
 const MAX_SCOPE_TEXT: usize = 4200;

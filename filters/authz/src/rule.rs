@@ -53,8 +53,9 @@ postern_core::config! {
         /// decision.
         counted: bool = false,
         /// In a candidate: are its refusals intended? Such do not count against
-        /// the candidate: of a deny rule all, of an allow rule those of callers
-        /// that it is not for.
+        /// the candidate: of a deny rule all; of an allow rule those of callers that
+        /// the current rule of the same name allows, as long as each other allow rule
+        /// that is about the request is marked so too.
         intended: bool = false,
     }
 

@@ -126,7 +126,9 @@ impl RuleSet {
 /// No rule allows it: what did those lack that are about this request? Of
 /// several rules that lack the same, the first is named.
 fn why_not<'r>(found: &[Found<'r, Rule>], facts: &Facts<'_>) -> Ruling<'r> {
-    let mut nearest: Option<(Lack, usize, bool)> = None;
+    let mut nearest: Option<(Lack, usize)> = None;
+    // Each of them would have let it pass, had it not asked for something.
+    let mut intended = true;
     let mut scopes: Vec<&Scope> = Vec::new();
     for (found, first) in by_rule(found) {
         let rule = first.rule;
@@ -138,13 +140,12 @@ fn why_not<'r>(found: &[Found<'r, Rule>], facts: &Facts<'_>) -> Ruling<'r> {
                 }
             }
         }
-        nearest = Some(match nearest {
-            Some(nearer) if nearer.0 < lack => nearer,
-            Some((same, index, all)) if same == lack => (same, index, all && rule.intended),
-            _ => (lack, first.index, rule.intended),
-        });
+        intended &= rule.intended;
+        if nearest.is_none_or(|(nearer, _)| lack < nearer) {
+            nearest = Some((lack, first.index));
+        }
     }
-    let Some((lack, index, intended)) = nearest else {
+    let Some((lack, index)) = nearest else {
         return Ruling::new(Reason::NoRule, None);
     };
     let reason = match lack {

@@ -7,7 +7,7 @@ use postern_core::config::{AtLeastOne, Name, Text};
 use postern_core::identity::{Seen, SeenCaller};
 use postern_core::pairs::Pairs;
 use postern_core::rules::HeaderName;
-use postern_core::{Headers, Host, Request};
+use postern_core::{Headers, Host, Request, Unreadable};
 use serde_json::{Map, Value};
 
 postern_core::config! {
@@ -83,11 +83,11 @@ impl JwtAuthn {
     fn read(&self, host: &dyn Host) -> Option<Seen<'static>> {
         let claim = |name: &Text| {
             let [a, b, c] = METADATA;
-            host.property(&[a, b, c, self.payload.as_str(), name.as_str()])
+            host.read(&[a, b, c, self.payload.as_str(), name.as_str()])
         };
         // Where it is given, it has to be a text. Envoy hands out numbers and truths as
         // bytes too, which may happen to be UTF-8, but hardly without a control.
-        let text = |name: &Text| match claim(name).map(String::from_utf8) {
+        let text = |name: &Text| match claim(name).ok()?.map(String::from_utf8) {
             Some(Ok(text)) => (!text.contains(char::is_control)).then_some(Some(text)),
             Some(Err(_)) => None,
             None => Some(None),
@@ -97,7 +97,10 @@ impl JwtAuthn {
             None => Some(None),
         };
         let Some(sub) = text(&self.subject)? else { return Some(Seen::Anonymous) };
-        let scopes = match claim(&self.scopes) {
+        if sub.is_empty() {
+            return None;
+        }
+        let scopes = match claim(&self.scopes).ok()? {
             None => Vec::new(),
             Some(bytes) => match texts(bytes)? {
                 Value::String(words) => words_of(&words),
@@ -107,18 +110,24 @@ impl JwtAuthn {
         };
         let mut claims = Map::new();
         for name in self.claims.iter() {
-            if let Some(bytes) = claim(name) {
-                claims.insert(name.as_str().to_owned(), texts(bytes).unwrap_or(UNREADABLE()));
-            }
+            let value = match claim(name) {
+                Ok(None) => continue,
+                Ok(Some(bytes)) => texts(bytes),
+                Err(Unreadable) => None,
+            };
+            claims.insert(name.as_str().to_owned(), value.unwrap_or_else(unreadable));
         }
         for name in self.numbers.iter() {
-            if let Some(bytes) = claim(name) {
-                // A text of eight bytes is none.
-                let is_text = bytes.iter().all(|b| (0x20..0x7f).contains(b));
-                let number = bytes.try_into().ok().filter(|_| !is_text).map(f64::from_le_bytes);
-                let number = number.map(whole_where_it_is).unwrap_or(UNREADABLE());
-                claims.insert(name.as_str().to_owned(), number);
-            }
+            let bytes = match claim(name) {
+                Ok(None) => continue,
+                Ok(Some(bytes)) => bytes,
+                Err(Unreadable) => Vec::new(),
+            };
+            // A text of eight bytes is none.
+            let is_text = bytes.iter().all(|b| (0x20..0x7f).contains(b));
+            let number = bytes.try_into().ok().filter(|_| !is_text).map(f64::from_le_bytes);
+            let number = number.map_or_else(unreadable, whole_where_it_is);
+            claims.insert(name.as_str().to_owned(), number);
         }
         Some(known(SeenCaller {
             sub: sub.into(),
@@ -177,7 +186,9 @@ impl TrustedHeaders {
 
 /// Stands for a claim that is there and cannot be read: no rule can be
 /// evaluated by it.
-const UNREADABLE: fn() -> Value = || Value::Object(Map::new());
+fn unreadable() -> Value {
+    Value::Object(Map::new())
+}
 
 fn known(caller: SeenCaller<'static>) -> Seen<'static> {
     Seen::Known(Box::new(caller))
@@ -210,6 +221,10 @@ fn texts(bytes: Vec<u8>) -> Option<Value> {
         .iter()
         .map(|(item, nothing)| {
             let item = std::str::from_utf8(item).ok().filter(|_| nothing.is_empty())?;
+            // A number or a truth, in its own bytes.
+            if item.contains(char::is_control) {
+                return None;
+            }
             Some(Value::from(item))
         })
         .collect();

@@ -7,6 +7,7 @@ use postern_core::config::{At, Decode, Errors, Text, Value};
 use postern_core::identity::SeenCaller;
 use serde_json::Value as Json;
 
+use crate::refusals::MAX_SCOPES_OF_RULE;
 use crate::sets::List;
 
 /// How many scopes one list may name: they all go into one challenge.
@@ -275,6 +276,13 @@ impl Decode for Subject {
                     };
                     let node = at.node().get(key).unwrap_or(at.node());
                     at.key(key, node).error(errors, format!("expected 1 to {MAX_SCOPES} scopes"));
+                    return None;
+                }
+                let all = parts.iter().flat_map(Part::scopes);
+                let size = all.map(|scope| scope.as_str().len().saturating_add(1)).sum::<usize>();
+                if size > MAX_SCOPES_OF_RULE {
+                    let most = MAX_SCOPES_OF_RULE;
+                    at.error(errors, format!("expected scopes of at most {most} bytes in all"));
                     return None;
                 }
                 // A part that was wrong is missing; the error is noted.

@@ -1,10 +1,10 @@
 //! Stateful stand-ins for the host.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::host::{Host, SignatureCheck, StoreError, Stored};
+use crate::host::{Host, SignatureCheck, StoreError, Stored, Unreadable};
 
 /// A host in memory: a clock that is set by hand, properties and shared data
 /// in maps, randomness that is the same in each run. It cannot check
@@ -13,6 +13,7 @@ use crate::host::{Host, SignatureCheck, StoreError, Stored};
 pub struct FakeHost {
     now: Cell<Duration>,
     properties: RefCell<BTreeMap<String, Vec<u8>>>,
+    unreadable: RefCell<BTreeSet<String>>,
     shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     random: Cell<u64>,
     fault: Cell<Option<Fault>>,
@@ -44,6 +45,11 @@ impl FakeHost {
         self.properties.borrow_mut().insert(path.to_owned(), value.into());
     }
 
+    /// Makes a property one that is there and cannot be handed out.
+    pub fn set_unreadable(&self, path: &str) {
+        self.unreadable.borrow_mut().insert(path.to_owned());
+    }
+
     /// Forgets the properties: a new stream. Shared data stay.
     pub fn clear_properties(&self) {
         self.properties.borrow_mut().clear();
@@ -73,6 +79,11 @@ impl Host for FakeHost {
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.properties.borrow().get(&path.join(".")).cloned()
+    }
+
+    fn read(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let unreadable = self.unreadable.borrow().contains(&path.join("."));
+        if unreadable { Err(Unreadable) } else { Ok(self.property(path)) }
     }
 
     fn verify(&self, _check: &SignatureCheck<'_>) -> Option<bool> {
@@ -170,6 +181,10 @@ impl Host for Vm<'_> {
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.host.property(path)
+    }
+
+    fn read(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        self.host.read(path)
     }
 
     fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {

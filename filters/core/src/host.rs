@@ -4,6 +4,10 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+/// A property that is there, of a kind that the proxy cannot hand out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
 /// The surroundings of a filter. Implemented over proxy-wasm by
 /// `postern-host`, and as a stateful stand-in by [`fake`](crate::fake).
 pub trait Host {
@@ -13,6 +17,14 @@ pub trait Host {
     /// An attribute or filter state of the stream, for example
     /// `["source", "address"]`; `None` when it is not there.
     fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// The same, told apart from one that is there and that the proxy cannot hand out.
+    ///
+    /// # Errors
+    /// It cannot.
+    fn read(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.property(path))
+    }
 
     /// Checks a signature with the host's own cryptography. `None`: this host
     /// cannot check that kind, the filter has to do it itself.

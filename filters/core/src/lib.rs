@@ -44,7 +44,7 @@ mod written;
 
 pub use filter::Filter;
 pub use headers::Headers;
-pub use host::{Host, SignatureAlgorithm, SignatureCheck, StoreError, Stored};
+pub use host::{Host, SignatureAlgorithm, SignatureCheck, StoreError, Stored, Unreadable};
 pub use identity::Identity;
 pub use load::Load;
 pub use record::{Decision, Mode, Record};

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use postern_core::headers::HeaderSource;
 use postern_core::pairs::Pairs;
-use postern_core::{Host, SignatureCheck, StoreError, Stored};
+use postern_core::{Host, SignatureCheck, StoreError, Stored, Unreadable};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MapType, Status};
 
@@ -24,6 +24,10 @@ impl Host for Proxy {
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         raw::property(path.join("\0").as_bytes())
+    }
+
+    fn read(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        raw::readable_property(path.join("\0").as_bytes())
     }
 
     fn verify(&self, check: &SignatureCheck<'_>) -> Option<bool> {

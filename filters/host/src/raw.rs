@@ -6,11 +6,14 @@
 
 use std::time::Duration;
 
+use postern_core::Unreadable;
 use postern_core::pairs::Pairs;
 use proxy_wasm::types::MapType;
 
 /// The proxy's *ok*; every other number is some failure.
 const OK: u32 = 0;
+/// But for this one: it has the value, and no form for it.
+const SERIALIZATION_FAILURE: u32 = 3;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -63,6 +66,18 @@ pub(crate) fn header_map(map: MapType) -> Pairs {
 pub(crate) fn property(path: &[u8]) -> Option<Vec<u8>> {
     // SAFETY: the path outlives the call; the proxy writes both words.
     received(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
+/// The same, told apart from one that is there and that the proxy cannot hand out.
+#[cold]
+pub(crate) fn readable_property(path: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+    let mut status = OK;
+    let value = received(|data, size| {
+        // SAFETY: the path outlives the call; the proxy writes both words.
+        status = unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) };
+        status
+    });
+    if status == SERIALIZATION_FAILURE { Err(Unreadable) } else { Ok(value) }
 }
 
 /// Sets a property of one part; `false` if the proxy would not.

@@ -25,7 +25,8 @@ pub(super) struct Request<'a> {
 
 pub(super) const PLAIN: Request<'_> = Request {
     method: b"GET",
-    path: b"/v3/market/user/alice%20b?limit=5&q=a+b&twice=x&twice=y&same=1&same=1&empty",
+    path:
+        b"/v3/market/user/alice%20b?limit=5&q=a+b&twice=x&twice=y&same=1&same=1&empty&cut=1;apart=2",
     template: "/v3/market/user/{name}",
     headers: &[
         ("x-team", b"blue"),

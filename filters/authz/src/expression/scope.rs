@@ -66,6 +66,8 @@ pub(crate) enum Why {
     Missing,
     /// A header or parameter that stands there more than once, with different values.
     Ambiguous,
+    /// Servers differ on whether it is there.
+    Unsure,
     /// Bytes that are no text.
     NotText,
     /// A value of another kind than the operator or function is for.
@@ -124,7 +126,8 @@ impl<'a> Scope<'a> {
             }
             Lookup::Query => match self.query.value(self.target, name) {
                 Ok(value) => text(value.ok_or(Why::Missing)?.into()),
-                Err(Ambiguous) => Err(Why::Ambiguous),
+                Err(Ambiguous::Several) => Err(Why::Ambiguous),
+                Err(Ambiguous::Boundary) => Err(Why::Unsure),
             },
         }
     }

@@ -233,7 +233,24 @@ fn what_was_not_meant_is_taken_back_whatever_is_marked() {
         {"name": "own", "match": {"paths": [{"set": "private"}]},
          "subject": {"any_scope": ["privaet"]}},
     ]});
-    for candidate in [mistaken, misspelt] {
+    // The nearest refusal is that of the rule for all, and says nothing of the others.
+    let admin = json!({"name": "admin", "intended": true, "match": {"paths": ["/**"]},
+        "subject": {"any_scope": ["admin"]}});
+    let of_a_role = json!({"mode": "enforce", "rules": [admin,
+        {"name": "own", "match": {"paths": [{"set": "private"}]},
+         "subject": {"any_role": ["membr"]}},
+    ]});
+    let elsewhere = json!({"mode": "enforce", "rules": [admin,
+        {"name": "own", "match": {"paths": ["/pirvate/**"]}, "subject": "identified"},
+    ]});
+    let gone = json!({"mode": "enforce", "rules": [admin]});
+    let beside = json!({"mode": "enforce", "rules": [
+        {"name": "own", "intended": true, "match": {"paths": [{"set": "private"}]},
+         "subject": {"any_scope": ["private"]}},
+        {"name": "support", "match": {"paths": [{"set": "private"}]},
+         "subject": {"any_role": ["suport"]}},
+    ]});
+    for candidate in [mistaken, misspelt, of_a_role, elsewhere, gone, beside] {
         let (host, authz) = (host(), with(&candidate));
         assert_eq!(storm(&authz, &host), 200);
         authz.tick(&host);

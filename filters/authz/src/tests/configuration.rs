@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 #[track_caller]
@@ -106,6 +108,27 @@ fn mistakes_of_sets_are_told_where_they_stand() {
     );
 }
 
+/// A challenge names the scopes that would do: those of one rule have to fit whole.
+#[test]
+fn the_scopes_of_a_rule_fit_into_a_challenge() {
+    let policy = |count: usize| {
+        let scopes: Vec<String> = (0..count).map(|i| format!("{i:0>249}")).collect();
+        let rule = json!({"name": "a", "match": {}, "subject": {"all_scopes": scopes}});
+        json!({"rules": [rule]}).to_string()
+    };
+    refused(&policy(17), "rules[0].subject: expected scopes of at most 4000 bytes in all");
+    authz(&policy(16));
+}
+
+#[test]
+fn the_header_that_explains_is_one_that_a_policy_may_write() {
+    for name in ["Content-Length", "www-authenticate", "x-postern-subject"] {
+        let rule = json!({"name": "a", "match": {}, "subject": "anyone"});
+        let policy = json!({"rules": [rule], "explain_header": name}).to_string();
+        refused(&policy, "explain_header: expected a header that a policy may write");
+    }
+}
+
 #[test]
 fn mistakes_of_conditions_are_told() {
     refused(
@@ -115,7 +138,7 @@ fn mistakes_of_conditions_are_told() {
              "subject": {}, "claims": [{"claim": "sub", "is": {"exact": 1, "prefix": "a"}}]},
             {"name": "b", "match": {"paths": ["/a/{x}", "/b"]}, "subject": "anyone",
              "claims": [{"claim": "sub", "is": {"path": "x"}}, {"claim": "s", "is": {"any_of": []}}],
-             "obligations": {"request_headers": {"Host": "a", "x a": "b", "x-b": "é"}}},
+             "obligations": {"request_headers": {"Host": "a", "x a": "b", "x-b": "é", "X-C": "1", "x-c": "2"}}},
             {"name": "c", "effect": "deny", "match": {}, "subject": "anyone",
              "obligations": {"tags": {"a": "b"}}},
             {"name": "d", "match": {}, "subject": "anyone", "detail": "no", "obligations": {}}
@@ -130,6 +153,7 @@ fn mistakes_of_conditions_are_told() {
          rules[1].obligations.request_headers.Host: expected a header that a policy may write\n\
          rules[1].obligations.request_headers.x a: expected a header name (RFC 9110 token)\n\
          rules[1].obligations.request_headers.x-b: expected printable ASCII without blanks at its ends\n\
+         rules[1].obligations.request_headers.x-c: this header is there already, in another case\n\
          rules[1].claims[0].is.path: expected each of the rule's `paths` to have `{x}`\n\
          rules[1].claims[1].is.any_of: expected at least one\n\
          rules[2].obligations: expected none: a deny rule lets nothing pass\n\

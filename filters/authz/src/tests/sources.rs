@@ -33,6 +33,35 @@ fn list(items: &[&str]) -> Vec<u8> {
     postern_core::pairs::Pairs::new(&pairs).as_bytes().to_vec()
 }
 
+/// The proxy has no form for a list with a null in it: the claim is there, and says
+/// nothing.
+#[test]
+fn what_the_proxy_cannot_hand_out_is_not_missing() {
+    let source = json!({"jwt_authn": {"payload": "jwt", "claims": ["roles"], "numbers": ["n"]}});
+    let rules = json!([
+        {"name": "suspended", "effect": "deny", "match": {}, "subject": {"any_role": ["suspended"]}},
+        {"name": "high", "effect": "deny", "match": {}, "subject": "anyone",
+         "claims": [{"claim": "n", "is": {"present": true}}]},
+        {"name": "all", "match": {}, "subject": "anyone"},
+    ]);
+    let authz = authz(&json!({"identity": source, "rules": rules}).to_string());
+    let code = |unreadable: Option<&str>| {
+        let host = FakeHost::default();
+        let place =
+            |name| format!("metadata.filter_metadata.envoy.filters.http.jwt_authn.jwt.{name}");
+        host.set_property(&place("sub"), "amy");
+        unreadable.into_iter().for_each(|name| host.set_unreadable(&place(name)));
+        let headers = [(":method", "GET"), (":path", "/"), (":authority", "a")];
+        let request = Request::new(Headers::new(headers), true);
+        authz.request_headers(&mut Vec::new(), &request, &host).record.unwrap().code
+    };
+    assert_eq!(code(None), "allowed");
+    assert_eq!(code(Some("roles")), "cannot_evaluate");
+    assert_eq!(code(Some("n")), "deny_rule");
+    assert_eq!(code(Some("sub")), "bad_identity");
+    assert_eq!(code(Some("scope")), "bad_identity");
+}
+
 #[test]
 fn the_payload_of_jwt_authn_is_an_identity() {
     let source = json!({"jwt_authn": {
@@ -54,7 +83,12 @@ fn the_payload_of_jwt_authn_is_an_identity() {
     code(&roles, &[("sub", b"amy"), ("roles", b"admin")], &[], "allowed");
     code(&roles, &[("sub", b"amy"), ("roles", &list(&["x", "admin"]))], &[], "allowed");
     code(&roles, &[("sub", b"amy")], &[], "wrong_subject");
-    // A claim of another kind cannot be judged.
+    // Nobody is called nothing.
+    code(&scoped, &[("sub", b"")], &[], "bad_identity");
+    // A claim of another kind cannot be judged, nor can a list with such an item in it.
+    let five = String::from_utf8(5f64.to_le_bytes().into()).unwrap_or_else(|_| "\0".repeat(8));
+    let mixed = list(&["admin", &five]);
+    code(&roles, &[("sub", b"amy"), ("roles", &mixed)], &[], "cannot_evaluate");
     code(&roles, &[("sub", b"amy"), ("roles", &5f64.to_le_bytes())], &[], "cannot_evaluate");
     let rule = json!({"name": "r", "match": {}, "subject": "identified",
         "claims": [{"claim": "level", "is": {"exact": 5}}]});

@@ -47,7 +47,12 @@ pub struct Query(OnceCell<Read>);
 
 /// Of a parameter cannot be told what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ambiguous;
+pub enum Ambiguous {
+    /// It has several values.
+    Several,
+    /// Servers differ on where it ends, and so on what it says or whether it is there.
+    Boundary,
+}
 
 /// Read in two ways: with `&` between parameters, and with `;` as well, as some servers
 /// do (it was so in HTML 4). `None`: there is no `;`.
@@ -79,12 +84,12 @@ impl Query {
         let Read { usual, also } = self.read(target);
         let values = usual.get(name.as_bytes());
         if also.as_ref().is_some_and(|also| also.get(name.as_bytes()) != values) {
-            return Err(Ambiguous);
+            return Err(Ambiguous::Boundary);
         }
         match values.map(|values| (values.known.as_slice(), values.more)) {
             None => Ok(None),
             Some(([value], false)) => Ok(Some(value)),
-            Some(_) => Err(Ambiguous),
+            Some(_) => Err(Ambiguous::Several),
         }
     }
 
@@ -219,8 +224,9 @@ mod tests {
         };
         assert_eq!(value("?b=1"), Ok(None));
         assert_eq!(value("?a=1&%61=1"), Ok(Some(b"1".to_vec())));
-        for unknown in ["?a=1&a=2", "?a=1;b", "?b;a=1"] {
-            assert_eq!(value(unknown), Err(Ambiguous), "{unknown}");
+        assert_eq!(value("?a=1&a=2"), Err(Ambiguous::Several));
+        for unknown in ["?a=1;b", "?b;a=1"] {
+            assert_eq!(value(unknown), Err(Ambiguous::Boundary), "{unknown}");
         }
     }
 

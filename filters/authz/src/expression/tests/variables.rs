@@ -21,6 +21,10 @@ fn the_request_is_seen_as_the_rules_see_it() {
     ]);
     fail(Why::Missing, &["request.headers['x-other'] == ''", "request.query.other == ''"]);
     fail(Why::Ambiguous, &["request.headers['x-twice'] == 'a'", "request.query.twice == 'x'"]);
+    // Some servers take a semicolon for the end of a parameter.
+    let unsure = ["request.query.cut == '1'", "request.query.apart == '2'"];
+    fail(Why::Unsure, &unsure);
+    fail(Why::Unsure, &["has(request.query.apart)", "!('apart' in request.query)"]);
     fail(Why::NotText, &["request.headers['x-bytes'] == 'a'"]);
 }
 

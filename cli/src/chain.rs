@@ -12,7 +12,7 @@ use std::time::Duration;
 use postern_auth::Auth;
 use postern_authz::Authz;
 use postern_core::config::{Errors, Node};
-use postern_core::fake::FakeHost;
+use postern_core::fake::{FakeHost, Vm};
 use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::{Answer, Ask, Filter, HeaderEdit, Host, digest};
 use postern_legacy_compat::LegacyCompat;
@@ -219,6 +219,9 @@ impl Chain {
         let mut response = answer.unwrap_or_else(|| pass.world.upstream(&request));
         for (stream, account) in streams.iter_mut().take(met).rev() {
             pass.response(stream.as_mut(), account, &mut response);
+        }
+        for (stream, account) in streams.iter_mut().take(met) {
+            stream.ended(&Vm::scoped(&self.host, &account.plugin));
         }
         let published = pass.published;
         let filters = streams.into_iter().map(|(_, account)| account).collect();

@@ -27,6 +27,7 @@ pub(super) trait Stream {
     fn response_body(&mut self, body: &[u8], host: &dyn Host) -> Outcome;
     fn request_body_over_cap(&mut self) -> Outcome;
     fn response_body_over_cap(&mut self) -> Outcome;
+    fn ended(&mut self, host: &dyn Host);
 }
 
 pub(super) struct Plugin<F> {
@@ -109,5 +110,11 @@ impl<F: Filter> Stream for Open<'_, F> {
 
     fn response_body_over_cap(&mut self) -> Outcome {
         self.plugin.filter.response_body_over_cap(&mut self.state)
+    }
+
+    fn ended(&mut self, host: &dyn Host) {
+        if F::ENDS && self.plugin.filter.follows(&self.state) {
+            self.plugin.filter.ended(&mut self.state, host);
+        }
     }
 }

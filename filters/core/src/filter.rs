@@ -46,6 +46,9 @@ pub trait Filter: Sized + 'static {
     /// declares it read-only, so that no later filter can change it.
     const PUBLISHES_IDENTITY: bool = false;
 
+    /// Does the end of a stream ever concern the filter ([`Filter::ended`])?
+    const ENDS: bool = false;
+
     /// What is kept of one stream between its events.
     type Stream: Default;
 
@@ -151,6 +154,11 @@ pub trait Filter: Sized + 'static {
     fn response_body_over_cap(&self, _stream: &mut Self::Stream) -> Outcome {
         Outcome::pass()
     }
+
+    /// A stream that the filter follows is over, in whatever way: answered, refused by
+    /// whoever, left by the client or the upstream, too late. Nothing of it can be
+    /// changed any more. Only with [`Filter::ENDS`]. A VM that traps never says it.
+    fn ended(&self, _stream: &mut Self::Stream, _host: &dyn Host) {}
 
     /// The largest body in bytes that a [`Step::Hold`](crate::Step::Hold)
     /// collects.

@@ -100,9 +100,13 @@ impl<F: Filter> Shell<F> {
             Some((fresh, _)) if fresh == id => return,
             other => self.fresh.set(other),
         }
-        if let Some(stream) = self.streams.borrow_mut().remove(&id) {
+        let stream = self.streams.borrow_mut().remove(&id);
+        if let Some(mut stream) = stream {
             if let Some(token) = stream.asks_for() {
                 self.callouts.borrow_mut().remove(&token);
+            }
+            if F::ENDS {
+                stream.on_end();
             }
             return;
         }

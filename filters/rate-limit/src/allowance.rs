@@ -172,7 +172,7 @@ impl Spent {
 pub(crate) struct Left {
     /// Requests per window.
     pub(crate) quota: u64,
-    /// Seconds. `None`: whoever reported it did not say.
+    /// Seconds; 0: so many at a time. `None`: whoever reported it did not say.
     pub(crate) window: Option<u64>,
     /// Requests that would pass now.
     pub(crate) remaining: u64,
@@ -182,4 +182,11 @@ pub(crate) struct Left {
     pub(crate) whole_in: u64,
     /// Was there enough for the request?
     pub(crate) enough: bool,
+}
+
+impl Left {
+    /// Is it of requests at a time?
+    pub(crate) fn is_at_once(&self) -> bool {
+        self.window == Some(0)
+    }
 }

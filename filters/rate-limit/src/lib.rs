@@ -21,12 +21,13 @@ mod request;
 mod standing;
 mod table;
 mod take;
+mod under_way;
 
 #[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::rc::Rc;
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node};
@@ -40,10 +41,12 @@ pub use allowance::Allowance;
 pub use dialect::{Beside, Dialect, Show};
 pub use key::Part;
 use observe::Observes;
-pub use policy::{Cost, Limit, Mode, Plan, Policy, Telling, Who, Windows};
+pub use policy::{Answers, AtOnce, Cost, Limit, Mode, Plan, Policy, Telling, Who, Windows};
 pub use rate::{Algorithm, Rate};
 pub use request::Stream;
 use table::Table;
+use under_way::UnderWay;
+use under_way::vms::{BEAT, Vm};
 
 /// The filter with its compiled policy.
 #[derive(Debug)]
@@ -64,12 +67,23 @@ pub struct RateLimit {
     sights: Sights,
     /// Where in the table was looked last for how full it is.
     looked_at: Cell<u64>,
+    /// Does any limit count requests that are under way?
+    at_once: bool,
+    under_way: UnderWay,
+    /// All policies of this VM share it.
+    vm: Rc<Vm>,
+    /// Ticks until the table is looked at.
+    until_look: Cell<u32>,
 }
+
+/// Between two looks at the table, in seconds.
+const LOOKS: u32 = 10;
 
 impl Filter for RateLimit {
     const NAME: &'static str = "rate-limit";
     const COUNTERS: &'static [&'static str] = metrics::COUNTERS;
     const WORKS: bool = true;
+    const ENDS: bool = true;
     type Stream = Stream;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
@@ -85,6 +99,10 @@ impl Filter for RateLimit {
         let observing = observes.iter().count() > 0;
         Ok(RateLimit {
             also: limits.iter().any(|(_, limit)| limit.also),
+            at_once: limits.iter().any(|(_, limit)| limit.is_at_once()),
+            under_way: UnderWay::new(capacity),
+            vm: this_vm(),
+            until_look: Cell::new(0),
             told_by_identity: dialects.iter().any(|(_, told)| told.callers.needs_identity()),
             observing,
             observes,
@@ -107,13 +125,24 @@ impl Filter for RateLimit {
         metrics::all(self.limits.iter(), self.observes.iter())
     }
 
-    /// Looks now and then at a part of the table, to tell how full it is.
+    /// Looks now and then at a part of the table, to tell how full it is; each second
+    /// which VMs are alive, where requests under way are counted.
     fn tick(&self, host: &dyn Host) -> Work {
+        let mut work = Work { again: Some(BEAT.saturating_mul(LOOKS)), ..Work::default() };
+        if self.at_once || self.vm.is_registered() {
+            let lapsed = self.under_way.tick(host, &self.vm);
+            work.count.extend(std::iter::repeat_n(metrics::LAPSED, lapsed));
+            work.again = Some(BEAT);
+            let left = self.until_look.get();
+            self.until_look.set(left.checked_sub(1).unwrap_or(LOOKS));
+            if left > 0 {
+                return work;
+            }
+        }
         let first = self.looked_at.get();
         self.looked_at.set(first.wrapping_add(table::LOOKED_AT));
-        let fill = self.table.fill(host, first).map(|fill| (metrics::FILL, fill));
-        let again = Some(Duration::from_secs(10));
-        Work { gauges: fill.into_iter().collect(), again, ..Work::default() }
+        work.gauges.extend(self.table.fill(host, first).map(|fill| (metrics::FILL, fill)));
+        work
     }
 
     fn request_headers(
@@ -145,7 +174,7 @@ impl Filter for RateLimit {
     }
 
     fn follows(&self, stream: &Stream) -> bool {
-        stream.is_told() || self.retry_after_on_503.is_some()
+        stream.is_told() || stream.has_places() || self.retry_after_on_503.is_some()
     }
 
     fn response_headers(
@@ -156,6 +185,26 @@ impl Filter for RateLimit {
     ) -> Outcome {
         self.tell(stream, response, host)
     }
+
+    fn ended(&self, stream: &mut Stream, host: &dyn Host) {
+        if stream.has_places() {
+            self.leave(host, &mut stream.places);
+        }
+    }
+}
+
+#[cfg(target_family = "wasm")]
+fn this_vm() -> Rc<Vm> {
+    thread_local! {
+        static VM: Rc<Vm> = Rc::default();
+    }
+    VM.with(Rc::clone)
+}
+
+/// Without a proxy each filter is a VM of its own.
+#[cfg(not(target_family = "wasm"))]
+fn this_vm() -> Rc<Vm> {
+    Rc::default()
 }
 
 #[cfg(target_family = "wasm")]

@@ -14,6 +14,7 @@ pub(crate) const BAD_REQUEST: usize = 4;
 pub(crate) const UNAVAILABLE: usize = 5;
 pub(crate) const EVICTED: usize = 6;
 pub(crate) const UNCORRECTED: usize = 7;
+pub(crate) const LAPSED: usize = 8;
 
 /// Their names.
 pub(crate) const COUNTERS: &[&str] = &[
@@ -25,10 +26,11 @@ pub(crate) const COUNTERS: &[&str] = &[
     "unavailable",
     "evicted",
     "uncorrected",
+    "lapsed",
 ];
 
 /// The share of the table's places that are in use, in thousandths.
-pub(crate) const FILL: usize = 8;
+pub(crate) const FILL: usize = 9;
 
 /// What became of a request in one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,18 +2,21 @@
 
 use postern_core::Refusal;
 
+use crate::allowance::Left;
 use crate::digits;
 use crate::standing::Standing;
 
 /// 429 with the problem type of draft-ietf-httpapi-ratelimit-headers. The
 /// fields of the dialect are added when this answer passes on its way out.
 pub(crate) fn over_limit(tightest: &Standing, standings: &[Standing]) -> Refusal {
-    let detail = format!(
-        "the limit is {} per {} seconds; try again in {} seconds",
-        tightest.left.quota,
-        tightest.left.window.unwrap_or(1),
-        tightest.retry_after()
-    );
+    let Left { quota, window, .. } = tightest.left;
+    let again = tightest.retry_after();
+    let detail = if tightest.left.is_at_once() {
+        format!("the limit is {quota} requests at a time; try again in {again} seconds")
+    } else {
+        let window = window.unwrap_or(1);
+        format!("the limit is {quota} per {window} seconds; try again in {again} seconds")
+    };
     let violated = standings.iter().filter(|s| !s.left.enough);
     let violated: Vec<String> = violated.map(|s| s.policy.as_ref().to_owned()).collect();
     Refusal {

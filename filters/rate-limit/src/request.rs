@@ -1,24 +1,28 @@
 //! One request: counted when it comes, corrected and told when it is answered.
 
+mod tell;
+
 use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{Found, Subject as Asked};
-use postern_core::{Decision, HeaderEdit, Host, Mode as Recorded, Outcome, Record, Response};
+use postern_core::{Decision, Host, Mode as Recorded, Outcome, Record};
 
 use crate::allowance::{Allowance, Left};
-use crate::dialect::{Beside, Dialect, Saying, Show};
+use crate::dialect::Show;
 use crate::key::{self, Caller};
 use crate::metrics::{self, Fate};
-use crate::observe::without;
-use crate::policy::{Holding, Holds, Limit, Mode, Plan};
+use crate::policy::{Answers, AtOnce, Holding, Holds, Limit, Mode, Plan, Telling};
 use crate::standing::{Standing, tightest};
-use crate::table::{Bucket, Hash, Tag, clock, finish};
-use crate::take::{Counted, take};
-use crate::{RateLimit, digits, refusal};
+use crate::table::{Hash, Tag, clock, finish};
+use crate::take::{Counted, take, undo};
+use crate::under_way::{self, Places};
+use crate::{RateLimit, refusal};
 
 /// What is kept of a request for its answer.
 #[derive(Debug, Default)]
 pub struct Stream {
     pub(crate) said: Option<Box<Said>>,
+    /// Left at its end.
+    pub(crate) places: Places,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +53,10 @@ impl Stream {
     pub(crate) fn is_told(&self) -> bool {
         self.said.is_some()
     }
+
+    pub(crate) fn has_places(&self) -> bool {
+        !self.places.is_empty()
+    }
 }
 
 /// A claim lets nothing pass.
@@ -73,10 +81,12 @@ impl RateLimit {
         let caller = Caller::new(asked, known, host, self.ipv6_prefix);
         let mut outcome = Outcome::pass();
         let mut counted = Vec::with_capacity(found.len());
+        let mut at_once = Vec::new();
         let mut nothing = None;
         for found in &found {
-            match self.prepare(found, &caller, host) {
+            match self.prepare(found, &caller) {
                 Prepared::Counted(one) => counted.push(one),
+                Prepared::AtOnce(one) => at_once.push(one),
                 Prepared::Unlimited => {
                     outcome.count.push(metrics::of_limit(found.index, Fate::Unlimited));
                 }
@@ -86,17 +96,28 @@ impl RateLimit {
         }
         if let Some(Nothing(standing)) = nothing {
             outcome.count.push(metrics::of_limit(standing.limit, Fate::Refused));
-            return self.answer(stream, outcome, false, vec![standing], &caller, &counted);
+            let by = By { counted: &counted, at_once: &at_once };
+            return self.answer(stream, outcome, false, vec![standing], &caller, &by);
         }
-        if counted.is_empty() {
+        if counted.is_empty() && at_once.is_empty() {
             let id = first.rule.id.as_str().to_owned();
             outcome.record = Some(Record::new(Decision::Skip, id, "unlimited"));
             outcome.count.push(metrics::UNLIMITED);
             return outcome;
         }
-        let Ok((admitted, forgotten)) = take(&self.table, host, &mut counted) else {
+        let Ok((mut admitted, forgotten)) = take(&self.table, host, &mut counted) else {
             return unavailable(first.rule);
         };
+        if admitted && !at_once.is_empty() {
+            let Ok(passes) = self.enter(host, &mut at_once) else {
+                undo(&self.table, host, &mut counted);
+                return unavailable(first.rule);
+            };
+            if !passes {
+                undo(&self.table, host, &mut counted);
+            }
+            admitted = passes;
+        }
         outcome.count.extend(std::iter::repeat_n(metrics::EVICTED, forgotten));
         let mut standings = Vec::with_capacity(counted.len());
         for one in counted.iter() {
@@ -118,7 +139,12 @@ impl RateLimit {
                 }));
             }
         }
-        self.answer(stream, outcome, admitted, standings, &caller, &counted)
+        if !at_once.is_empty() {
+            Self::tell_at_once(&at_once, admitted, &mut standings, &mut outcome.count);
+            stream.places = Self::places(&mut at_once);
+        }
+        let by = By { counted: &counted, at_once: &at_once };
+        self.answer(stream, outcome, admitted, standings, &caller, &by)
     }
 
     /// The limits that count it: the first of those that do not count beside others,
@@ -133,15 +159,14 @@ impl RateLimit {
         self.limits.all(asked).filter(counts).collect()
     }
 
-    fn prepare<'r>(
-        &'r self,
-        found: &Found<'r, Limit>,
-        caller: &Caller<'_>,
-        host: &dyn Host,
-    ) -> Prepared<'r> {
+    fn prepare<'r>(&'r self, found: &Found<'r, Limit>, caller: &Caller<'_>) -> Prepared<'r> {
         let limit = found.rule;
         let Holding { plan, tag, name } = limit.for_caller(caller);
-        let Plan::Limited(windows) = plan else { return Prepared::Unlimited };
+        let windows = match plan {
+            Plan::Limited(windows) => windows,
+            Plan::AtOnce(at_once) => return self.prepare_at_once(found, at_once, name, caller),
+            Plan::Unlimited => return Prepared::Unlimited,
+        };
         let allowance = match windows.for_caller(caller) {
             Holds::Allowance(allowance) => allowance,
             Holds::Nothing(window) if limit.mode == Mode::Enforce => {
@@ -160,22 +185,57 @@ impl RateLimit {
             }
             Holds::Nothing(_) => return Prepared::Unlimited,
         };
-        let Some(mut hasher) = self.table.hasher(host) else { return Prepared::Unavailable };
-        key::push(&mut hasher, b'#', limit.id.as_str().as_bytes());
-        key::push(&mut hasher, b'=', name.as_bytes());
-        let captures =
-            if limit.reads_path() { found.captures(caller.asked.target) } else { Vec::new() };
-        caller.name(&limit.key, &captures, &mut hasher);
+        let Some(hash) = self.hash(found, name, caller) else { return Prepared::Unavailable };
         Prepared::Counted(Counted {
             index: found.index,
             limit,
             windows,
             allowance,
-            hash: finish(&hasher),
+            hash,
             tag,
             cost: limit.cost(caller).of_request(caller.asked.headers),
             spent: None,
         })
+    }
+
+    fn prepare_at_once<'r>(
+        &'r self,
+        found: &Found<'r, Limit>,
+        at_once: &'r AtOnce,
+        plan: &str,
+        caller: &Caller<'_>,
+    ) -> Prepared<'r> {
+        let (index, limit) = (found.index, found.rule);
+        let most = at_once.for_caller(caller);
+        if most == 0 {
+            if limit.mode == Mode::Shadow {
+                return Prepared::Unlimited;
+            }
+            let left = Left {
+                quota: 0,
+                window: Some(0),
+                remaining: 0,
+                more_in: 1,
+                whole_in: 1,
+                enough: false,
+            };
+            let policy = at_once.name();
+            return Prepared::Nothing(Nothing(Standing { limit: index, policy, left }));
+        }
+        let Some(hash) = self.hash(found, plan, caller) else { return Prepared::Unavailable };
+        Prepared::AtOnce(under_way::Asked { index, limit, at_once, hash, most, entered: None })
+    }
+
+    /// Whose count it is. `None`: the shared data cannot be had.
+    fn hash(&self, found: &Found<'_, Limit>, plan: &str, caller: &Caller<'_>) -> Option<Hash> {
+        let limit = found.rule;
+        let mut hasher = self.table.hasher(caller.host())?;
+        key::push(&mut hasher, b'#', limit.id.as_str().as_bytes());
+        key::push(&mut hasher, b'=', plan.as_bytes());
+        let captures =
+            if limit.reads_path() { found.captures(caller.asked.target) } else { Vec::new() };
+        caller.name(&limit.key, &captures, &mut hasher);
+        Some(finish(&hasher))
     }
 
     fn answer(
@@ -185,12 +245,10 @@ impl RateLimit {
         admitted: bool,
         mut standings: Vec<Standing>,
         caller: &Caller<'_>,
-        counted: &[Counted<'_>],
+        by: &By<'_, '_>,
     ) -> Outcome {
-        let would = counted.iter().filter(|c| {
-            c.limit.mode == Mode::Shadow && c.spent.as_ref().is_some_and(|s| !s.admitted)
-        });
-        let would: Vec<&str> = would.map(|c| c.limit.id.as_str()).collect();
+        let counted = by.counted;
+        let would = by.would_refuse();
         let first = tightest(&standings).cloned();
         let id = |index: usize| {
             self.limits.get(index).map(|limit| limit.id.as_str().to_owned()).unwrap_or_default()
@@ -204,7 +262,7 @@ impl RateLimit {
                 .with("retry_after", first.retry_after()),
             None => {
                 // Only limits that do not refuse.
-                let index = counted.first().map_or(0, |c| c.index);
+                let index = by.first();
                 let mut record = Record::new(Decision::Allow, id(index), "within_limit");
                 record.mode = Recorded::Shadow;
                 record
@@ -224,8 +282,13 @@ impl RateLimit {
             return outcome;
         }
         let telling = self.telling(caller);
-        let all = telling.is_some_and(|(_, show)| show == Show::All);
-        if !all && later.is_empty() {
+        let all = telling.is_some_and(|(_, told)| told.show == Show::All);
+        if admitted && telling.is_some_and(|(_, told)| told.answers == Answers::Refused) {
+            if later.is_empty() {
+                return outcome;
+            }
+            standings = Vec::new();
+        } else if !all && later.is_empty() {
             standings = first.into_iter().collect();
         }
         let now = counted.first().and_then(|c| c.spent.as_ref()).map(|s| s.now());
@@ -257,80 +320,41 @@ impl RateLimit {
     }
 
     /// How this client is told: the place among the dialects.
-    pub(crate) fn telling(&self, caller: &Caller<'_>) -> Option<(usize, Show)> {
+    pub(crate) fn telling(&self, caller: &Caller<'_>) -> Option<(usize, &Telling)> {
         let mut all = self.dialects.all(caller.asked);
         let found = all.find(|found| found.rule.callers.is(caller))?;
-        Some((found.index, found.rule.show))
+        Some((found.index, found.rule))
+    }
+}
+
+/// What counted a request.
+struct By<'a, 'p> {
+    counted: &'a [Counted<'p>],
+    at_once: &'a [under_way::Asked<'p>],
+}
+
+impl<'p> By<'_, 'p> {
+    /// The place of the first limit in the policy.
+    fn first(&self) -> usize {
+        let first = self.counted.first().map(|one| one.index);
+        first.or(self.at_once.first().map(|one| one.index)).unwrap_or(0)
     }
 
-    pub(crate) fn tell(
-        &self,
-        stream: &mut Stream,
-        response: &Response<'_>,
-        host: &dyn Host,
-    ) -> Outcome {
-        let mut outcome = Outcome::pass();
-        if let Some(said) = &mut stream.said {
-            for later in std::mem::take(&mut said.later) {
-                self.correct(said, &later, response, host, &mut outcome);
-            }
-            let telling = said.telling.and_then(|index| self.dialects.get(index));
-            let there = match said.observed {
-                Some(place) => self.observed(said, place, response, host, &mut outcome),
-                None => Vec::new(),
-            };
-            let (dialect, show) =
-                telling.map_or((&Dialect::Ietf, Show::Tightest), |t| (&t.dialect, t.show));
-            let standings = said.standings.as_slice();
-            // What is observed is taken off: there is nothing to stand beside.
-            let beside = if said.observed.is_some() { Beside::Replace } else { self.beside };
-            let saying = Saying { standings, show, beside, now: said.now };
-            let fields = dialect.fields(&saying, response);
-            outcome.headers.extend(without(there, &fields));
-            outcome.headers.extend(fields);
-        }
-        if let Some(seconds) = self.retry_after_on_503
-            && response.status() == Some(503)
-            && response.headers().get("retry-after").is_none()
-        {
-            outcome.headers.push(HeaderEdit::set("retry-after", digits::of(seconds)));
-        }
-        outcome
-    }
-
-    /// Spends what the answer says was not known, or gives back.
-    fn correct(
-        &self,
-        said: &mut Said,
-        later: &Later,
-        response: &Response<'_>,
-        host: &dyn Host,
-        outcome: &mut Outcome,
-    ) {
-        let limit = self.limits.get(later.limit);
-        let cost = limit.and_then(|limit| limit.cost_rule(later.rule));
-        let Some(cost) = cost.and_then(|cost| cost.of_answer(response)) else { return };
-        let signed = |units: u64| i64::try_from(units).unwrap_or(i64::MAX);
-        let by = signed(cost).saturating_sub(signed(later.charged));
-        if by == 0 {
-            return;
-        }
-        let Later { allowance, hash, tag, .. } = later;
-        let bucket = Bucket { hash: *hash, tag: *tag, allowance };
-        let Some((spent, forgotten)) = self.table.correct(host, &bucket, by) else {
-            outcome.count.push(metrics::UNCORRECTED);
-            return;
-        };
-        outcome.count.extend(std::iter::repeat_n(metrics::EVICTED, forgotten));
-        let own = said.standings.iter_mut().filter(|s| s.limit == later.limit);
-        for (standing, left) in own.zip(allowance.left(&spent)) {
-            standing.left = left;
-        }
+    /// The limits in shadow mode that would have refused it.
+    fn would_refuse(&self) -> Vec<&'p str> {
+        let shadow = |limit: &Limit| limit.mode == Mode::Shadow;
+        let over = |one: &&Counted<'_>| one.spent.as_ref().is_some_and(|spent| !spent.admitted);
+        let counted = self.counted.iter().filter(|c| shadow(c.limit)).filter(over);
+        let mut would: Vec<&str> = counted.map(|c| c.limit.id.as_str()).collect();
+        let at_once = self.at_once.iter().filter(|one| shadow(one.limit) && one.is_over());
+        would.extend(at_once.map(|one| one.limit.id.as_str()));
+        would
     }
 }
 
 enum Prepared<'r> {
     Counted(Counted<'r>),
+    AtOnce(under_way::Asked<'r>),
     Unlimited,
     Nothing(Nothing),
     Unavailable,

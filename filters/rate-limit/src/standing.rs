@@ -24,10 +24,12 @@ impl Standing {
 }
 
 /// The one that a client has to mind first: of those without enough for the request
-/// the one that takes longest, else the one with the least left.
+/// the one that takes longest, else the one with the least left; of requests at a time
+/// last, since it is none the less for its own.
 pub(crate) fn tightest(standings: &[Standing]) -> Option<&Standing> {
     standings.iter().min_by_key(|s| {
         let Left { enough, remaining, more_in, .. } = s.left;
-        (enough, if enough { remaining } else { 0 }, Reverse(more_in))
+        let at_once = enough && s.left.is_at_once();
+        (enough, at_once, if enough { remaining } else { 0 }, Reverse(more_in))
     })
 }

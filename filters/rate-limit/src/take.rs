@@ -116,6 +116,15 @@ fn together(
     Ok(admitted)
 }
 
+/// Other limits refuse the request: gives back what was taken of it.
+#[cold]
+pub(crate) fn undo(table: &Table, host: &dyn Host, counted: &mut [Counted<'_>]) {
+    let taken = |one: &Counted<'_>| one.spent.as_ref().is_some_and(|spent| spent.admitted);
+    let all: Vec<usize> =
+        counted.iter().enumerate().filter(|(_, one)| taken(one)).map(|(i, _)| i).collect();
+    give_back(table, host, counted, &all);
+}
+
 fn give_back(table: &Table, host: &dyn Host, counted: &mut [Counted<'_>], taken: &[usize]) {
     for i in taken {
         let Some(one) = counted.get_mut(*i) else { continue };

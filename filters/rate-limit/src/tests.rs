@@ -1,6 +1,8 @@
 #![allow(clippy::get_unwrap)]
 
 mod algorithms;
+mod at_once;
+mod before_auth;
 mod callers;
 mod configuration;
 mod dialects;

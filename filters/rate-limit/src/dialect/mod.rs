@@ -15,6 +15,7 @@ use template::Template;
 postern_core::config! {
     choice DialectName {
         /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
+        /// The only one with words for requests at a time (`qu="concurrent-requests"`).
         Ietf = "ietf",
         /// The same names with one limit in them (draft 7): `limit=100, remaining=50, reset=30`.
         Draft7 = "draft_7",
@@ -125,12 +126,23 @@ pub(crate) struct Saying<'a> {
 impl Dialect {
     /// The fields that say so on an answer.
     pub(crate) fn fields(&self, saying: &Saying<'_>, response: &Response<'_>) -> Vec<HeaderEdit> {
+        if !matches!(self, Dialect::Ietf) && saying.standings.iter().any(|s| s.left.is_at_once()) {
+            return self.without_at_once(saying, response);
+        }
         let Some(first) = tightest(saying.standings) else { return Vec::new() };
         let edits = self.plain(first, saying, response);
         match saying.beside {
             Beside::Replace => edits,
             Beside::Join => join::beside(self, first, edits, response.headers()),
         }
+    }
+
+    /// Only `ietf` has words for requests at a time.
+    #[cold]
+    fn without_at_once(&self, saying: &Saying<'_>, response: &Response<'_>) -> Vec<HeaderEdit> {
+        let told = saying.standings.iter().filter(|s| !s.left.is_at_once()).cloned();
+        let standings: Vec<Standing> = told.collect();
+        self.fields(&Saying { standings: &standings, ..*saying }, response)
     }
 
     fn plain(
@@ -225,7 +237,9 @@ fn quoted(out: &mut Vec<u8>, text: &str) {
 fn ietf_policy(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
     quoted(out, &standing.policy);
     parameter(out, b";q=", standing.left.quota);
-    if let Some(window) = standing.left.window {
+    if standing.left.is_at_once() {
+        out.extend_from_slice(b";qu=\"concurrent-requests\"");
+    } else if let Some(window) = standing.left.window {
         parameter(out, b";w=", window);
     }
     Some(())
@@ -234,7 +248,10 @@ fn ietf_policy(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
 fn ietf_left(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
     quoted(out, &standing.policy);
     parameter(out, b";r=", standing.left.remaining);
-    parameter(out, b";t=", standing.left.more_in);
+    // When others end, nobody knows.
+    if !standing.left.is_at_once() {
+        parameter(out, b";t=", standing.left.more_in);
+    }
     Some(())
 }
 

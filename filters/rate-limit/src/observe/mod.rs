@@ -178,7 +178,7 @@ impl Observe {
         if remaining > quota {
             return Err(Spoilt::Contradictory);
         }
-        let window = window.or(self.window);
+        let window = window.filter(|seconds| *seconds > 0).or(self.window);
         // Who waits for a whole window waits long enough.
         let reset = reset.or(window).ok_or(Spoilt::Incomplete)?;
         let plain = |name: &String| {

@@ -36,6 +36,9 @@ postern_core::config! {
     struct AnswerConfig {
         /// Answers with these statuses; all if left out.
         statuses: Vec<Count<100, 599>> = Vec::new(),
+        /// `true`: only if it is known by then who called; `false`: only if it is not.
+        /// For a mount before `auth`, which learns it on the way back.
+        authenticated: Option<bool>,
         /// What the request has cost: a number, or what a header of the answer says.
         cost: Source,
     }
@@ -65,11 +68,17 @@ impl Cost {
         !self.answers.is_empty()
     }
 
-    /// `None`: what it cost at first.
-    pub(crate) fn of_answer(&self, response: &Response<'_>) -> Option<u64> {
+    /// `None`: what it cost at first. `is_known`: is it known who called?
+    pub(crate) fn of_answer(
+        &self,
+        response: &Response<'_>,
+        is_known: impl Fn() -> bool,
+    ) -> Option<u64> {
         let status = response.status().map(u64::from);
         let applies = |answer: &&AnswerCost| {
-            answer.statuses.is_empty() || status.is_some_and(|s| answer.statuses.contains(&s))
+            let has = |status| answer.statuses.contains(&status);
+            (answer.statuses.is_empty() || status.is_some_and(has))
+                && answer.authenticated.is_none_or(|wanted| wanted == is_known())
         };
         let answer = self.answers.iter().find(applies)?;
         Some(answer.cost.of(response.headers()))
@@ -79,13 +88,15 @@ impl Cost {
 #[derive(Clone, Debug)]
 struct AnswerCost {
     statuses: Vec<u64>,
+    authenticated: Option<bool>,
     cost: Source,
 }
 
 impl Decode for AnswerCost {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let AnswerConfig { statuses, cost } = AnswerConfig::decode(at, errors)?;
-        Some(AnswerCost { statuses: statuses.into_iter().map(Count::get).collect(), cost })
+        let AnswerConfig { statuses, authenticated, cost } = AnswerConfig::decode(at, errors)?;
+        let statuses = statuses.into_iter().map(Count::get).collect();
+        Some(AnswerCost { statuses, authenticated, cost })
     }
 
     fn schema() -> Schema {

@@ -9,6 +9,7 @@ use postern_core::digest::sha256;
 use postern_core::rules::{Match, Rules};
 
 use super::amount::{AmountConfig, Quota, QuotaConfig, Window, WindowConfig, Windows};
+use super::at_once::{AtOnce, Way};
 use super::cost::{Cost, CostConfig};
 use super::who::Who;
 use crate::key::{Caller, Part};
@@ -41,11 +42,15 @@ postern_core::config! {
         /// request is counted in all of them or in none. In place of `quota` and
         /// `window`.
         windows: AtLeastOne<WindowConfig> = AtLeastOne::default(),
+        /// In place of those: how many requests may be under way at a time, from when they
+        /// are let through until they have ended, in whatever way; or `claim`, as in
+        /// `quota`.
+        concurrency: Option<QuotaConfig>,
         /// What requests cost: the first that matches; 1 if none does.
         costs: Vec<CostConfig> = Vec::new(),
         /// What differs for callers of a plan: `unlimited`, or `quota`,
-        /// `window` and `burst`, or `windows` of its own. Each plan is counted by
-        /// itself.
+        /// `window` and `burst`, or `windows`, or `concurrency` of its own. Each plan is
+        /// counted by itself.
         plans: BTreeMap<String, PlanConfig> = BTreeMap::new(),
         /// What differs for some callers, whatever their plan: the first that is for
         /// the caller.
@@ -93,6 +98,8 @@ pub enum Plan {
     Unlimited,
     /// This much.
     Limited(Windows),
+    /// So many at a time.
+    AtOnce(AtOnce),
 }
 
 /// What holds for a caller.
@@ -107,7 +114,11 @@ impl Limit {
     /// Does it look at the caller's identity?
     #[must_use]
     pub fn needs_identity(&self) -> bool {
-        let claims = |plan: &Plan| matches!(plan, Plan::Limited(w) if w.reads_claims());
+        let claims = |plan: &Plan| match plan {
+            Plan::Unlimited => false,
+            Plan::Limited(windows) => windows.reads_claims(),
+            Plan::AtOnce(at_once) => at_once.reads_claims(),
+        };
         !self.plans.is_empty()
             || self.key.iter().any(Part::needs_identity)
             || self.overrides.iter().any(|(who, (_, plan))| who.needs_identity() || claims(plan))
@@ -117,6 +128,11 @@ impl Limit {
     /// Are there parts of the path in its key?
     pub(crate) fn reads_path(&self) -> bool {
         self.key.iter().any(|part| part.variable().is_some())
+    }
+
+    /// Does it count requests that are under way?
+    pub(crate) fn is_at_once(&self) -> bool {
+        matches!(self.default.1, Plan::AtOnce(_))
     }
 
     pub(crate) fn for_caller(&self, caller: &Caller<'_>) -> Holding<'_> {
@@ -161,19 +177,21 @@ impl Decode for Compiled {
             window,
             burst,
             windows,
+            concurrency,
             costs,
             plans,
             overrides,
         } = LimitConfig::decode(at, errors)?;
         check_variables(&key, &r#match, at, errors);
-        let own = AmountConfig { quota, window, burst, windows };
-        let default = own.check(id.as_str(), algorithm, at, errors).map(Plan::Limited);
+        let way = if AtOnce::is_meant(at) { Way::AtOnce } else { Way::Rate(algorithm) };
+        let own = AllowanceConfig { quota, window, burst, windows, concurrency };
+        let default = own.check(id.as_str(), way, at, errors);
         let node = at.node().get("plans").unwrap_or(at.node());
         let at_plans = at.key("plans", node);
         let mut compiled = BTreeMap::new();
         for (name, plan) in plans {
             let at = at_plans.key(&name, node.get(&name).unwrap_or(node));
-            if let Some(plan) = plan.check(id.as_str(), algorithm, at, errors) {
+            if let Some(plan) = plan.check(id.as_str(), way, at, errors) {
                 let tag = tag(id.as_str(), "plan", &name);
                 compiled.insert(name, (tag, plan));
             }
@@ -192,7 +210,7 @@ impl Decode for Compiled {
                 at.error(errors, "expected some callers: this is for all of them");
             }
             let at = at.key("limit", node.get("limit").unwrap_or(node));
-            if let Some(plan) = limit.check(id.as_str(), algorithm, at, errors) {
+            if let Some(plan) = limit.check(id.as_str(), way, at, errors) {
                 special.push((callers, (tag(id.as_str(), "override", &i.to_string()), plan)));
             }
         }
@@ -244,6 +262,21 @@ postern_core::config! {
         burst: Option<Quota>,
         /// Several windows at once, in place of `quota` and `window`.
         windows: AtLeastOne<WindowConfig> = AtLeastOne::default(),
+        /// How many requests may be under way at a time, where the limit says that.
+        concurrency: Option<QuotaConfig>,
+    }
+}
+
+impl AllowanceConfig {
+    fn check(self, id: &str, way: Way, at: At<'_>, errors: &mut Errors) -> Option<Plan> {
+        let AllowanceConfig { quota, window, burst, windows, concurrency } = self;
+        match way {
+            Way::AtOnce => AtOnce::check(concurrency, id, at, errors).map(Plan::AtOnce),
+            Way::Rate(algorithm) => {
+                let own = AmountConfig { quota, window, burst, windows };
+                own.check(id, algorithm, at, errors).map(Plan::Limited)
+            }
+        }
     }
 }
 
@@ -256,17 +289,10 @@ enum PlanConfig {
 const PLAN: &str = "`unlimited` or a mapping with `quota` and `window`";
 
 impl PlanConfig {
-    fn check(
-        self,
-        id: &str,
-        algorithm: Algorithm,
-        at: At<'_>,
-        errors: &mut Errors,
-    ) -> Option<Plan> {
+    fn check(self, id: &str, way: Way, at: At<'_>, errors: &mut Errors) -> Option<Plan> {
         let PlanConfig::Limited(own) = self else { return Some(Plan::Unlimited) };
-        let AllowanceConfig { quota, window, burst, windows } = own;
-        let own = AmountConfig { quota, window, burst, windows };
-        own.check(id, algorithm, at, errors).map(Plan::Limited)
+        way.check(at, errors)?;
+        own.check(id, way, at, errors)
     }
 }
 

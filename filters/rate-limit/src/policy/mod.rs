@@ -1,6 +1,7 @@
 //! The policy as operators write it.
 
 mod amount;
+mod at_once;
 mod cost;
 mod limit;
 mod who;
@@ -16,6 +17,7 @@ use crate::observe::{self, Observed, Observes};
 pub(crate) use amount::Holds;
 pub(crate) use amount::Window;
 pub use amount::Windows;
+pub use at_once::AtOnce;
 pub use cost::Cost;
 use limit::Compiled;
 pub(crate) use limit::Holding;
@@ -57,6 +59,17 @@ postern_core::config! {
         dialect: Dialect,
         /// Of several windows and limits, which are told.
         show: Show = Show::Tightest,
+        /// On which answers. `Retry-After` is on each refusal.
+        answers: Answers = Answers::All,
+    }
+
+    /// On which answers clients are told.
+    pub choice Answers {
+        /// On every answer to a request that was counted.
+        All = "all",
+        /// Only where this mount refused: for limits that few ever meet, beside another
+        /// mount's that all are told.
+        Refused = "refused",
     }
 }
 
@@ -88,6 +101,8 @@ pub struct Telling {
     pub dialect: Dialect,
     /// What.
     pub show: Show,
+    /// Where.
+    pub answers: Answers,
 }
 
 impl Decode for Policy {
@@ -104,8 +119,8 @@ impl Decode for Policy {
             ipv6_prefix,
         } = PolicyConfig::decode(at, errors)?;
         let telling = |d: DialectConfig| {
-            let DialectConfig { r#match, callers, dialect, show } = d;
-            (r#match, Telling { callers, dialect, show })
+            let DialectConfig { r#match, callers, dialect, show, answers } = d;
+            (r#match, Telling { callers, dialect, show, answers })
         };
         Some(Policy {
             limits: limits.into_iter().map(|Compiled(matches, limit)| (matches, limit)).collect(),

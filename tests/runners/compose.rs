@@ -8,11 +8,12 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use postern_stack::keys::Keys;
-use postern_tests::case::{Case, Only};
+use postern_tests::case::Case;
 use postern_tests::client::{PATIENCE, Wire};
 use postern_tests::corpus;
 use postern_tests::demo::Demo;
 use postern_tests::live::Run;
+use postern_tests::request::Filled;
 use postern_tests::tls::Client;
 use rustls::version::{TLS12, TLS13};
 
@@ -44,7 +45,9 @@ impl Containers {
     /// What was seen of the corpus; it is sent when this is first asked.
     fn run(&self) -> Result<&Run, String> {
         let keys = Keys::embedded().map_err(|e| e.to_string())?;
-        Ok(self.run.get_or_init(|| Run::of(&self.demo, &self.cases, &keys)))
+        let shown = self.cases.iter().filter(|case| case.is_for_containers());
+        let send = |filled: &Filled| self.demo.send_filled(filled);
+        Ok(self.run.get_or_init(|| Run::through(&self.demo, shown, &keys, &send)))
     }
 
     fn status(&self, path: &str) -> Result<u16, String> {
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
     };
     let mut trials = Vec::new();
     for case in &containers.cases {
-        if matches!(case.only, Some(Only::Native(_))) {
+        if !case.is_for_containers() {
             continue;
         }
         let (case, containers) = (case.clone(), Arc::clone(&containers));

@@ -14,7 +14,6 @@ use libraries::Minted;
 use libtest_mimic::{Arguments, Failed, Trial};
 use partners::Partners;
 use postern_stack::keys::Keys;
-use postern_tests::case::Only;
 use postern_tests::corpus;
 use postern_tests::gateway::Gateway;
 use postern_tests::live::Run;
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     let shared = Arc::new(Mutex::new(Shared { stage: OnceLock::new() }));
     let mut trials = Vec::new();
     for case in cases {
-        if matches!(case.only, Some(Only::Native(_))) {
+        if !case.is_for_envoy() {
             continue;
         }
         let shared = Arc::clone(&shared);

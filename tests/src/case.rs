@@ -1,9 +1,10 @@
 //! What a case file holds. The format is described in `cases/README.md`.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Count, Decode, Errors, Name, Node, Text, Value};
+use postern_core::config::{At, Count, Decode, Errors, Name, Node, Text, Value, decode_text};
 
 use crate::bytes::Bytes;
 
@@ -50,6 +51,10 @@ postern_core::config! {
         headers: Vec<Bytes> = Vec::new(),
         /// How often the same request is sent before the one that is judged.
         before: Count<0, 200> = Count::new(0),
+        /// What is sent in its place before it, in turn: what is left out is as here.
+        others: Vec<OtherCase> = Vec::new(),
+        /// The address that it comes from, in 127.0.0.0/8; 127.0.0.1 if left out.
+        from: Option<Loopback>,
         /// The body; `content-length` is added.
         body: Option<Bytes>,
         /// A token to mint. Sent as `Authorization: Bearer`, unless `{token}`
@@ -63,6 +68,18 @@ postern_core::config! {
         certificate: Option<Certificate>,
         /// The whole request, byte for byte, in place of all others but `token`.
         raw: Option<Bytes>,
+    }
+
+    /// What differs in a request that is sent before another.
+    pub struct OtherCase {
+        /// The request target.
+        path: Option<Bytes>,
+        /// The `Host` header.
+        host: Option<Bytes>,
+        /// The header lines, all of them.
+        headers: Option<Vec<Bytes>>,
+        /// The token.
+        token: Option<TokenCase>,
     }
 
     /// A token, minted with the keys of the demo's identity provider.
@@ -244,6 +261,55 @@ impl Decode for Seconds {
 
     fn schema() -> Schema {
         Schema::Any
+    }
+}
+
+/// An address of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loopback(pub Ipv4Addr);
+
+impl Decode for Loopback {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        decode_text(at, errors, "an address in 127.0.0.0/8", |text| {
+            let found = text.parse().ok().filter(Ipv4Addr::is_loopback).map(Loopback);
+            found.ok_or_else(|| "expected an address in 127.0.0.0/8".to_owned())
+        })
+    }
+
+    fn schema() -> Schema {
+        Schema::Any
+    }
+}
+
+impl Case {
+    /// Can it be shown on a demo that sees clients' own addresses? Only Linux lets a
+    /// client have any address of 127.0.0.0/8.
+    #[must_use]
+    pub fn is_for_envoy(&self) -> bool {
+        let native = matches!(self.only, Some(Only::Native(_)));
+        !native && (self.request.from.is_none() || cfg!(target_os = "linux"))
+    }
+
+    /// And in containers, where clients have the address of the engine?
+    #[must_use]
+    pub fn is_for_containers(&self) -> bool {
+        self.is_for_envoy() && self.request.from.is_none()
+    }
+
+    /// The requests that are sent before it, in turn.
+    #[must_use]
+    pub fn others(&self) -> Vec<Case> {
+        let other = |other: &OtherCase| {
+            let OtherCase { path, host, headers, token } = other.clone();
+            let mut case = self.clone();
+            let request = &mut case.request;
+            request.path = path.unwrap_or_else(|| request.path.clone());
+            request.host = host.unwrap_or_else(|| request.host.clone());
+            request.headers = headers.unwrap_or_else(|| request.headers.clone());
+            request.token = token.or_else(|| request.token.clone());
+            case
+        };
+        self.request.others.iter().map(other).collect()
     }
 }
 

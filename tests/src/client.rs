@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::observe::Answer;
@@ -68,6 +68,39 @@ pub fn send(to: SocketAddr, request: &Wire, patience: Duration) -> Result<Answer
     connection.read(request.head)
 }
 
+/// The same from an address of this machine.
+///
+/// # Errors
+/// When there is no answer, or the address is not this machine's.
+pub fn send_from(
+    from: Ipv4Addr,
+    to: SocketAddr,
+    request: &Wire,
+    patience: Duration,
+) -> Result<Answer, String> {
+    let mut connection = Connection::open_from(from, to, patience)?;
+    connection.write(&request.bytes)?;
+    connection.read(request.head)
+}
+
+/// A TCP connection from an address of this machine.
+fn connect_from(from: Ipv4Addr, to: SocketAddr, patience: Duration) -> Result<TcpStream, String> {
+    if from == Ipv4Addr::LOCALHOST {
+        return connect(to, patience);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let connected = runtime.and_then(|runtime| {
+        runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::from((from, 0)))?;
+            tokio::time::timeout(patience, socket.connect(to)).await??.into_std()
+        })
+    });
+    let stream = connected.map_err(|e| format!("{from} to {to}: {e}"))?;
+    let set = stream.set_nonblocking(false).and_then(|()| stream.set_nodelay(true));
+    set.map(|()| stream).map_err(|e| e.to_string())
+}
+
 /// A TCP connection.
 ///
 /// # Errors
@@ -105,6 +138,14 @@ impl Connection {
     /// When nobody listens.
     pub fn open(to: SocketAddr, patience: Duration) -> Result<Self, String> {
         Ok(Connection::over(Box::new(connect(to, patience)?), patience))
+    }
+
+    /// The same from an address of this machine.
+    ///
+    /// # Errors
+    /// When nobody listens, or the address is not this machine's.
+    pub fn open_from(from: Ipv4Addr, to: SocketAddr, patience: Duration) -> Result<Self, String> {
+        Ok(Connection::over(Box::new(connect_from(from, to, patience)?), patience))
     }
 
     /// A connection that is open already.

@@ -8,7 +8,7 @@ use rustls::version::{TLS12, TLS13};
 use serde_json::Value;
 
 use crate::case::Certificate;
-use crate::client::{PATIENCE, Wire, send};
+use crate::client::{PATIENCE, Wire, send, send_from};
 use crate::live::wire;
 use crate::observe::{Answer, Seen};
 use crate::request::Filled;
@@ -102,7 +102,10 @@ impl Demo {
     /// # Errors
     /// When there is no answer.
     pub fn send_filled(&self, filled: &Filled) -> Result<Answer, String> {
-        let Some(certificate) = filled.certificate else { return self.send(&wire(filled)) };
+        let Some(certificate) = filled.certificate else {
+            let from = filled.from.unwrap_or(Ipv4Addr::LOCALHOST);
+            return send_from(from, self.address(), &wire(filled), PATIENCE);
+        };
         let (to, folder) = self.tls.as_ref().ok_or("no listener with TLS")?;
         let file = match certificate {
             Certificate::Bluefin => "partner",

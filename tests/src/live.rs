@@ -7,19 +7,20 @@ use std::time::Duration;
 use postern_stack::keys::Keys;
 use serde_json::Value;
 
-use crate::case::{Case, Only};
+use crate::case::Case;
 use crate::check::differences;
 use crate::client::Wire;
 use crate::demo::Demo;
 use crate::gateway::wait_for;
 use crate::observe::{Answer, Observation, Seen, values};
-use crate::request::{Filled, fill};
+use crate::request::{Filled, fill, fill_before};
 
 /// The filters, as their records are named in the access log.
-pub const FILTERS: [(&str, &str); 4] = [
+pub const FILTERS: [(&str, &str); 5] = [
     ("auth", "auth"),
     ("authz", "authz"),
     ("rate-limit", "rate_limit"),
+    ("rate-limit-address", "rate_limit_address"),
     ("legacy-compat", "legacy_compat"),
 ];
 
@@ -38,7 +39,7 @@ impl Run {
     /// Sends every case that Envoy can show, in order.
     #[must_use]
     pub fn of(gateway: &Demo, cases: &[Case], keys: &Keys) -> Self {
-        let shown = cases.iter().filter(|c| !matches!(c.only, Some(Only::Native(_))));
+        let shown = cases.iter().filter(|case| case.is_for_envoy());
         Run::through(gateway, shown, keys, &|filled| gateway.send_filled(filled))
     }
 
@@ -54,7 +55,9 @@ impl Run {
         for case in cases {
             let seen = fill(case, keys).and_then(|filled| {
                 run.secrets.extend(filled.secrets.iter().cloned());
-                observe(gateway, case, &filled, send)
+                let before = fill_before(case, &filled, keys)?;
+                run.secrets.extend(before.iter().flat_map(|filled| filled.secrets.clone()));
+                observe(gateway, &before, &filled, send)
             });
             run.seen.insert(case.name.as_str().to_owned(), seen);
         }
@@ -106,11 +109,11 @@ impl Run {
 /// Sends one case and asks the upstream what it saw of it.
 fn observe(
     gateway: &Demo,
-    case: &Case,
+    before: &[Filled],
     filled: &Filled,
     send: Sender<'_>,
 ) -> Result<Observation, String> {
-    for _ in 0..case.request.before.get() {
+    for filled in before {
         send(filled)?;
     }
     gateway.forget()?;

@@ -2,7 +2,7 @@
 //! policies, the demo's upstream without a socket.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use crate::case::{Case, Certificate};
 use crate::corpus::workspace;
 use crate::observe::{Answer, Observation, Seen};
-use crate::request::{Filled, fill};
+use crate::request::{Filled, fill, fill_before};
 
 /// The largest answer of the upstream that is read.
 const LARGEST: usize = 64 << 20;
@@ -68,7 +68,7 @@ impl Offline {
     /// When it cannot be sent this way.
     pub fn observe(&mut self, case: &Case) -> Result<Observation, String> {
         let filled = fill(case, &self.keys)?;
-        for _ in 0..case.request.before.get() {
+        for filled in fill_before(case, &filled, &self.keys)? {
             self.send(&filled)?;
         }
         self.upstream.recorder.clear();
@@ -137,7 +137,7 @@ pub fn sent(filled: &Filled, number: u64) -> Sent {
         headers,
         body: filled.body.clone(),
         request_id: format!("00000000-0000-4000-8000-{number:012x}"),
-        client: SocketAddr::from(([127, 0, 0, 1], 40_000)).to_string(),
+        client: SocketAddr::from((filled.from.unwrap_or(Ipv4Addr::LOCALHOST), 40_000)).to_string(),
         ..Sent::default()
     }
 }

@@ -5,6 +5,8 @@
 //! `{basic:USER:OWNER}` of USER with the key of OWNER, `{personal:OWNER}` the
 //! demo's personal token of OWNER.
 
+use std::net::Ipv4Addr;
+
 use ct_codecs::{Base64, Encoder};
 use postern_stack::keys::Keys;
 use postern_stack::tokens::PERSONAL;
@@ -34,6 +36,8 @@ pub struct Filled {
     pub body: Option<Vec<u8>>,
     /// The client certificate of the connection, over TLS then.
     pub certificate: Option<Certificate>,
+    /// The address that it comes from, if not the usual one.
+    pub from: Option<Ipv4Addr>,
     /// The whole request, if the case gives it.
     pub raw: Option<Vec<u8>>,
     /// The credentials in it.
@@ -55,6 +59,7 @@ pub fn fill(case: &Case, keys: &Keys) -> Result<Filled, String> {
         lines: Vec::new(),
         body: request.body.as_ref().map(|b| filler.fill(&b.0)).transpose()?,
         certificate: request.certificate,
+        from: request.from.map(|from| from.0),
         raw: request.raw.as_ref().map(|r| filler.fill(&r.0)).transpose()?,
         secrets: Vec::new(),
     };
@@ -76,6 +81,21 @@ pub fn fill(case: &Case, keys: &Keys) -> Result<Filled, String> {
     filled.secrets = filler.secrets;
     filled.secrets.extend(signatures);
     Ok(filled)
+}
+
+/// The requests that are sent before a case's own, in order.
+///
+/// # Errors
+/// As [`fill`].
+pub fn fill_before(case: &Case, filled: &Filled, keys: &Keys) -> Result<Vec<Filled>, String> {
+    let others: Result<Vec<Filled>, String> =
+        case.others().iter().map(|other| fill(other, keys)).collect();
+    let mut others = others?;
+    if others.is_empty() {
+        others.push(filled.clone());
+    }
+    let count = usize::try_from(case.request.before.get()).unwrap_or(0);
+    Ok(others.iter().cycle().take(count).cloned().collect())
 }
 
 struct Filler {

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 /// The filters in the order in which a request meets them, as the access log
 /// names them.
-const FILTERS: [(&str, &str); 4] = [
+const FILTERS: [(&str, &str); 5] = [
     ("legacy_compat", "legacy-compat"),
+    ("rate_limit_address", "rate-limit-address"),
     ("auth", "auth"),
     ("rate_limit", "rate-limit"),
     ("authz", "authz"),

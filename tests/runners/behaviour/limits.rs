@@ -109,7 +109,32 @@ pub(super) fn floods_of_refusals(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-fn count(answers: &[Answer], status: u16) -> usize {
+/// One key is one caller in every form in which it may come.
+pub(super) fn one_key(stage: &Stage) -> Result<(), String> {
+    const KEY: &str = "pk_demo_northwind_0123456789abcdef0123456789";
+    const BASIC: &str = "bm9ydGh3aW5kOnBrX2RlbW9fbm9ydGh3aW5kXzAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5";
+    let (bearer, basic) =
+        (format!("Authorization: Bearer {KEY}"), format!("Authorization: Basic {BASIC}"));
+    let plain = format!("X-Api-Key: {KEY}");
+    let in_path = format!("/api/v2/northwind/{KEY}/vitals.json");
+    let public = "/api/v3/popular:themeforest.json";
+    let forms: [(&str, &[&str]); 4] =
+        [(&in_path, &[]), (public, &[&bearer]), (public, &[&basic]), (public, &[&plain])];
+    // A window that ends meanwhile would be two.
+    let room = || (seconds() % 60 <= 50).then_some(());
+    wait_for(PATIENCE, room).ok_or("no window has room")?;
+    let left = |(path, lines): &(&str, &[&str])| -> Result<u64, String> {
+        let answer = stage.gateway.send(&Wire::get("marketplace.example.com", path, lines))?;
+        same(path, 200, answer.status)?;
+        let left = answer.text("x-ratelimit-remaining").and_then(|text| text.parse().ok());
+        left.ok_or_else(|| format!("{path}: no `x-ratelimit-remaining`"))
+    };
+    let left: Vec<u64> = forms.iter().map(left).collect::<Result<_, _>>()?;
+    let expected = left.first().map(|first| (0..4).map(|n| first.saturating_sub(n)).collect());
+    same("left after each form", expected, Some(left))
+}
+
+pub(super) fn count(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|a| a.status == status).count()
 }
 

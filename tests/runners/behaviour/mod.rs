@@ -1,6 +1,8 @@
 //! What a case cannot say: many requests at once, changes under load, the
 //! statistics after all of it.
 
+#[cfg(target_os = "linux")]
+mod addresses;
 mod bodies;
 mod carriers;
 mod explain;
@@ -45,6 +47,13 @@ pub const ALL: &[(&str, Test)] = &[
     ("limits::the_usual_limit_is_exact_on_two_workers", limits::usual_limit),
     ("limits::the_old_window_is_exact_on_two_workers", limits::old_window),
     ("limits::refusals_of_one_caller_cost_no_other", limits::floods_of_refusals),
+    #[cfg(target_os = "linux")]
+    ("addresses::a_flood_of_bad_credentials_is_stopped_exactly", addresses::flood),
+    #[cfg(target_os = "linux")]
+    ("addresses::old_clients_are_refused_in_their_own_shape", addresses::old_clients),
+    #[cfg(target_os = "linux")]
+    ("addresses::good_callers_behind_one_address_use_nothing_up", addresses::many_behind_one),
+    ("limits::one_key_is_one_caller_in_every_form", limits::one_key),
     ("policies::a_saved_policy_changes_its_filter_alone", policies::swap),
     ("policies::counts_outlive_a_policy", policies::counts_stay),
     ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
@@ -100,7 +109,11 @@ fn rush(
 ) -> Result<Vec<Answer>, String> {
     let opened: Result<Vec<Connection>, String> =
         (0..connections).map(|_| Connection::open(to, PATIENCE)).collect();
-    let opened = opened?;
+    rush_over(opened?, each, request)
+}
+
+/// The same over connections that are open.
+fn rush_over(opened: Vec<Connection>, each: usize, request: &[u8]) -> Result<Vec<Answer>, String> {
     let answers: Vec<Result<Vec<Answer>, String>> = std::thread::scope(|scope| {
         let threads: Vec<_> = opened
             .into_iter()

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{get, same, token};
 use crate::Stage;
 
-const PLUGINS: [&str; 4] = ["auth", "authz", "rate-limit", "legacy-compat"];
+const PLUGINS: [&str; 5] = ["auth", "authz", "rate-limit", "rate-limit-address", "legacy-compat"];
 const TAKEN: Duration = Duration::from_secs(10);
 const PUBLIC: &str = "/v1/market/total-items.json";
 

@@ -102,6 +102,7 @@ fn repeatable(case: &Case) -> bool {
     });
     let own = request.certificate.is_some();
     request.before.get() == 0
+        && request.from.is_none()
         && !own
         && !counted
         && !waits

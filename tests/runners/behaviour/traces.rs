@@ -41,6 +41,7 @@ pub(super) fn metrics(stage: &Stage) -> Result<(), String> {
         ("auth", "authenticated"),
         ("authz", "decisions.enforce.allow.allowed"),
         ("rate-limit", "unlimited"),
+        ("rate-limit-address", "allowed"),
         ("legacy-compat", "request_matched"),
     ];
     same("filters", FILTERS.len(), counted.len())?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use postern_tests::drill::Scene;
 use postern_tests::drill::load::Callers;
+use postern_tests::drill::policy::without_addresses;
 use postern_tests::gateway::Gateway;
 
 const USAGE: &str = "usage: postern-drill";
@@ -36,6 +37,7 @@ fn drill() -> Result<bool, String> {
         .map_err(|e| format!("signals cannot be handled: {e}"))?;
     let callers = Callers::new()?;
     let gateway = Gateway::start("drill")?;
+    without_addresses(&gateway)?;
     let mut held = true;
     for scene in Scene::ALL {
         if STOP.load(Ordering::SeqCst) {

@@ -4,30 +4,31 @@
 
 use std::path::Path;
 
-use postern_cli::policy::{Checked, Kind, Policy};
+use postern_cli::policy::{Checked, Kind, Policy, files_of};
 use postern_cli::render;
 
 #[test]
 fn the_readme_shows_the_versions_that_are_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let shown = |kind: Kind, before: &str| -> Vec<String> {
+    let shown = |name: &str, before: &str| -> Vec<String> {
         let found = readme.split(before).skip(1).map(|rest| rest.chars().take(12).collect());
         let found: Vec<String> = found.collect();
-        assert!(!found.is_empty(), "{}: `{before}` is gone", kind.name());
+        assert!(!found.is_empty(), "{name}: `{before}` is gone");
         found
     };
     let mut wrong = Vec::new();
-    for kind in Kind::ALL {
-        let name = kind.name();
-        let file = root.join(format!("envoy/filters/{name}.yaml"));
+    let files = files_of(&root.join("envoy/filters")).unwrap();
+    assert!(files.len() > Kind::ALL.len(), "one is mounted twice: {files:?}");
+    for file in files {
         let policy = Policy::read(&file).unwrap();
+        let (name, kind) = (policy.plugin.clone(), policy.kind);
         let checked = Checked { policy, environment: Vec::new(), warnings: Vec::new() };
         let version = render::version(&checked);
         // What `postern apply` prints of a folder, and the record in the log.
-        let mut found = shown(kind, &format!("   {name}: written, version "));
+        let mut found = shown(&name, &format!("   {name}: written, version "));
         if kind == Kind::Auth {
-            found.extend(shown(kind, r#"\"code\":\"authenticated\",\"version\":\""#));
+            found.extend(shown(&name, r#"\"code\":\"authenticated\",\"version\":\""#));
         }
         wrong.extend(
             found

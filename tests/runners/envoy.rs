@@ -6,6 +6,7 @@ mod keys;
 mod libraries;
 mod partners;
 mod probe;
+mod under_way;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,6 +19,7 @@ use postern_tests::corpus;
 use postern_tests::gateway::Gateway;
 use postern_tests::live::Run;
 use probe::Probed;
+use under_way::Seated;
 
 /// The running demo and what was seen of the corpus on it.
 pub struct Stage {
@@ -88,6 +90,15 @@ fn main() -> ExitCode {
             test(probed).map_err(Failed::from)
         }));
     }
+    let seated: Arc<Mutex<OnceLock<Result<Seated, String>>>> = Arc::default();
+    for (name, test) in under_way::ALL {
+        let seated = Arc::clone(&seated);
+        trials.push(Trial::test(format!("under_way::{name}"), move || {
+            let seated = seated.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let seated = seated.get_or_init(Seated::start).as_ref().map_err(Failed::from)?;
+            test(seated).map_err(Failed::from)
+        }));
+    }
     let minted: Arc<Mutex<OnceLock<Result<Minted, String>>>> = Arc::default();
     for (name, test) in libraries::ALL {
         let minted = Arc::clone(&minted);
@@ -108,6 +119,6 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, known, probed, minted));
+    drop((shared, known, probed, seated, minted));
     conclusion.exit_code()
 }

@@ -3,7 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+static BUSIEST: AtomicUsize = AtomicUsize::new(0);
 
 /// Serves until the process ends.
 ///
@@ -85,6 +89,23 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
                 "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
             ))?;
             stream.write_all(&vec![b'b'; length])
+        }
+        "/reset" => Ok(()),
+        // How many of these there are at once,
+        "/busy" => {
+            let now = BUSY.fetch_add(1, Ordering::SeqCst) + 1;
+            BUSIEST.fetch_max(now, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(3));
+            BUSY.fetch_sub(1, Ordering::SeqCst);
+            write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        }
+        // and how many there were at most.
+        "/busiest" => {
+            let most = BUSIEST.load(Ordering::SeqCst).to_string();
+            let length = most.len();
+            write(&format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{most}"
+            ))
         }
         // Says nothing until the peer gives up.
         "/late" => stream.read_to_end(&mut Vec::new()).map(drop),

@@ -3,7 +3,9 @@
 //! A VM that traps says nothing any more, of its streams or of itself. So each that has
 //! requests under way has a number in a list that all share, and counts up its beat there
 //! each second. One whose beat stands still while another looks [`STILL`] times, a second
-//! apart, is taken out of the list, and nothing that it held counts from then on.
+//! apart, is taken out of the list, and nothing that it held counts from then on. The
+//! proxy's main thread has a VM that serves nobody: it looks on whatever becomes of all
+//! others.
 //!
 //! Looks are counted, not time: when all stood still (a machine that slept), or when the
 //! clock is set, nobody lapses.

@@ -26,8 +26,42 @@ pub fn workspace() -> &'static Path {
 /// # Errors
 /// Every mistake in every file, a line each with its place.
 pub fn load() -> Result<Vec<Case>, String> {
+    cases_of(&folder().join("cases"))
+}
+
+/// Cases that have policies of their own.
+#[derive(Debug)]
+pub struct Set {
+    /// The name of its folder.
+    pub name: String,
+    /// A folder with the policies that take the place of the demo's.
+    pub policies: PathBuf,
+    /// The cases.
+    pub cases: Vec<Case>,
+}
+
+/// Every folder of `tests/cases`, in order of their names.
+///
+/// # Errors
+/// Every mistake in every file, a line each with its place.
+pub fn sets() -> Result<Vec<Set>, String> {
     let folder = folder().join("cases");
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+    let mut folders: Vec<PathBuf> = fs::read_dir(&folder)
+        .map_err(|e| format!("{}: {e}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    let set = |folder: PathBuf| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let cases = cases_of(&folder).map_err(|e| format!("{name}: {e}"))?;
+        Ok(Set { name, policies: folder.join("policies"), cases })
+    };
+    folders.into_iter().map(set).collect()
+}
+
+fn cases_of(folder: &Path) -> Result<Vec<Case>, String> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .map_err(|e| format!("{}: {e}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|p| p.extension().is_some_and(|e| e == "yaml"))
@@ -81,6 +115,9 @@ mod tests {
     fn the_corpus_is_well_formed() {
         let cases = load().unwrap_or_else(|mistakes| panic!("{mistakes}"));
         assert!(cases.len() > 100, "only {} cases", cases.len());
+        let sets = sets().unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["limits"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use postern_stack::environment::variables;
 
 use crate::client::{PATIENCE, Wire, send};
-use crate::corpus::workspace;
+use crate::corpus::{Set, workspace};
 use crate::demo::Demo;
 use crate::envoy::{self, free_ports};
 
@@ -37,6 +37,17 @@ impl Gateway {
     /// What `cargo xtask up` printed.
     pub fn start(name: &str) -> Result<Self, String> {
         let gateway = Gateway::prepared(name)?;
+        gateway.xtask(&["up", "--detach"], START)?;
+        Ok(gateway)
+    }
+
+    /// The same, with the policies of a set of cases in place of some.
+    ///
+    /// # Errors
+    /// What `cargo xtask up` printed.
+    pub fn of_set(set: &Set) -> Result<Self, String> {
+        let gateway = Gateway::prepared(&format!("envoy-{}", set.name))?;
+        copy(&set.policies, &gateway.policies)?;
         gateway.xtask(&["up", "--detach"], START)?;
         Ok(gateway)
     }
@@ -305,7 +316,8 @@ pub fn wait_for<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Op
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+/// Copies the files of a folder into another one, which is made if there is none.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
     for entry in fs::read_dir(from).map_err(|e| format!("{}: {e}", from.display()))?.flatten() {
         let target = to.join(entry.file_name());

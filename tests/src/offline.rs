@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -19,7 +20,8 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 use crate::case::{Case, Certificate};
-use crate::corpus::workspace;
+use crate::corpus::{Set, workspace};
+use crate::gateway::copy;
 use crate::observe::{Answer, Observation, Seen};
 use crate::request::{Filled, fill, fill_before};
 
@@ -40,8 +42,22 @@ impl Offline {
     /// # Errors
     /// What is wrong with them.
     pub fn start() -> Result<Self, String> {
-        let folder = workspace().join("envoy/filters");
-        let chain = Chain::of_folder(&folder, &variable, now()).map_err(|findings| {
+        Offline::of(&workspace().join("envoy/filters"))
+    }
+
+    /// Loads the demo's policies, with those of a set of cases in place of some.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of_set(set: &Set) -> Result<Self, String> {
+        let folder = workspace().join("target/test-runs").join(format!("native-{}", set.name));
+        copy(&workspace().join("envoy/filters"), &folder)?;
+        copy(&set.policies, &folder)?;
+        Offline::of(&folder)
+    }
+
+    fn of(folder: &Path) -> Result<Self, String> {
+        let chain = Chain::of_folder(folder, &variable, now()).map_err(|findings| {
             findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         })?;
         let recorder = Recorder::default();

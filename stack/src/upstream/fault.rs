@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
@@ -19,6 +19,8 @@ use crate::server::Connection;
 
 /// The header that asks for faults.
 const HEADER: &str = "x-demo-fault";
+/// The header that asks for a field of the answer, `name: value`; as often as one likes.
+const SAY: &str = "x-demo-say";
 /// The longest wait that can be asked for.
 const LONGEST: Duration = Duration::from_secs(600);
 /// The largest body that can be asked for, in bytes.
@@ -50,7 +52,11 @@ pub(super) async fn inject(mut request: Request, next: Next) -> Response {
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
     let no_body = request.method() == Method::HEAD;
-    let reply = faults.replace(next.run(request).await);
+    let said = said(request.headers());
+    let mut reply = faults.replace(next.run(request).await);
+    for (name, value) in said {
+        reply.headers_mut().append(name, value);
+    }
     if no_body { reply } else { faults.spoil(reply).await }
 }
 
@@ -77,6 +83,17 @@ struct Faults {
     stall: Option<Option<usize>>,
     /// `reset`: the connection is reset instead of an answer.
     reset: bool,
+}
+
+/// The fields that are asked for; what is none is left out.
+fn said(asked: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let field = |value: &HeaderValue| {
+        let at = value.as_bytes().iter().position(|b| *b == b':')?;
+        let (name, value) = value.as_bytes().split_at(at);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+    };
+    asked.get_all(SAY).iter().filter_map(field).collect()
 }
 
 /// What the header asks for and, under `/__fault`, the query.

@@ -143,14 +143,14 @@ fn seconds() -> u64 {
 }
 
 /// Connections that each worker took so far.
-pub(super) fn workers(stage: &Stage) -> Result<Vec<(String, u64)>, String> {
+pub(crate) fn workers(stage: &Stage) -> Result<Vec<(String, u64)>, String> {
     let port = stage.gateway.address().port();
     let all = stage.gateway.stats("downstream_cx_total")?;
     let ours = |name: &str| name.contains(&format!("_{port}.worker_"));
     Ok(all.into_iter().filter(|(name, _)| ours(name)).collect())
 }
 
-pub(super) fn both_workers(
+pub(crate) fn both_workers(
     before: &[(String, u64)],
     after: &[(String, u64)],
 ) -> Result<(), String> {

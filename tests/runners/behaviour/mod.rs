@@ -25,6 +25,8 @@ use postern_tests::observe::Answer;
 use serde_json::json;
 
 use crate::Stage;
+pub(crate) use limits::{both_workers, workers};
+pub(crate) use traces::nothing_trapped;
 
 /// A test on the running demo.
 pub type Test = fn(&Stage) -> Result<(), String>;
@@ -94,14 +96,14 @@ fn token(subject: &str, plan: &str) -> Result<String, String> {
 }
 
 /// A request that keeps its connection open.
-fn get(host: &str, path: &str, lines: &[&str]) -> Vec<u8> {
+pub(crate) fn get(host: &str, path: &str, lines: &[&str]) -> Vec<u8> {
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n").into_bytes()
 }
 
 /// Sends the same request `each` times on each of `connections` at once and
 /// returns all answers.
-fn rush(
+pub(crate) fn rush(
     to: SocketAddr,
     connections: usize,
     each: usize,
@@ -136,7 +138,7 @@ fn rush_over(opened: Vec<Connection>, each: usize, request: &[u8]) -> Result<Vec
     Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-fn same<T: PartialEq + Debug>(what: &str, expected: T, got: T) -> Result<(), String> {
+pub(crate) fn same<T: PartialEq + Debug>(what: &str, expected: T, got: T) -> Result<(), String> {
     if expected == got {
         Ok(())
     } else {

@@ -83,7 +83,7 @@ pub(super) fn labels(stage: &Stage) -> Result<(), String> {
 }
 
 /// No request of the whole run, odd ones included, cost a VM.
-pub(super) fn nothing_trapped(stage: &Stage) -> Result<(), String> {
+pub(crate) fn nothing_trapped(stage: &Stage) -> Result<(), String> {
     let reloads = stage.gateway.stats("vm_reload")?;
     if reloads.len() < FILTERS.len() {
         return Err(format!("Envoy counts no reloads: {reloads:?}"));

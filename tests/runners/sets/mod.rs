@@ -1,0 +1,62 @@
+//! Cases that have policies of their own, each set on a gateway of its own.
+
+mod limits;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use libtest_mimic::{Failed, Trial};
+use postern_stack::keys::Keys;
+use postern_tests::case::Only;
+use postern_tests::corpus::Set;
+use postern_tests::gateway::Gateway;
+use postern_tests::live::Run;
+
+use crate::Stage;
+use crate::behaviour::Test;
+
+/// What no case of a set can say.
+const BEHAVIOUR: &[(&str, &str, Test)] = &[
+    ("limits", "several_limits_are_exact_on_two_workers", limits::several_limits),
+    ("limits", "metrics_say_what_became_of_each_limit_and_report", limits::metrics),
+    ("limits", "nothing_trapped", crate::behaviour::nothing_trapped),
+];
+
+/// What is looked at on a gateway that runs.
+type Judge = Box<dyn Fn(&Stage) -> Result<(), String> + Send>;
+
+/// The tests of a set.
+pub fn trials(set: Set) -> Vec<Trial> {
+    let staged: Arc<Mutex<OnceLock<Result<Stage, String>>>> = Arc::default();
+    let set = Arc::new(set);
+    let on_stage = |judge: Judge| {
+        let (staged, set) = (Arc::clone(&staged), Arc::clone(&set));
+        move || {
+            let staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
+            let stage = staged.get_or_init(|| start(&set)).as_ref().map_err(Failed::from)?;
+            judge(stage).map_err(Failed::from)
+        }
+    };
+    let mut trials = Vec::new();
+    for case in &set.cases {
+        if matches!(case.only, Some(Only::Native(_))) {
+            continue;
+        }
+        let (name, case) = (format!("case::{}::{}", set.name, case.name.as_str()), case.clone());
+        let judge = move |stage: &Stage| {
+            let found = stage.run.judge(&case);
+            if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+        };
+        trials.push(Trial::test(name, on_stage(Box::new(judge))));
+    }
+    for (_, name, test) in BEHAVIOUR.iter().filter(|(of, ..)| *of == set.name) {
+        trials.push(Trial::test(format!("{}::{name}", set.name), on_stage(Box::new(test))));
+    }
+    trials
+}
+
+fn start(set: &Set) -> Result<Stage, String> {
+    let keys = Keys::embedded().map_err(|e| e.to_string())?;
+    let gateway = Gateway::of_set(set)?;
+    let run = Run::of(&gateway, &set.cases, &keys);
+    Ok(Stage { gateway, run })
+}

@@ -2,15 +2,18 @@
 //! running gateway can show.
 
 mod behaviour;
+mod dialects;
 mod keys;
 mod libraries;
 mod partners;
 mod probe;
+mod sets;
 mod under_way;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use dialects::Told;
 use libraries::Minted;
 use libtest_mimic::{Arguments, Failed, Trial};
 use partners::Partners;
@@ -71,6 +74,16 @@ fn main() -> ExitCode {
             if found.is_empty() { Ok(()) } else { Err(Failed::from(found.join("\n"))) }
         }));
     }
+    let sets = match corpus::sets() {
+        Ok(sets) => sets,
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for set in sets {
+        trials.extend(sets::trials(set));
+    }
     for (name, test) in behaviour::ALL {
         let shared = Arc::clone(&shared);
         trials.push(Trial::test(*name, move || {
@@ -108,6 +121,15 @@ fn main() -> ExitCode {
             test(minted).map_err(Failed::from)
         }));
     }
+    let told: Arc<Mutex<OnceLock<Result<Told, String>>>> = Arc::default();
+    for (name, test) in dialects::ALL {
+        let told = Arc::clone(&told);
+        trials.push(Trial::test(format!("dialects::{name}"), move || {
+            let told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let told = told.get_or_init(Told::start).as_ref().map_err(Failed::from)?;
+            test(told).map_err(Failed::from)
+        }));
+    }
     let known: Arc<Mutex<OnceLock<Result<Partners, String>>>> = Arc::default();
     for (name, test) in partners::ALL {
         let known = Arc::clone(&known);
@@ -119,6 +141,6 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, known, probed, seated, minted));
+    drop((shared, known, probed, seated, minted, told));
     conclusion.exit_code()
 }

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod offline;
 pub mod python;
 pub mod request;
+pub mod rls;
 pub mod server;
 mod sign;
 pub mod tls;

@@ -199,14 +199,17 @@ impl Observe {
 }
 
 /// Adds a standing. Of two of one name the tighter one stays: one limit that is told in
-/// two forms, or two that are called the same.
+/// two forms, of which one may say more, or two that are called the same.
 pub(crate) fn merge(all: &mut Vec<Standing>, one: Standing) {
     let Some(there) = all.iter_mut().find(|there| there.policy == one.policy) else {
         all.push(one);
         return;
     };
     let both = [there.clone(), one];
+    let window = both.iter().find_map(|standing| standing.left.window);
     if let Some(tighter) = tightest(&both) {
         *there = tighter.clone();
+        let alike = both.iter().all(|standing| standing.left.quota == there.left.quota);
+        there.left.window = there.left.window.or(window.filter(|_| alike));
     }
 }

@@ -150,6 +150,18 @@ fn one_limit_in_two_forms_is_one_and_the_tighter_counts() {
         assert_eq!(fields[1].1, left);
         assert_eq!(counted.len(), 1);
     }
+    // What one of them does not say the other one may, if they mean the same.
+    for (quota, policy) in [("10", r#""there";q=10;w=60"#), ("9", r#""there";q=9"#)] {
+        let there: [(&str, &[u8]); 5] = [
+            ("ratelimit", b"limit=10, remaining=3, reset=7"),
+            ("ratelimit-policy", b"10;w=60"),
+            ("x-ratelimit-limit", quota.as_bytes()),
+            ("x-ratelimit-remaining", b"3"),
+            ("x-ratelimit-reset", b"9"),
+        ];
+        let (fields, _) = told(&filter(ALL, "\"ietf\""), "200", &there);
+        assert_eq!((fields[0].1.as_str(), fields[1].1.as_str()), (policy, r#""there";r=3;t=9"#));
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn over_limit(tightest: &Standing, standings: &[Standing]) -> Refusal
     let violated: Vec<String> = violated.map(|s| s.policy.as_ref().to_owned()).collect();
     Refusal {
         problem_type: Some("https://iana.org/assignments/http-problem-types#quota-exceeded"),
-        ..Refusal::new(429, "quota_exceeded", "Quota exceeded", detail)
+        ..Refusal::new(429, "quota_exceeded", "Quota Exceeded", detail)
     }
     .header("retry-after", digits::of(tightest.retry_after()))
     .member("violated-policies", violated)

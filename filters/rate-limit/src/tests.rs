@@ -7,6 +7,7 @@ mod callers;
 mod configuration;
 mod dialects;
 mod independent;
+mod metrics;
 mod oracle;
 mod requests;
 mod several;

@@ -178,7 +178,9 @@ fn ietf(headers: &Headers<'_>) -> Result<Vec<Report>, Spoilt> {
             return Err(Spoilt::Duplicate);
         }
         // What is counted in bytes, say, is no number of requests.
-        if policy.parameter("qu").is_some_and(|unit| unit != Bare::Text("requests")) {
+        let units = ["request", "requests"].map(|unit| Some(Bare::Text(unit)));
+        let unit = policy.parameter("qu");
+        if unit.is_some() && !units.contains(&unit) {
             continue;
         }
         reports.push(Report {

@@ -72,7 +72,7 @@ fn a_refusal_is_a_problem_of_the_ietf_draft() {
         body,
         serde_json::json!({
             "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
-            "title": "Quota exceeded",
+            "title": "Quota Exceeded",
             "status": 429,
             "detail": "the limit is 5 per 60 seconds; try again in 12 seconds",
             "instance": "id-1",

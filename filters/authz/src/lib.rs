@@ -89,11 +89,14 @@ struct Judged<'r> {
     mode: Counted,
     /// The other one, if there are two.
     other: Option<Ruling<'r>>,
+    /// It is a candidate that was taken back.
+    taken_back: bool,
 }
 
 impl<'r> Judged<'r> {
     fn alone(ruling: Ruling<'r>) -> Self {
-        Judged { ruling, side: Side::Current, mode: Counted::Enforce, other: None }
+        let (side, mode) = (Side::Current, Counted::Enforce);
+        Judged { ruling, side, mode, other: None, taken_back: false }
     }
 }
 
@@ -231,18 +234,25 @@ impl Authz {
         let judged = match &self.candidate {
             None => Judged::alone(current),
             Some(Beside { rules, rollout }) => {
-                let other = rules.decide(&facts);
-                let name = |rules: &RuleSet, ruling| Some(rules.rule(ruling)?.name.clone());
-                let mut opinions = [opinion(&current), opinion(&other)];
+                let mut other = rules.decide(&facts);
                 // Whoever means that a rule asks for more does not mean that another goes.
-                let [_, candidate] = &mut opinions;
-                candidate.intended &= other.reason == Reason::DenyRule
-                    || current.reason == Reason::Allowed
-                        && name(&self.rules, &current) == name(rules, &other);
+                let name = |rules: &RuleSet, ruling| Some(rules.rule(ruling)?.name.clone());
+                other.intended &= other.reason == Reason::DenyRule
+                    || name(&self.rules, &current) == name(rules, &other);
+                let opinions = [opinion(&current), opinion(&other)];
                 match rollout.weigh(identity, opinions, host, &mut count) {
                     Decides::Current => Judged { other: Some(other), ..Judged::alone(current) },
+                    Decides::CurrentAgain => {
+                        Judged { other: Some(other), taken_back: true, ..Judged::alone(current) }
+                    }
                     Decides::Candidate(mode) => {
-                        Judged { ruling: other, side: Side::Candidate, mode, other: Some(current) }
+                        let other_one = Some(current);
+                        Judged {
+                            side: Side::Candidate,
+                            mode,
+                            other: other_one,
+                            ..Judged::alone(other)
+                        }
                     }
                 }
             }
@@ -322,7 +332,7 @@ impl Authz {
 
     /// What counted, and beside it what the other one would have decided.
     fn record(&self, judged: &Judged<'_>) -> Record {
-        let Judged { ruling, side, mode, other } = judged;
+        let Judged { ruling, side, mode, other, taken_back } = judged;
         let (name, other_side) = match side {
             Side::Current => ("candidate", Side::Candidate),
             Side::Candidate => ("current", Side::Current),
@@ -331,7 +341,13 @@ impl Authz {
         let mut record = Record::new(ruling.reason.decision(), rule, ruling.reason.code());
         record.mode = *mode;
         match other {
-            Some(other) => record.with(name, beside(other, self.rule(other_side, other))),
+            Some(other) => {
+                let mut other = beside(other, self.rule(other_side, other));
+                if *taken_back && let Value::Object(members) = &mut other {
+                    members.insert("taken_back".to_owned(), true.into());
+                }
+                record.with(name, other)
+            }
             None => record,
         }
     }
@@ -347,12 +363,18 @@ fn opinion(ruling: &Ruling<'_>) -> Opinion {
 
 /// A decision that did not count, as it stands in a record.
 fn beside(ruling: &Ruling<'_>, rule: Option<&Rule>) -> Value {
-    json!({
+    let mut members = json!({
         "decision": ruling.reason.decision().as_str(),
         "rule": name_of(rule),
         "code": ruling.reason.code(),
         "mode": Counted::Shadow.as_str(),
-    })
+    });
+    if ruling.intended
+        && let Value::Object(members) = &mut members
+    {
+        members.insert("intended".to_owned(), true.into());
+    }
+    members
 }
 
 fn name_of(rule: Option<&Rule>) -> &str {

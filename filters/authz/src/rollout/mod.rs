@@ -82,6 +82,8 @@ impl Difference {
 pub(crate) enum Decides {
     /// The current policy.
     Current,
+    /// The current one, since the candidate was taken back.
+    CurrentAgain,
     /// The candidate, for this caller or for all.
     Candidate(Counted),
 }
@@ -122,8 +124,8 @@ pub(crate) fn metrics() -> impl Iterator<Item = Metric> {
 /// What each VM says that begins with a candidate that was taken back: nobody has to
 /// wonder why it does nothing.
 const TAKEN_BACK_BEFORE: &str = "the candidate of this very policy was taken back before, and \
-    stays so: the current rules decide; any change of the policy, such as another `seed`, \
-    gives it a new chance";
+    stays so: the current rules decide; any change of the policy, of its current rules too, \
+    gives it a new chance, unless its mode is `shadow`";
 
 impl Rollout {
     pub(crate) fn new(mode: Mode, share: Percent, seed: &str, valve: policy::Valve) -> Self {
@@ -160,7 +162,7 @@ impl Rollout {
             Difference::Allows => metric::ALLOWS,
             Difference::OtherReason => metric::OTHER_REASON,
         }));
-        if decides != Decides::Current && difference == Some(Difference::Denies) {
+        if matches!(decides, Decides::Candidate(_)) && difference == Some(Difference::Denies) {
             count.push(metric::REFUSED);
         }
         if current.allows && difference != Some(Difference::DeniesIntended) {
@@ -172,7 +174,7 @@ impl Rollout {
     fn decides(&self, caller: &Caller, host: &dyn Host) -> Decides {
         match self.mode {
             Mode::Shadow => Decides::Current,
-            _ if self.valve.is_tripped(host) => Decides::Current,
+            _ if self.valve.is_tripped(host) => Decides::CurrentAgain,
             Mode::Cohort if self.cohort.has(&caller.key) => Decides::Candidate(Counted::Cohort),
             Mode::Cohort => Decides::Current,
             Mode::Enforce => Decides::Candidate(Counted::Enforce),

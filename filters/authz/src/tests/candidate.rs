@@ -193,6 +193,9 @@ fn a_bad_candidate_is_taken_back_by_every_worker_and_stays_so() {
         assert_eq!(storm(authz, &host), 0);
     }
     // Until the configuration changes.
+    let record = ask(&one, &host, "/private/a", "ann").record.unwrap().to_json("v");
+    let beside = r#""candidate":{"decision":"deny","rule":"-","code":"no_rule","mode":"shadow","taken_back":true}"#;
+    assert!(String::from_utf8(record).unwrap().contains(beside));
     let changed = versioned(&policy(&nothing_private("enforce")), "ba9876543210");
     assert_eq!(storm(&changed, &host), 200);
 }
@@ -209,6 +212,11 @@ fn intended_refusals_take_nothing_back() {
         {"name": "own", "intended": true, "match": {"paths": [{"set": "private"}]},
          "subject": {"any_scope": ["private"]}},
     ]});
+    let mut shown = narrowed.clone();
+    shown["mode"] = json!("shadow");
+    let record = ask(&with(&shown), &host(), "/private/a", "ann").record.unwrap().to_json("v");
+    let beside = r#""rule":"own","code":"insufficient_scope","mode":"shadow","intended":true}"#;
+    assert!(String::from_utf8(record).unwrap().contains(beside));
     for candidate in [retired, narrowed] {
         let (host, authz) = (host(), with(&candidate));
         assert_eq!(storm(&authz, &host), 200);

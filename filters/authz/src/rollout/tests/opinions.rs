@@ -115,7 +115,7 @@ fn a_candidate_that_was_taken_back_decides_nothing_and_is_compared_on() {
               20 of 20 identified callers: it is taken back: the current rules decide until \
               the configuration changes"]
         );
-        let expected = (Decides::Current, vec!["candidate.denies".to_owned()]);
+        let expected = (Decides::CurrentAgain, vec!["candidate.denies".to_owned()]);
         (0..20).for_each(|n| {
             assert_eq!(weigh(&rollout, &host, n, (ALLOW, DENY)), expected, "{mode:?}");
         });
@@ -150,7 +150,8 @@ fn a_candidate_that_was_taken_back_before_is_told_of_once_in_each_vm() {
     assert_eq!(
         work.log,
         ["the candidate of this very policy was taken back before, and stays so: the current \
-          rules decide; any change of the policy, such as another `seed`, gives it a new chance"]
+          rules decide; any change of the policy, of its current rules too, gives it a new chance, \
+          unless its mode is `shadow`"]
     );
     assert_eq!((work.gauges, work.count), (vec![(metric::TRIPPED, 1)], vec![]));
     assert!(again.tick(&host).log.is_empty());
@@ -171,7 +172,7 @@ fn a_policy_that_was_replaced_tells_nothing_until_it_is_in_force_again() {
         new.tick(&host);
     }
     // Its own requests are judged by the current rules.
-    assert_eq!(weigh(&old, &host, 1, (ALLOW, DENY)).0, Decides::Current);
+    assert_eq!(weigh(&old, &host, 1, (ALLOW, DENY)).0, Decides::CurrentAgain);
     // The new one is gone, so this one serves.
     let told: Vec<_> = (0..20).map(|_| old.tick(&host)).filter(|w| !w.log.is_empty()).collect();
     let [Work { gauges, log, count, .. }] = told.as_slice() else { panic!("{told:?}") };

@@ -30,6 +30,7 @@ fn the_set_is_fixed_by_the_policy() {
             "unavailable",
             "evicted",
             "uncorrected",
+            "lapsed",
             "table_fill_permille",
             "limit_decisions.a.allowed",
             "limit_decisions.a.refused",

@@ -62,7 +62,7 @@ pub(super) struct Names {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) name: Option<String>,
-    pub(super) quota: u64,
+    pub(super) quota: Option<u64>,
     /// Seconds.
     pub(super) window: Option<u64>,
     pub(super) remaining: u64,
@@ -173,20 +173,21 @@ fn ietf(headers: &Headers<'_>) -> Result<Vec<Report>, Spoilt> {
         }
         seen.push(name);
         let mut named = policies.iter().filter(|policy| policy.value == Bare::Text(name));
-        let Some(policy) = named.next() else { return Err(Spoilt::Incomplete) };
+        // The policy may be told elsewhere.
+        let policy = named.next();
         if !partition && named.next().is_some() {
             return Err(Spoilt::Duplicate);
         }
         // What is counted in bytes, say, is no number of requests.
         let units = ["request", "requests"].map(|unit| Some(Bare::Text(unit)));
-        let unit = policy.parameter("qu");
+        let unit = policy.and_then(|policy| policy.parameter("qu"));
         if unit.is_some() && !units.contains(&unit) {
             continue;
         }
         reports.push(Report {
             name: Some(name.to_owned()),
-            quota: needed(policy, "q")?,
-            window: optional(policy, "w")?,
+            quota: policy.map(|policy| needed(policy, "q")).transpose()?,
+            window: policy.map(|policy| optional(policy, "w")).transpose()?.flatten(),
             remaining: needed(&item, "r")?,
             reset: optional(&item, "t")?,
         });
@@ -213,7 +214,7 @@ fn draft_7(headers: &Headers<'_>, now: Duration) -> Result<Vec<Report>, Spoilt> 
     let policy = joined(headers, "ratelimit-policy")?.unwrap_or_default();
     let policies = list(&policy).ok_or(Spoilt::Malformed)?;
     let (name, window) = policy_of(&policies, quota)?;
-    Ok(vec![Report { name, quota, window, remaining, reset }])
+    Ok(vec![Report { name, quota: Some(quota), window, remaining, reset }])
 }
 
 impl Names {
@@ -240,7 +241,7 @@ impl Names {
         let apart = list(&policy).ok_or(Spoilt::Malformed)?;
         let policies = if behind.is_empty() { apart.as_slice() } else { behind };
         let (name, window) = policy_of(policies, quota)?;
-        Ok(vec![Report { name, quota, window, remaining, reset }])
+        Ok(vec![Report { name, quota: Some(quota), window, remaining, reset }])
     }
 
     /// The one number of a field. Envoy joins the lines of some fields by commas.

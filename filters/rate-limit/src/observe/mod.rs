@@ -20,7 +20,7 @@ use postern_core::rules::{Match, Rules};
 use postern_core::{Headers, Response};
 
 use crate::allowance::Left;
-use crate::policy::Window;
+use crate::policy::{Quota, Window};
 use crate::standing::{Standing, tightest};
 pub(crate) use forms::Spoilt;
 use forms::{Form, Report};
@@ -35,6 +35,8 @@ postern_core::config! {
         r#match: Match,
         /// In which forms limits may be reported; in all of these words if left out.
         read: AtLeastOne<Form> = AtLeastOne::default(),
+        /// The quota of a limit whose report says none, as drafts 8 to 11 allow.
+        quota: Option<Quota>,
         /// The window of a limit whose report says none. It stands for a reset too,
         /// where none is said.
         window: Option<Window>,
@@ -48,6 +50,7 @@ pub(crate) struct Observe {
     pub(crate) id: Name,
     name: Rc<str>,
     read: Vec<Form>,
+    quota: Option<u64>,
     /// Seconds.
     window: Option<u64>,
 }
@@ -58,11 +61,12 @@ pub(crate) struct Observed(pub(crate) Match, pub(crate) Observe);
 
 impl Decode for Observed {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let ObserveConfig { id, r#match, read, window } = ObserveConfig::decode(at, errors)?;
+        let ObserveConfig { id, r#match, read, quota, window } = ObserveConfig::decode(at, errors)?;
         let read = read.into_vec();
         let read = if read.is_empty() { Form::all() } else { read };
         let name = id.as_str().into();
-        Some(Observed(r#match, Observe { id, name, read, window: window.map(Window::seconds) }))
+        let (quota, window) = (quota.map(Quota::get), window.map(Window::seconds));
+        Some(Observed(r#match, Observe { id, name, read, quota, window }))
     }
 
     fn schema() -> Schema {
@@ -175,6 +179,7 @@ impl Observe {
 
     fn standing(&self, report: Report, refused: bool) -> Result<Standing, Spoilt> {
         let Report { name, quota, window, remaining, reset } = report;
+        let quota = quota.or(self.quota).ok_or(Spoilt::Incomplete)?;
         if remaining > quota {
             return Err(Spoilt::Contradictory);
         }

@@ -176,6 +176,19 @@ fn a_window_of_the_policy_stands_for_what_is_not_said() {
 }
 
 #[test]
+fn a_quota_of_the_policy_stands_for_one_that_is_told_elsewhere() {
+    let own = r#"{"id": "there", "match": {}, "quota": 10}"#;
+    let left: [(&str, &[u8]); 1] = [("ratelimit", br#""a";r=3;t=7"#)];
+    let (fields, counted) = told(&filter(own, "\"github\""), "200", &left);
+    let values: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(values, ["10", "3", &(START.as_secs() + 7).to_string()]);
+    assert_eq!(counted, ["limit_reports.there.told"]);
+    let more: [(&str, &[u8]); 1] = [("ratelimit", br#""a";r=11;t=7"#)];
+    let (fields, counted) = told(&filter(own, "\"github\""), "200", &more);
+    assert_eq!((fields, counted), (vec![], vec!["limit_reports.there.contradictory".to_owned()]));
+}
+
+#[test]
 fn fields_of_any_name_and_only_the_forms_that_are_asked_for() {
     let own = r#"{"id": "there", "match": {}, "read": [{"limit": "X-Quota", "remaining": "X-Left", "reset": "X-Again"}]}"#;
     let there: [(&str, &[u8]); 4] =

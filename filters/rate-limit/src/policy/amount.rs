@@ -13,7 +13,7 @@ use crate::key::Caller;
 use crate::rate::{Algorithm, LONGEST, Rate};
 
 /// How many requests.
-pub(super) type Quota = Count<1, 1_000_000_000>;
+pub(crate) type Quota = Count<1, 1_000_000_000>;
 
 postern_core::config! {
     /// One of several windows.

@@ -14,7 +14,7 @@ use crate::policy::text_of;
 use crate::yaml;
 
 /// The most files that one policy takes in, and its candidate.
-const MAX_FILES: usize = 64;
+pub(crate) const MAX_FILES: usize = 64;
 
 /// Where a candidate stands in a policy.
 const CANDIDATE: &str = "candidate";

@@ -10,6 +10,7 @@ pub mod edge;
 pub mod explain;
 pub mod finding;
 pub mod include;
+mod keys;
 pub mod policy;
 pub mod reference;
 pub mod render;

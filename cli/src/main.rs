@@ -93,6 +93,9 @@ enum Command {
     Schema {
         /// `auth`, `authz`, `rate-limit` or `legacy-compat`.
         filter: String,
+        /// That of a file which a policy of `authz` includes.
+        #[arg(long)]
+        included: bool,
     },
     /// Prints the reference of a filter's policy, in Markdown.
     Reference {
@@ -163,7 +166,11 @@ fn run(command: Command) -> Result<String, Failure> {
             warn(&warnings);
             Ok(good.files().map(|file| format!("{}: good\n", file.display())).collect())
         }
-        Command::Schema { filter } => Ok(format!("{:#}", schema::of(kind_named(&filter)?))),
+        Command::Schema { filter, included } => match (kind_named(&filter)?, included) {
+            (kind, false) => Ok(format!("{:#}", schema::of(kind))),
+            (Kind::Authz, true) => Ok(format!("{:#}", schema::included())),
+            (_, true) => Err(Failure::Usage("`authz` alone includes files".to_owned())),
+        },
         Command::Reference { filter } => Ok(reference::of(kind_named(&filter)?)),
         Command::Apply { paths, to, modules, seen_as, only, wait, patience, json } => {
             let good = check(&paths, &environment)?;

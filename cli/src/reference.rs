@@ -7,6 +7,7 @@ use std::fmt::Write;
 use postern_auth::Code;
 use postern_core::config::schema::{Field, Schema};
 
+use crate::keys;
 use crate::policy::Kind;
 
 /// One filter's reference page.
@@ -17,15 +18,18 @@ pub fn of(kind: Kind) -> String {
          Made by `postern reference`; do not edit. Unknown and duplicate keys are refused.\n",
         kind.name()
     );
-    let mut queue = vec![kind.schema()];
-    let mut seen = BTreeSet::new();
+    let root = keys::document(kind);
+    object(&mut out, root.name, &root.doc, &root.fields, false);
+    let mut queue: Vec<Schema> = root.fields.iter().flat_map(|f| inner(&f.schema)).collect();
+    let mut seen = BTreeSet::from([root.name]);
     let mut next = 0;
     while let Some(schema) = queue.get(next).cloned() {
         next += 1;
         match schema {
             Schema::Object { name, doc, fields, one_of } if seen.insert(name) => {
-                object(&mut out, name, &doc(), &fields(), one_of);
-                queue.extend(fields().iter().flat_map(|f| inner(&f.schema)));
+                let fields = keys::with_include(kind, fields());
+                object(&mut out, name, &doc(), &fields, one_of);
+                queue.extend(fields.iter().flat_map(|f| inner(&f.schema)));
             }
             Schema::Choice { name, words } if seen.insert(name) => choice(&mut out, name, &words),
             _ => {}
@@ -63,6 +67,9 @@ fn object(out: &mut String, name: &str, doc: &str, fields: &[Field], one_of: boo
             (Some(default), _) => {
                 format!("`{}`", plain(default, &field.schema).replace('|', "\\|"))
             }
+            (None, true) if keys::is_replaceable(field, fields) => {
+                "required without `include`".to_owned()
+            }
             (None, true) => "required".to_owned(),
             (None, false) => "–".to_owned(),
         };
@@ -93,6 +100,19 @@ fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }
 
+/// Defaults whose declaration does not say what an operator would write.
+const WRITTEN: [(&str, &str); 9] = [
+    ("Realm::default()", "postern"),
+    ("Offset(0)", "+00:00"),
+    ("Separator::Comma", "','"),
+    ("Carrier::bearer()", "{authorization: Bearer}"),
+    ("Carrier::api_key_header()", "{header: {name: x-api-key}}"),
+    ("Required::METHOD", "'@method'"),
+    ("Required::AUTHORITY", "'@authority'"),
+    ("Required::PATH", "'@path'"),
+    ("Required::QUERY", "'@query'"),
+];
+
 /// A default as an operator would write it, out of its declaration.
 fn plain(default: &str, schema: &Schema) -> String {
     // `stringify!` puts blanks where it likes, but not into a text.
@@ -104,19 +124,19 @@ fn plain(default: &str, schema: &Schema) -> String {
         return quoted.to_owned();
     }
     let text: String = default.chars().filter(|c| !c.is_whitespace()).collect();
-    let empty = ["::new()", "::default()", "::any()"].iter().any(|end| text.ends_with(end));
+    if let Some((_, written)) = WRITTEN.iter().find(|(declared, _)| *declared == text) {
+        return (*written).to_owned();
+    }
+    let empty =
+        ["::new()", "::default()", "::any()", "::usual()"].iter().any(|end| text.ends_with(end));
     if empty {
         return if matches!(schema, Schema::List(_)) { "[]" } else { "{}" }.to_owned();
     }
     if let Some(items) = text.strip_prefix("vec![").and_then(|t| t.strip_suffix(']')) {
         let Schema::List(item) = schema else { return items.to_owned() };
-        let items: Vec<String> = items.split(',').map(|i| plain(i, item)).collect();
+        let items: Vec<String> =
+            items.split(',').filter(|i| !i.is_empty()).map(|i| plain(i, item)).collect();
         return format!("[{}]", items.join(", "));
-    }
-    match text.as_str() {
-        "Carrier::bearer()" => return "{authorization: Bearer}".to_owned(),
-        "Carrier::api_key_header()" => return "{header: {name: x-api-key}}".to_owned(),
-        _ => {}
     }
     let number =
         |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')').map(|n| n.replace('_', ""));

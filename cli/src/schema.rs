@@ -4,49 +4,31 @@
 use postern_core::config::schema::{Field, Schema};
 use serde_json::{Map, Value, json};
 
+use crate::keys::{self, Document};
 use crate::policy::Kind;
 
 /// The schema of one filter's policy file.
 #[must_use]
 pub fn of(kind: Kind) -> Value {
+    whole(kind, &keys::document(kind), &format!("Postern policy: {}", kind.name()))
+}
+
+/// The schema of a file that a policy of `authz` includes.
+#[must_use]
+pub fn included() -> Value {
+    whole(Kind::Authz, &keys::included(), "Postern policy: included by authz")
+}
+
+fn whole(kind: Kind, document: &Document, title: &str) -> Value {
     let mut definitions = Map::new();
-    let mut root = object_of(&with_filter_key(kind), &mut definitions);
+    let mut root = fields(kind, &document.fields, false, &mut definitions);
+    describe(&mut root, &document.doc);
     if let Some(members) = root.as_object_mut() {
         members.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-        members.insert("title".to_owned(), format!("Postern policy: {}", kind.name()).into());
+        members.insert("title".to_owned(), title.into());
         members.insert("$defs".to_owned(), Value::Object(definitions));
     }
     root
-}
-
-/// The policy's own keys, and `filter`, which the tool takes out.
-struct Root {
-    doc: String,
-    fields: Vec<Field>,
-}
-
-fn with_filter_key(kind: Kind) -> Root {
-    let (doc, mut fields) = match kind.schema() {
-        Schema::Object { doc, fields, .. } => (doc(), fields()),
-        _ => (String::new(), Vec::new()),
-    };
-    fields.push(Field {
-        name: "filter",
-        doc: "The filter that this policy is for, when the file's name does not say it.".to_owned(),
-        schema: Schema::Choice {
-            name: "Filter",
-            words: Kind::ALL.iter().map(|k| (k.name(), String::new())).collect(),
-        },
-        required: false,
-        default: Some("the file's name"),
-    });
-    Root { doc, fields }
-}
-
-fn object_of(root: &Root, definitions: &mut Map<String, Value>) -> Value {
-    let mut out = fields(&root.fields, false, definitions);
-    describe(&mut out, &root.doc);
-    out
 }
 
 fn describe(schema: &mut Value, doc: &str) {
@@ -57,14 +39,16 @@ fn describe(schema: &mut Value, doc: &str) {
     }
 }
 
-fn fields(list: &[Field], one_of: bool, definitions: &mut Map<String, Value>) -> Value {
+fn fields(kind: Kind, list: &[Field], one_of: bool, definitions: &mut Map<String, Value>) -> Value {
     let mut properties = Map::new();
     for field in list {
-        let mut schema = shape(&field.schema, definitions);
+        let mut schema = shape(kind, &field.schema, definitions);
         describe(&mut schema, &field.doc);
         properties.insert(field.name.to_owned(), schema);
     }
-    let required: Vec<&str> = list.iter().filter(|f| f.required).map(|f| f.name).collect();
+    let (replaceable, required): (Vec<&Field>, Vec<&Field>) =
+        list.iter().filter(|f| f.required).partition(|f| keys::is_replaceable(f, list));
+    let required: Vec<&str> = required.into_iter().map(|f| f.name).collect();
     let mut out = json!({
         "type": "object",
         "properties": properties,
@@ -77,13 +61,17 @@ fn fields(list: &[Field], one_of: bool, definitions: &mut Map<String, Value>) ->
         } else if !required.is_empty() {
             members.insert("required".to_owned(), required.into());
         }
+        if let Some(field) = replaceable.first() {
+            let either = json!([{"required": [field.name]}, {"required": ["include"]}]);
+            members.insert("anyOf".to_owned(), either);
+        }
     }
     out
 }
 
 /// A type's schema; objects stand among the definitions once, so that types may
 /// contain themselves.
-fn shape(schema: &Schema, definitions: &mut Map<String, Value>) -> Value {
+fn shape(kind: Kind, schema: &Schema, definitions: &mut Map<String, Value>) -> Value {
     match schema {
         Schema::Any => json!({}),
         Schema::Bool => json!({"type": "boolean"}),
@@ -97,17 +85,18 @@ fn shape(schema: &Schema, definitions: &mut Map<String, Value>) -> Value {
             json!({"enum": words.iter().map(|(word, _)| *word).collect::<Vec<_>>()})
         }
         Schema::AnyOf(shapes) => {
-            let shapes: Vec<Value> = shapes.iter().map(|s| shape(s, definitions)).collect();
+            let shapes: Vec<Value> = shapes.iter().map(|s| shape(kind, s, definitions)).collect();
             json!({"anyOf": shapes})
         }
-        Schema::List(item) => json!({"type": "array", "items": shape(item, definitions)}),
+        Schema::List(item) => json!({"type": "array", "items": shape(kind, item, definitions)}),
         Schema::Map(value) => {
-            json!({"type": "object", "additionalProperties": shape(value, definitions)})
+            json!({"type": "object", "additionalProperties": shape(kind, value, definitions)})
         }
         Schema::Object { name, doc, fields: list, one_of } => {
             if !definitions.contains_key(*name) {
                 definitions.insert((*name).to_owned(), Value::Null);
-                let mut defined = fields(&list(), *one_of, definitions);
+                let list = keys::with_include(kind, list());
+                let mut defined = fields(kind, &list, *one_of, definitions);
                 describe(&mut defined, &doc());
                 definitions.insert((*name).to_owned(), defined);
             }

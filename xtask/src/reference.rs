@@ -17,15 +17,17 @@ pub fn run(settings: &Settings) -> Result<()> {
     let folder = settings.root.join("docs/reference");
     fs::create_dir_all(&folder).map_err(|e| format!("`{}`: {e}", folder.display()))?;
     for filter in FILTERS {
-        write(&postern, "reference", filter, &folder.join(format!("{filter}.md")))?;
-        write(&postern, "schema", filter, &folder.join(format!("{filter}.schema.json")))?;
+        write(&postern, &["reference", filter], &folder.join(format!("{filter}.md")))?;
+        write(&postern, &["schema", filter], &folder.join(format!("{filter}.schema.json")))?;
     }
+    let included = folder.join("authz-included.schema.json");
+    write(&postern, &["schema", "authz", "--included"], &included)?;
     say!("{} is up to date", settings.shown(&folder));
     Ok(())
 }
 
-fn write(postern: &Path, what: &str, filter: &str, file: &Path) -> Result<()> {
-    let output = command::output(Command::new(postern).args([what, filter]))?;
+fn write(postern: &Path, arguments: &[&str], file: &Path) -> Result<()> {
+    let output = command::output(Command::new(postern).args(arguments))?;
     if !output.status.success() {
         return Err(command::printed(&output));
     }

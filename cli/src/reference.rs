@@ -148,6 +148,9 @@ fn plain(default: &str, schema: &Schema) -> String {
     if let Some(seconds) = seconds.into_iter().find_map(number) {
         return format!("{seconds}s");
     }
+    if let Some(milliseconds) = number("Period::from_millis(") {
+        return format!("{milliseconds}ms");
+    }
     match (schema, text.rsplit_once("::")) {
         (Schema::Choice { words, .. }, Some((_, variant))) => {
             let letters = |word: &str| word.replace(['-', '_'], "").to_lowercase();

@@ -175,7 +175,7 @@ pub enum Answer {
     Response {
         /// The status.
         status: u16,
-        /// The headers, pseudo-headers included.
+        /// The headers, pseudo-headers included, and trailers behind them.
         headers: Vec<(String, Vec<u8>)>,
         /// The body, which may be large: it is shared rather than copied.
         body: Rc<Vec<u8>>,

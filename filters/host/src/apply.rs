@@ -95,13 +95,30 @@ pub(crate) fn ask(ask: &Ask) -> Option<u32> {
     raw::http_call(&ask.cluster, &Pairs::new(&headers), &ask.body, ask.deadline)
 }
 
-/// Reads the answer to a callout. No headers: the answer was cut or late, and
-/// reading the map would trap.
-pub(crate) fn answer(headers: usize, body: usize) -> Answer {
+/// What there is of an answer to a callout: headers, bytes, trailers.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerSizes {
+    /// 0: it was cut, or late.
+    pub headers: usize,
+    /// Bytes.
+    pub body: usize,
+    /// gRPC tells its status there.
+    pub trailers: usize,
+}
+
+/// Reads the answer to a callout; trailers stand behind the headers. No headers: the
+/// answer was cut or late, and reading the map would trap.
+pub(crate) fn answer(sizes: AnswerSizes) -> Answer {
+    let AnswerSizes { headers, body, trailers } = sizes;
     if headers == 0 {
         return Answer::Unavailable;
     }
-    let headers = hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
+    let mut headers =
+        hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default();
+    if trailers > 0 {
+        let trailers = hostcalls::get_map_bytes(MapType::HttpCallResponseTrailers);
+        headers.extend(trailers.unwrap_or_default());
+    }
     let status = headers
         .iter()
         .find(|(name, _)| name == ":status")

@@ -92,9 +92,10 @@ macro_rules! export {
                 token: u32,
                 headers: usize,
                 body: usize,
-                _trailers: usize,
+                trailers: usize,
             ) {
-                shell(|shell| shell.on_http_call_response(token, headers, body));
+                let sizes = $crate::AnswerSizes { headers, body, trailers };
+                shell(|shell| shell.on_http_call_response(token, sizes));
             }
 
             #[unsafe(no_mangle)]

@@ -40,4 +40,8 @@ pub use shell::Shell;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
+pub use apply::AnswerSizes;
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
 pub use {postern_core::Filter, proxy_wasm};

@@ -11,7 +11,7 @@ use postern_core::{Answer, Filter, Host, Metric, MetricKind, Work, digest, ident
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MetricType};
 
-use crate::apply;
+use crate::apply::{self, AnswerSizes};
 use crate::attributes::Proxy;
 use crate::clock::{Clock, SOON};
 use crate::counters::Counters;
@@ -69,10 +69,9 @@ impl<F: Filter> Root<F> {
         shell: &Shell<F>,
         compiled: &Rc<Compiled<F>>,
         task: u64,
-        headers: usize,
-        body: usize,
+        sizes: AnswerSizes,
     ) {
-        let work = compiled.filter.task_answer(task, &apply::answer(headers, body), &Proxy);
+        let work = compiled.filter.task_answer(task, &apply::answer(sizes), &Proxy);
         self.perform(shell, compiled, work);
     }
 

@@ -14,6 +14,7 @@ use postern_core::Filter;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::Action;
 
+use crate::apply::AnswerSizes;
 use crate::root::{Compiled, Root};
 use crate::stream::Stream;
 
@@ -130,19 +131,19 @@ impl<F: Filter> Shell<F> {
     }
 
     /// `proxy_on_http_call_response`: streams and tasks alike.
-    pub fn on_http_call_response(&self, token: u32, headers: usize, body: usize) {
+    pub fn on_http_call_response(&self, token: u32, sizes: AnswerSizes) {
         let callout = self.callouts.borrow_mut().remove(&token);
         match callout {
             Some(Callout::Stream(id)) => self.stream(id, |stream| {
                 // What is read and written is the stream's.
                 if hostcalls::set_effective_context(id).is_ok() {
-                    stream.on_answer(self, token, headers, body);
+                    stream.on_answer(self, token, sizes);
                 }
             }),
             Some(Callout::Task { root, compiled, task }) => {
                 if let Some(root) = self.root(root) {
                     hostcalls::set_effective_context(root.id).unwrap_or_default();
-                    root.answer(self, &compiled, task, headers, body);
+                    root.answer(self, &compiled, task, sizes);
                 }
             }
             None => {}

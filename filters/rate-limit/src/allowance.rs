@@ -26,6 +26,12 @@ impl Allowance {
         std::iter::once(&self.first).chain(&self.more)
     }
 
+    /// The part of it that one of so many gateways may give.
+    pub(crate) fn share(&self, gateways: u64) -> Self {
+        let share = |rate: &Rate| rate.share(gateways).unwrap_or(*rate);
+        Allowance { first: share(&self.first), more: self.more.iter().map(share).collect() }
+    }
+
     /// Spends `cost` in every window, if each has so much left, and one at least.
     pub(crate) fn spend(&self, found: Option<&Cells>, cost: u64, now: u64) -> Spent {
         let (seen, moved) = self.see(found, now);

@@ -77,6 +77,18 @@ impl Part {
         }
     }
 
+    /// Its word in a policy, and what it names.
+    pub(crate) fn words(&self) -> (&'static str, Option<&str>) {
+        match &self.0 {
+            Kind::Word(word) => (word.word(), None),
+            Kind::Named(NamedPart::Claim(name)) => ("claim", Some(name.as_str())),
+            Kind::Named(NamedPart::Header(name)) => ("header", Some(name.as_str())),
+            Kind::Named(NamedPart::Query(name)) => ("query", Some(name.as_str())),
+            Kind::Named(NamedPart::Path(name)) => ("path", Some(name.as_str())),
+            Kind::Named(NamedPart::Network(_)) => ("network", None),
+        }
+    }
+
     /// The variable part of the path that it names.
     pub(crate) fn variable(&self) -> Option<&str> {
         match &self.0 {
@@ -157,13 +169,23 @@ impl<'a> Caller<'a> {
         for part in parts {
             if !self.part(part, captures, into) && !addressed {
                 addressed = true;
-                push(into, b'@', &network(self.address(), 32, self.ipv6_prefix));
+                self.by_address(into);
             }
         }
     }
 
+    /// What takes the place of a part that there is not.
+    pub(crate) fn by_address(&self, into: &mut impl Hasher) {
+        push(into, b'@', &network(self.address(), 32, self.ipv6_prefix));
+    }
+
     /// `false`: there is none.
-    fn part(&self, part: &Part, captures: &[Captured<'_, '_>], into: &mut impl Hasher) -> bool {
+    pub(crate) fn part(
+        &self,
+        part: &Part,
+        captures: &[Captured<'_, '_>],
+        into: &mut impl Hasher,
+    ) -> bool {
         match &part.0 {
             Kind::Word(word) => self.known.is_some_and(|caller| word.of(caller, into)),
             Kind::Named(named) => self.named(named, captures, into),
@@ -217,6 +239,17 @@ impl<'a> Caller<'a> {
 }
 
 impl Attribute {
+    fn word(self) -> &'static str {
+        match self {
+            Attribute::Subject => "subject",
+            Attribute::Issuer => "issuer",
+            Attribute::Client => "client",
+            Attribute::Credential => "credential",
+            Attribute::Plan => "plan",
+            Attribute::Address => "address",
+        }
+    }
+
     fn of(self, caller: &SeenCaller<'_>, into: &mut impl Hasher) -> bool {
         let some = |text: Option<&str>, tag: u8, into: &mut _| {
             text.is_some_and(|text| text_of(into, tag, text))

@@ -18,6 +18,7 @@ mod policy;
 mod rate;
 mod refusal;
 mod request;
+mod service;
 mod standing;
 mod table;
 mod take;
@@ -34,7 +35,8 @@ use postern_core::config::{self, Decode, Errors, Node};
 use postern_core::filter::Environment;
 use postern_core::rules::{Rules, Subject as Asked};
 use postern_core::{
-    Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Response, Sights, Step, Work,
+    Answer, Decision, Filter, Host, Metric, Outcome, Record, Refusal, Request, Response, Sights,
+    Step, Work,
 };
 
 pub use allowance::Allowance;
@@ -44,6 +46,10 @@ use observe::Observes;
 pub use policy::{Answers, AtOnce, Cost, Limit, Mode, Plan, Policy, Telling, Who, Windows};
 pub use rate::{Algorithm, Rate};
 pub use request::Stream;
+use service::Service;
+#[cfg(any(test, feature = "fuzz"))]
+pub use service::fuzz;
+pub use service::{Engine, OnFailure};
 use table::Table;
 use under_way::UnderWay;
 use under_way::vms::{BEAT, Vm};
@@ -65,6 +71,7 @@ pub struct RateLimit {
     ipv6_prefix: u8,
     table: Table,
     sights: Sights,
+    service: Option<Box<Service>>,
     /// Where in the table was looked last for how full it is.
     looked_at: Cell<u64>,
     /// Does any limit count requests that are under way?
@@ -90,6 +97,7 @@ impl Filter for RateLimit {
         let Policy {
             limits,
             observes,
+            service,
             dialects,
             beside,
             retry_after_on_503,
@@ -97,6 +105,11 @@ impl Filter for RateLimit {
             ipv6_prefix,
         } = config::decode(policy)?;
         let observing = observes.iter().count() > 0;
+        let service = service.map(|config| {
+            let known = limits.iter().map(|(_, limit)| limit);
+            let before = metrics::all(known, observes.iter()).len();
+            Box::new(Service::new(config, &limits, before))
+        });
         Ok(RateLimit {
             also: limits.iter().any(|(_, limit)| limit.also),
             at_once: limits.iter().any(|(_, limit)| limit.is_at_once()),
@@ -113,6 +126,7 @@ impl Filter for RateLimit {
             ipv6_prefix,
             table: Table::new(capacity),
             sights: Sights::default(),
+            service,
             looked_at: Cell::new(0),
         })
     }
@@ -122,16 +136,24 @@ impl Filter for RateLimit {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        metrics::all(self.limits.iter(), self.observes.iter())
+        let mut all = metrics::all(self.limits.iter(), self.observes.iter());
+        all.extend(self.service.iter().flat_map(|service| service.meters.all()));
+        all
     }
 
     /// Looks now and then at a part of the table, to tell how full it is; each second
     /// which VMs are alive, where requests under way are counted.
     fn tick(&self, host: &dyn Host) -> Work {
         let mut work = Work { again: Some(BEAT.saturating_mul(LOOKS)), ..Work::default() };
-        if self.at_once || self.vm.is_registered() {
+        let under_way = self.at_once || self.vm.is_registered();
+        if under_way {
             let lapsed = self.under_way.tick(host, &self.vm);
             work.count.extend(std::iter::repeat_n(metrics::LAPSED, lapsed));
+        }
+        if let Some(service) = &self.service {
+            work.merge(service.tick(host));
+        }
+        if under_way || self.service.is_some() {
             work.again = Some(BEAT);
             let left = self.until_look.get();
             self.until_look.set(left.checked_sub(1).unwrap_or(LOOKS));
@@ -167,7 +189,7 @@ impl Filter for RateLimit {
             return bad_request(Refusal::bad_request(why));
         }
         let outcome = self.count(stream, &asked, host);
-        if self.observing && matches!(outcome.step, Step::Continue) {
+        if self.observing && matches!(outcome.step, Step::Continue | Step::Ask(_)) {
             self.watch(stream, &asked, host);
         }
         outcome
@@ -175,6 +197,10 @@ impl Filter for RateLimit {
 
     fn follows(&self, stream: &Stream) -> bool {
         stream.is_told() || stream.has_places() || self.retry_after_on_503.is_some()
+    }
+
+    fn answer(&self, stream: &mut Stream, answer: &Answer, host: &dyn Host) -> Outcome {
+        self.answered(stream, answer, host)
     }
 
     fn response_headers(

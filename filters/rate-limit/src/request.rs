@@ -11,6 +11,7 @@ use crate::dialect::Show;
 use crate::key::{self, Caller};
 use crate::metrics::{self, Fate};
 use crate::policy::{Answers, AtOnce, Holding, Holds, Limit, Mode, Plan, Telling};
+use crate::service::{Engine, Pending};
 use crate::standing::{Standing, tightest};
 use crate::table::{Hash, Tag, clock, finish};
 use crate::take::{Counted, take, undo};
@@ -23,6 +24,8 @@ pub struct Stream {
     pub(crate) said: Option<Box<Said>>,
     /// Left at its end.
     pub(crate) places: Places,
+    /// It waits for the service that counts it.
+    pub(crate) waits: Option<Box<Pending>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ pub(crate) struct Said {
     pub(crate) observed: Option<usize>,
     /// Seconds since the Unix epoch.
     pub(crate) now: u64,
+    /// How it was counted, if the service that should have did not.
+    pub(crate) without: Option<&'static str>,
 }
 
 /// A limit whose cost the answer says.
@@ -105,6 +110,12 @@ impl RateLimit {
             outcome.count.push(metrics::UNLIMITED);
             return outcome;
         }
+        if let Some(service) = &self.service
+            && counted.iter().any(|one| one.limit.engine == Engine::Service)
+        {
+            let by = (counted, at_once);
+            return self.by_service(service, stream, outcome, &caller, &found, by);
+        }
         let Ok((mut admitted, forgotten)) = take(&self.table, host, &mut counted) else {
             return unavailable(first.rule);
         };
@@ -119,8 +130,24 @@ impl RateLimit {
             admitted = passes;
         }
         outcome.count.extend(std::iter::repeat_n(metrics::EVICTED, forgotten));
+        let mut standings = self.standings(&mut outcome, &counted, admitted);
+        if !at_once.is_empty() {
+            Self::tell_at_once(&at_once, admitted, &mut standings, &mut outcome.count);
+            stream.places = Self::places(&mut at_once);
+        }
+        let by = By { counted: &counted, at_once: &at_once };
+        self.answer(stream, outcome, admitted, standings, &caller, &by)
+    }
+
+    /// What became of a request in each limit that counted it here.
+    pub(crate) fn standings(
+        &self,
+        outcome: &mut Outcome,
+        counted: &[Counted<'_>],
+        admitted: bool,
+    ) -> Vec<Standing> {
         let mut standings = Vec::with_capacity(counted.len());
-        for one in counted.iter() {
+        for one in counted {
             let Some(spent) = &one.spent else { continue };
             let enforced = one.limit.mode == Mode::Enforce;
             let fate = match (spent.admitted, enforced) {
@@ -139,12 +166,7 @@ impl RateLimit {
                 }));
             }
         }
-        if !at_once.is_empty() {
-            Self::tell_at_once(&at_once, admitted, &mut standings, &mut outcome.count);
-            stream.places = Self::places(&mut at_once);
-        }
-        let by = By { counted: &counted, at_once: &at_once };
-        self.answer(stream, outcome, admitted, standings, &caller, &by)
+        standings
     }
 
     /// The limits that count it: the first of those that do not count beside others,
@@ -249,34 +271,7 @@ impl RateLimit {
     ) -> Outcome {
         let counted = by.counted;
         let would = by.would_refuse();
-        let first = tightest(&standings).cloned();
-        let id = |index: usize| {
-            self.limits.get(index).map(|limit| limit.id.as_str().to_owned()).unwrap_or_default()
-        };
-        let mut record = match &first {
-            Some(first) if admitted => {
-                Record::new(Decision::Allow, id(first.limit), "within_limit")
-                    .with("remaining", first.left.remaining)
-            }
-            Some(first) => Record::new(Decision::Deny, id(first.limit), "over_limit")
-                .with("retry_after", first.retry_after()),
-            None => {
-                // Only limits that do not refuse.
-                let index = by.first();
-                let mut record = Record::new(Decision::Allow, id(index), "within_limit");
-                record.mode = Recorded::Shadow;
-                record
-            }
-        };
-        if !would.is_empty() {
-            record = record.with("would_refuse", would.join(" "));
-        }
-        outcome.record = Some(record);
-        outcome.count.push(if admitted { metrics::ALLOWED } else { metrics::REFUSED });
-        if let Some(first) = first.as_ref().filter(|_| !admitted) {
-            let refused = refusal::over_limit(first, &standings);
-            outcome.step = Outcome::refuse(refused).step;
-        }
+        let first = self.decide(&mut outcome, admitted, &standings, &would, by.first());
         let later: Vec<Later> = if admitted { self.later(counted, caller) } else { Vec::new() };
         if standings.is_empty() && later.is_empty() {
             return outcome;
@@ -299,11 +294,74 @@ impl RateLimit {
             later,
             observed: None,
             now: now.checked_div(1_000_000_000).unwrap_or(0),
+            without: None,
         }));
         outcome
     }
 
-    fn later(&self, counted: &[Counted<'_>], caller: &Caller<'_>) -> Vec<Later> {
+    /// Records what was decided, refuses what is not admitted, and returns the
+    /// standing that the client has to mind first. `other`: the limit that is named where
+    /// none refuses.
+    pub(crate) fn decide(
+        &self,
+        outcome: &mut Outcome,
+        admitted: bool,
+        standings: &[Standing],
+        would: &[&str],
+        other: usize,
+    ) -> Option<Standing> {
+        let first = tightest(standings).cloned();
+        let id = |index: usize| {
+            self.limits.get(index).map(|limit| limit.id.as_str().to_owned()).unwrap_or_default()
+        };
+        let mut record = match &first {
+            Some(first) if admitted => {
+                Record::new(Decision::Allow, id(first.limit), "within_limit")
+                    .with("remaining", first.left.remaining)
+            }
+            Some(first) => Record::new(Decision::Deny, id(first.limit), "over_limit")
+                .with("retry_after", first.retry_after()),
+            None => {
+                // Only limits that do not refuse.
+                let mut record = Record::new(Decision::Allow, id(other), "within_limit");
+                record.mode = Recorded::Shadow;
+                record
+            }
+        };
+        if !would.is_empty() {
+            record = record.with("would_refuse", would.join(" "));
+        }
+        outcome.record = Some(record);
+        outcome.count.push(if admitted { metrics::ALLOWED } else { metrics::REFUSED });
+        if let Some(first) = first.as_ref().filter(|_| !admitted) {
+            let refused = refusal::over_limit(first, standings);
+            outcome.step = Outcome::refuse(refused).step;
+        }
+        first
+    }
+
+    /// Keeps what the answer of a request is to say, of which a service had to be
+    /// asked first.
+    pub(crate) fn keep(&self, stream: &mut Stream, kept: Keeping, host: &dyn Host) {
+        let Keeping { telling, admitted, mut standings, later, without } = kept;
+        let told = telling.and_then(|index| self.dialects.get(index));
+        if admitted && told.is_some_and(|told| told.answers == Answers::Refused) {
+            standings.clear();
+        } else if later.is_empty() && told.is_none_or(|told| told.show != Show::All) {
+            standings = tightest(&standings).cloned().into_iter().collect();
+        }
+        // What refuses is not observed.
+        let observed = stream.said.take().and_then(|said| said.observed).filter(|_| admitted);
+        let silent = standings.is_empty() && later.is_empty();
+        if silent && without.is_none() && observed.is_none() {
+            return;
+        }
+        let now = clock(host).checked_div(1_000_000_000).unwrap_or(0);
+        let said = Said { telling, standings, later, observed, now, without };
+        stream.said = Some(Box::new(said));
+    }
+
+    pub(crate) fn later(&self, counted: &[Counted<'_>], caller: &Caller<'_>) -> Vec<Later> {
         let mut later = Vec::new();
         for one in counted.iter().filter(|c| c.spent.as_ref().is_some_and(|s| s.admitted)) {
             let Some(rule) = one.limit.corrected_by(caller) else { continue };
@@ -352,6 +410,15 @@ impl<'p> By<'_, 'p> {
     }
 }
 
+/// See [`RateLimit::keep`].
+pub(crate) struct Keeping {
+    pub(crate) telling: Option<usize>,
+    pub(crate) admitted: bool,
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) later: Vec<Later>,
+    pub(crate) without: Option<&'static str>,
+}
+
 enum Prepared<'r> {
     Counted(Counted<'r>),
     AtOnce(under_way::Asked<'r>),
@@ -360,7 +427,7 @@ enum Prepared<'r> {
     Unavailable,
 }
 
-fn unavailable(limit: &Limit) -> Outcome {
+pub(crate) fn unavailable(limit: &Limit) -> Outcome {
     let id = limit.id.as_str().to_owned();
     Outcome::refuse(refusal::unavailable())
         .with_record(Record::new(Decision::Deny, id, "unavailable"))

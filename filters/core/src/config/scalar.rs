@@ -161,6 +161,12 @@ impl Period {
     pub const fn from_secs(seconds: u64) -> Self {
         Period(Duration::from_secs(seconds))
     }
+
+    /// A default in a type's declaration.
+    #[must_use]
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Period(Duration::from_millis(milliseconds))
+    }
 }
 
 impl Decode for Period {

@@ -5,18 +5,18 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, MapType};
 
 use super::{Moment, Side, Stream};
-use crate::apply;
+use crate::apply::{self, AnswerSizes};
 use crate::attributes::{Map, Proxy};
 use crate::shell::Shell;
 
 impl<F: Filter> Stream<F> {
-    pub(crate) fn on_answer(&mut self, shell: &Shell<F>, token: u32, headers: usize, body: usize) {
+    pub(crate) fn on_answer(&mut self, shell: &Shell<F>, token: u32, sizes: AnswerSizes) {
         if self.waiting != Some(token) || self.side == Side::Response {
             return;
         }
         self.waiting = None;
         let Some(compiled) = self.compiled.clone() else { return };
-        let answer = apply::answer(headers, body);
+        let answer = apply::answer(sizes);
         let outcome = compiled.filter.answer(&mut self.state, &answer, &Proxy);
         if self.apply(shell, &compiled, outcome, Moment::Headers) == Action::Continue {
             hostcalls::resume_http_request().unwrap_or_default();

@@ -14,6 +14,7 @@ use super::cost::{Cost, CostConfig};
 use super::who::Who;
 use crate::key::{Caller, Part};
 use crate::rate::Algorithm;
+use crate::service::{Engine, OnFailure};
 use crate::table::Tag;
 
 postern_core::config! {
@@ -32,6 +33,12 @@ postern_core::config! {
         key: Vec<Part> = vec![Part::SUBJECT],
         /// How it counts.
         algorithm: Algorithm = Algorithm::Gcra,
+        /// Who counts. With `service` the service's own limits hold; what stands here is
+        /// what the gateway counts by while the service does not answer.
+        engine: Engine = Engine::Local,
+        /// `engine: service` only: what holds while the service does not answer; what
+        /// the key `service` of the policy says if left out.
+        on_failure: Option<OnFailure>,
         /// How many requests in each window; or `claim`, with what holds otherwise.
         quota: Option<QuotaConfig>,
         /// The window, in whole seconds.
@@ -85,6 +92,10 @@ pub struct Limit {
     pub mode: Mode,
     /// What it counts by; not empty.
     pub key: Vec<Part>,
+    /// Who counts.
+    pub engine: Engine,
+    /// What holds while the service does not answer, where it differs from others.
+    pub on_failure: Option<OnFailure>,
     costs: Option<Rc<Rules<Cost>>>,
     default: (Tag, Plan),
     plans: BTreeMap<String, (Tag, Plan)>,
@@ -149,6 +160,32 @@ impl Limit {
         found.rule.looks_at_answers().then_some(found.index)
     }
 
+    /// The windows of all its callers.
+    pub(crate) fn all_windows(&self) -> impl Iterator<Item = &Windows> {
+        self.all_plans().filter_map(|(_, plan)| match plan {
+            Plan::Limited(windows) => Some(windows),
+            Plan::AtOnce(_) | Plan::Unlimited => None,
+        })
+    }
+
+    /// The windows of the callers of a tag.
+    pub(crate) fn windows_of(&self, tag: Tag) -> Option<&Windows> {
+        match self.all_plans().find(|(own, _)| *own == tag) {
+            Some((_, Plan::Limited(windows))) => Some(windows),
+            _ => None,
+        }
+    }
+
+    /// Are there callers with windows of their own, whatever their plan?
+    pub(crate) fn has_overrides(&self) -> bool {
+        self.overrides.iter().any(|(_, (_, plan))| matches!(plan, Plan::Limited(_)))
+    }
+
+    fn all_plans(&self) -> impl Iterator<Item = &(Tag, Plan)> {
+        let overrides = self.overrides.iter().map(|(_, plan)| plan);
+        std::iter::once(&self.default).chain(self.plans.values()).chain(overrides)
+    }
+
     pub(crate) fn cost_rule(&self, index: usize) -> Option<&Cost> {
         self.costs.as_ref()?.get(index)
     }
@@ -173,6 +210,8 @@ impl Decode for Compiled {
             mode,
             key,
             algorithm,
+            engine,
+            on_failure,
             quota,
             window,
             burst,
@@ -221,6 +260,8 @@ impl Decode for Compiled {
             also,
             mode,
             key,
+            engine,
+            on_failure,
             costs: (!costs.is_empty()).then(|| Rc::new(Rules::new(costs))),
             plans: compiled,
             overrides: special,

@@ -14,6 +14,7 @@ use postern_core::rules::{Match, Rules};
 
 use crate::dialect::{Beside, Dialect, Show};
 use crate::observe::{self, Observed, Observes};
+use crate::service::{self, ServiceConfig};
 pub(crate) use amount::Holds;
 pub use amount::Windows;
 pub(crate) use amount::{Quota, Window};
@@ -34,6 +35,8 @@ postern_core::config! {
         /// said again in the client's dialect: the first that matches the request. Their
         /// fields are taken off the answer, and what cannot be relied on is left out.
         observe: Vec<Observed> = Vec::new(),
+        /// The service that counts for limits with `engine: service`.
+        service: Option<ServiceConfig>,
         /// How clients are told what is left: the first that matches the
         /// request; `ietf` if none does.
         dialects: Vec<DialectConfig> = Vec::new(),
@@ -80,6 +83,8 @@ pub struct Policy {
     pub limits: Vec<(Match, Limit)>,
     /// What is said again.
     pub(crate) observes: Observes,
+    /// Who counts for limits that do not count here.
+    pub(crate) service: Option<ServiceConfig>,
     /// The dialects.
     pub dialects: Vec<(Match, Telling)>,
     /// What is done about fields that are there.
@@ -112,21 +117,25 @@ impl Decode for Policy {
         let PolicyConfig {
             limits,
             observe,
+            service,
             dialects,
             beside,
             retry_after_on_503,
             capacity,
             ipv6_prefix,
         } = PolicyConfig::decode(at, errors)?;
+        let limits: Vec<_> = limits.into_iter().map(|Compiled(m, limit)| (m, limit)).collect();
+        service::check(service.as_ref(), &limits, at, errors);
         let telling = |d: DialectConfig| {
             let DialectConfig { r#match, callers, dialect, show, answers } = d;
             (r#match, Telling { callers, dialect, show, answers })
         };
         Some(Policy {
-            limits: limits.into_iter().map(|Compiled(matches, limit)| (matches, limit)).collect(),
+            limits,
             observes: Rules::new(
                 observe.into_iter().map(|Observed(matches, own)| (matches, own)).collect(),
             ),
+            service,
             dialects: dialects.into_iter().map(telling).collect(),
             beside,
             retry_after_on_503: retry_after_on_503.map(Window::seconds),

@@ -87,6 +87,14 @@ impl Rate {
         Rate::new(self.algorithm, quota, self.window(), narrow(burst).min(self.burst).max(1))
     }
 
+    /// One of so many equal parts, rounded down, of one unit at least.
+    pub(crate) fn share(&self, parts: u64) -> Option<Self> {
+        let part = |whole: u32| u64::from(whole).checked_div(parts).map(|n| narrow(n).max(1));
+        let (quota, burst) = (part(self.quota)?, part(self.burst)?);
+        let share = Rate::new(self.algorithm, quota, self.window(), burst);
+        share.or_else(|| self.with_quota(quota))
+    }
+
     /// How it is counted.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {

@@ -36,6 +36,9 @@ impl RateLimit {
             let fields = dialect.fields(&saying, response);
             outcome.headers.extend(without(there, &fields));
             outcome.headers.extend(fields);
+            if let Some(word) = said.without {
+                outcome.headers.extend(self.service.as_ref().and_then(|s| s.told(word)));
+            }
         }
         if let Some(seconds) = self.retry_after_on_503
             && response.status() == Some(503)

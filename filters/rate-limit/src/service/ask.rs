@@ -1,0 +1,427 @@
+//! A request that a service counts: the question, and what follows from its answer.
+
+use std::time::Duration;
+
+use postern_core::rules::Found;
+use postern_core::{Answer, Decision, Host, Outcome, Record, Step};
+
+use super::Service;
+use super::circuit::Leave;
+use super::config::Engine;
+use super::descriptor;
+use super::message::{Code, Descriptor, Request, Response, Unit};
+use super::meters::Counter;
+use super::near::Over;
+use super::pending::{Aside, Kept, Pending};
+use super::reported::{self, by_headers, by_status};
+use super::without::Why;
+use crate::allowance::Left;
+use crate::key::Caller;
+use crate::metrics::{self, Fate};
+use crate::policy::{Limit, Mode};
+use crate::request::{Keeping, Stream, unavailable};
+use crate::standing::Standing;
+use crate::take::{Counted, take, undo};
+use crate::under_way;
+use crate::{RateLimit, refusal};
+
+impl RateLimit {
+    /// Counts a request that the service counts too.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn by_service(
+        &self,
+        service: &Service,
+        stream: &mut Stream,
+        mut outcome: Outcome,
+        caller: &Caller<'_>,
+        found: &[Found<'_, Limit>],
+        (counted, mut at_once): (Vec<Counted<'_>>, Vec<under_way::Asked<'_>>),
+    ) -> Outcome {
+        let host = caller.host();
+        let now = host.now();
+        let (remote, mut local): (Vec<_>, Vec<_>) =
+            counted.into_iter().partition(|one| one.limit.engine == Engine::Service);
+        let first = remote.first().map(|one| one.limit);
+        let mut aside = Aside {
+            telling: self.telling(caller).map(|(index, _)| index),
+            later: Vec::new(),
+            under_way: Default::default(),
+            would: Vec::new(),
+        };
+        let (remote, refusing) = self.remembered(service, remote, &mut aside, &mut outcome, now);
+        if !refusing.is_empty() {
+            outcome.count.push(service.meters.counter(Counter::Remembered));
+            return self.refused(stream, outcome, refusing, aside, "remembered", host);
+        }
+        let Ok((mut admitted, forgotten)) = take(&self.table, host, &mut local) else {
+            return first.map_or_else(Outcome::pass, unavailable);
+        };
+        outcome.count.extend(std::iter::repeat_n(metrics::EVICTED, forgotten));
+        if admitted && !at_once.is_empty() {
+            let entered = self.enter(host, &mut at_once);
+            let is_over = |one: &&under_way::Asked<'_>| one.is_over();
+            let over = at_once.iter().filter(is_over).map(|one| one.index);
+            aside.would.extend(over.filter(|index| self.is_shadow(*index)));
+            admitted = matches!(entered, Ok(true));
+            if !admitted {
+                undo(&self.table, host, &mut local);
+            }
+            if entered.is_err() {
+                return first.map_or_else(Outcome::pass, unavailable);
+            }
+            let (standings, count) = &mut aside.under_way;
+            Self::tell_at_once(&at_once, admitted, standings, count);
+            stream.places = Self::places(&mut at_once);
+        }
+        if !admitted || remote.is_empty() {
+            let standings = self.standings(&mut outcome, &local, admitted);
+            if admitted {
+                aside.later = self.later(&local, caller);
+            }
+            return self.decided(stream, outcome, admitted, (local, standings), aside, host);
+        }
+        aside.later = self.later(&local, caller);
+        let leave = service.circuit.leave(host, now);
+        if let Leave::Alone(again) = leave {
+            let why = Why { word: "left_alone", again };
+            return self.without(service, stream, outcome, (local, remote), (aside, &why), host);
+        }
+        let probe = leave == Leave::Probe;
+        outcome.count.push(service.meters.counter(Counter::Asked));
+        if probe {
+            outcome.count.push(service.meters.counter(Counter::Probes));
+        }
+        let (request, of) = question(service, &remote, found, caller);
+        outcome.step = Step::Ask(Box::new(service.ask(&request, service.timeout)));
+        let kept = |all: Vec<Counted<'_>>| all.into_iter().map(Kept::of).collect();
+        stream.waits = Some(Box::new(Pending {
+            local: kept(local),
+            remote: kept(remote),
+            request,
+            of,
+            aside,
+            began: now,
+            until: now.saturating_add(service.timeout),
+            probe,
+        }));
+        outcome
+    }
+
+    fn is_shadow(&self, index: usize) -> bool {
+        self.limits.get(index).is_some_and(|limit| limit.mode == Mode::Shadow)
+    }
+
+    /// Of what the service counts, that of which nothing is known yet; and where callers
+    /// stand that are over their limit.
+    fn remembered<'p>(
+        &self,
+        service: &Service,
+        remote: Vec<Counted<'p>>,
+        aside: &mut Aside,
+        outcome: &mut Outcome,
+        now: Duration,
+    ) -> (Vec<Counted<'p>>, Vec<Standing>) {
+        let near = service.near.borrow();
+        let (mut ask, mut refusing) = (Vec::with_capacity(remote.len()), Vec::new());
+        for one in remote {
+            match near.look(&one.hash, one.cost, now) {
+                Some(Over { window, left, .. }) if one.limit.mode == Mode::Enforce => {
+                    outcome.count.push(metrics::of_limit(one.index, Fate::Refused));
+                    let policy = one.windows.name(window);
+                    refusing.push(Standing { limit: one.index, policy, left });
+                }
+                Some(_) => {
+                    outcome.count.push(metrics::of_limit(one.index, Fate::WouldRefuse));
+                    aside.would.push(one.index);
+                }
+                // Of nothing the service would count one.
+                None if one.cost > 0 => ask.push(one),
+                None => {}
+            }
+        }
+        (ask, refusing)
+    }
+
+    /// The answer to a question came, or its end.
+    pub(crate) fn answered(
+        &self,
+        stream: &mut Stream,
+        answer: &Answer,
+        host: &dyn Host,
+    ) -> Outcome {
+        let (Some(service), Some(pending)) = (&self.service, stream.waits.take()) else {
+            return Outcome::refuse(refusal::unavailable());
+        };
+        self.read(service, stream, *pending, answer, host)
+    }
+
+    fn read(
+        &self,
+        service: &Service,
+        stream: &mut Stream,
+        pending: Pending,
+        answer: &Answer,
+        host: &dyn Host,
+    ) -> Outcome {
+        let now = host.now();
+        let mut outcome = Outcome::pass();
+        let took = now.saturating_sub(pending.began);
+        outcome.count.push(service.meters.latency(took));
+        match reported::read(answer, pending.request.descriptors.len()) {
+            Ok(response) => {
+                if service.circuit.good(host) {
+                    service.log(format!(
+                        "the rate-limit service at `{}` answers again",
+                        service.cluster
+                    ));
+                }
+                self.judged(service, stream, outcome, pending, &response, host)
+            }
+            Err(failure) => {
+                outcome.count.push(service.meters.counter(Counter::Failed));
+                let left_alone = service.circuit.bad(host, now, pending.probe);
+                if let Some(again) = left_alone {
+                    let (cluster, word) = (&service.cluster, failure.word());
+                    service.log(format!(
+                        "the rate-limit service at `{cluster}` does not answer ({word}): left \
+                         alone for {} ms",
+                        again.as_millis()
+                    ));
+                }
+                let Pending { local, remote, aside, .. } = pending;
+                let both = (self.counted(local), self.counted(remote));
+                let why = Why { word: failure.word(), again: left_alone.unwrap_or_default() };
+                self.without(service, stream, outcome, both, (aside, &why), host)
+            }
+        }
+    }
+
+    fn judged(
+        &self,
+        service: &Service,
+        stream: &mut Stream,
+        mut outcome: Outcome,
+        pending: Pending,
+        response: &Response,
+        host: &dyn Host,
+    ) -> Outcome {
+        let now = host.now();
+        let shadow = |index: usize| self.is_shadow(index);
+        let Pending { local, remote, request, of, mut aside, began, until, probe: _ } = pending;
+        let (mut local, mut remote) = (self.counted(local), self.counted(remote));
+        let over = response.overall == Code::OverLimit;
+        let shadows = remote.iter().any(|one| shadow(one.index));
+        let enforced = remote.iter().any(|one| !shadow(one.index));
+        if over && response.statuses.is_empty() && shadows && enforced {
+            // Which of them is over was not said: what refuses nothing is left out.
+            let keeps: Vec<bool> = remote.iter().map(|one| !shadow(one.index)).collect();
+            let kept = |at: usize| keeps.get(at).copied().unwrap_or(false);
+            let place = |at: usize| (0..at).filter(|n| kept(*n)).count();
+            let both = of.into_iter().zip(request.descriptors);
+            let both = both.filter(|((at, _), _)| kept(*at));
+            let (of, descriptors) = both.map(|((at, w), d)| ((place(at), w), d)).unzip();
+            let request = Request { descriptors, ..request };
+            let deadline = until.saturating_sub(now);
+            outcome.step = Step::Ask(Box::new(service.ask(&request, deadline)));
+            outcome.count.push(service.meters.counter(Counter::Asked));
+            remote.retain(|one| !shadow(one.index));
+            let kept = |all: Vec<Counted<'_>>| all.into_iter().map(Kept::of).collect();
+            let (local, remote) = (kept(local), kept(remote));
+            stream.waits = Some(Box::new(Pending {
+                local,
+                remote,
+                request,
+                of,
+                aside,
+                began,
+                until,
+                probe: false,
+            }));
+            return outcome;
+        }
+        let said = said(service, response, &remote, &of, now, &mut outcome);
+        let refused = said.iter().any(|s| s.over && !shadow(s.limit));
+        for (at, one) in remote.iter().enumerate() {
+            let is_over = said.iter().any(|s| s.remote == at && s.over);
+            let fate = match (is_over, shadow(one.index)) {
+                (true, true) => Some(Fate::WouldRefuse),
+                (true, false) => Some(Fate::Refused),
+                (false, _) => (!refused).then_some(Fate::Allowed),
+            };
+            outcome.count.extend(fate.map(|fate| metrics::of_limit(one.index, fate)));
+            if is_over && shadow(one.index) {
+                aside.would.push(one.index);
+            }
+        }
+        let told = said.into_iter().filter(|s| !shadow(s.limit));
+        let theirs = told.filter_map(|s| {
+            let (limit, policy) = (s.limit, s.policy);
+            s.left.map(|left| Standing { limit, policy, left })
+        });
+        let theirs: Vec<Standing> = theirs.collect();
+        if refused {
+            self.return_all(stream, &mut local, host);
+        }
+        let mut standings = self.standings(&mut outcome, &local, !refused);
+        standings.extend(theirs);
+        standings.sort_by_key(|standing| standing.limit);
+        local.append(&mut remote);
+        local.sort_by_key(|one| one.index);
+        let mut outcome = self.decided(stream, outcome, !refused, (local, standings), aside, host);
+        outcome.record = outcome.record.map(|record| record.with("engine", "service"));
+        outcome
+    }
+
+    /// Decides by what is known of `counted`, in order.
+    fn decided(
+        &self,
+        stream: &mut Stream,
+        mut outcome: Outcome,
+        admitted: bool,
+        (counted, mut standings): (Vec<Counted<'_>>, Vec<Standing>),
+        aside: Aside,
+        host: &dyn Host,
+    ) -> Outcome {
+        let Aside { telling, mut later, under_way, would } = aside;
+        // Of a request that the service refuses, nobody is to be told that it had a place.
+        let (of_places, count) = under_way;
+        if admitted || of_places.iter().any(|standing| !standing.left.enough) {
+            standings.extend(of_places);
+            standings.sort_by_key(|standing| standing.limit);
+            outcome.count.extend(count);
+        }
+        let would = self.would(&would, &counted);
+        let other = counted.first().map_or(0, |one| one.index);
+        self.decide(&mut outcome, admitted, &standings, &would, other);
+        let enforcing = counted.iter().find(|one| one.limit.mode == Mode::Enforce);
+        if let Some(one) = enforcing.filter(|_| standings.is_empty()) {
+            // The service has no limit for it, or it costs nothing.
+            let id = one.limit.id.as_str().to_owned();
+            outcome.record = Some(Record::new(Decision::Allow, id, "uncounted"));
+        }
+        if !admitted {
+            later.clear();
+        }
+        let without = None;
+        self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
+        outcome
+    }
+
+    fn refused(
+        &self,
+        stream: &mut Stream,
+        mut outcome: Outcome,
+        standings: Vec<Standing>,
+        aside: Aside,
+        engine: &'static str,
+        host: &dyn Host,
+    ) -> Outcome {
+        let Aside { telling, later, under_way: _, would } = aside;
+        let would = self.would(&would, &[]);
+        self.decide(&mut outcome, false, &standings, &would, 0);
+        outcome.record = outcome.record.map(|record| record.with("engine", engine));
+        let (admitted, without) = (false, None);
+        self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
+        outcome
+    }
+}
+
+/// One descriptor for each window of each limit.
+fn question(
+    service: &Service,
+    remote: &[Counted<'_>],
+    found: &[Found<'_, Limit>],
+    caller: &Caller<'_>,
+) -> (Request, Vec<(usize, usize)>) {
+    let (mut descriptors, mut of) = (Vec::new(), Vec::new());
+    for (at, one) in remote.iter().enumerate() {
+        let captures = found
+            .iter()
+            .find(|found| found.index == one.index && one.limit.reads_path())
+            .map_or_else(Vec::new, |found| found.captures(caller.asked.target));
+        let plan = one.limit.for_caller(caller).name;
+        let entries = descriptor::entries(one.limit, plan, caller, &captures, service.values);
+        let several = one.allowance.rates().nth(1).is_some();
+        for (window, rate) in one.allowance.rates().enumerate() {
+            let mut entries = entries.clone();
+            if several {
+                let name = one.windows.name(window);
+                entries.insert(1, ("window".to_owned(), name.as_ref().to_owned()));
+            }
+            let quota = u32::try_from(rate.quota()).unwrap_or(u32::MAX);
+            let limit = Unit::of_seconds(rate.window()).map(|unit| (quota, unit));
+            descriptors.push(Descriptor {
+                entries,
+                limit: limit.filter(|_| service.send_limits),
+                hits: u32::try_from(one.cost).unwrap_or(u32::MAX),
+            });
+            of.push((at, window));
+        }
+    }
+    (Request { domain: service.domain.clone(), descriptors }, of)
+}
+
+/// What was said of one window.
+struct Said {
+    /// The place among what the service counts.
+    remote: usize,
+    /// The place in the policy.
+    limit: usize,
+    policy: std::rc::Rc<str>,
+    over: bool,
+    /// `None`: the service has no limit for it.
+    left: Option<Left>,
+}
+
+/// What an answer says of each window; callers that are over are remembered.
+fn said(
+    service: &Service,
+    response: &Response,
+    remote: &[Counted<'_>],
+    of: &[(usize, usize)],
+    now: Duration,
+    outcome: &mut Outcome,
+) -> Vec<Said> {
+    // A service that says OK over all means it: it may only be trying a limit.
+    let over = response.overall == Code::OverLimit;
+    let told = response.statuses.iter().any(|status| status.code == Code::OverLimit);
+    let mut all = Vec::new();
+    let mut unmatched = false;
+    for (n, (at, window)) in of.iter().enumerate() {
+        let Some(one) = remote.get(*at) else { continue };
+        let Some(rate) = one.allowance.rates().nth(*window) else { continue };
+        let status = response.statuses.get(n);
+        let (is_over, left) = match status {
+            Some(status) => {
+                let left = by_status(status, rate);
+                unmatched |= left.is_none();
+                // One that names none of them means all.
+                let is_over = over && (status.code == Code::OverLimit || !told);
+                (is_over, if is_over { left.or_else(|| Some(reported::over(rate))) } else { left })
+            }
+            // Headers are of the tightest of all: they are told as the first one's.
+            None if n > 0 => (over && of.len() > 1, None),
+            None => {
+                let left = by_headers(response, rate);
+                (over, if over { left.or_else(|| Some(reported::over(rate))) } else { left })
+            }
+        };
+        let left = left.map(|left| Left { enough: !is_over, ..left });
+        let known = status.is_some() || of.len() == 1;
+        if let Some(left) = left.filter(|_| is_over && known && (told || status.is_none())) {
+            let until = reported::until(status, &left, now);
+            let latest = now.saturating_add(service.remembered_for);
+            if let Some(until) = until.map(|until| until.min(latest)) {
+                let over = Over { until, cost: one.cost, window: *window, left };
+                service.near.borrow_mut().note(&one.hash, over, now);
+            }
+        }
+        let policy = one.windows.name(*window);
+        all.push(Said { remote: *at, limit: one.index, policy, over: is_over, left });
+    }
+    if unmatched {
+        outcome.count.push(service.meters.counter(Counter::Unmatched));
+    }
+    all
+}

@@ -1,0 +1,144 @@
+//! The engine `service`: a rate-limit service counts for several gateways
+//! (`envoy.service.ratelimit.v3`, gRPC over HTTP/2).
+//!
+//! A request that such a limit counts is counted by the local limits first; what they
+//! refuse asks nobody. Then one question goes out with a descriptor for each window of
+//! each limit, and the request waits for it, no longer than the deadline. What the
+//! service refuses is given back to the local limits. Where it does not answer, each
+//! limit's `on_failure` holds, and after a few times nobody asks it for a while
+//! ([`circuit`]). Callers that it has called over their limit are remembered until that
+//! is over ([`near`]).
+
+mod ask;
+mod circuit;
+pub(crate) mod config;
+mod descriptor;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+mod message;
+mod meters;
+mod near;
+mod pending;
+mod protobuf;
+mod reported;
+mod without;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use postern_core::digest::{hex, sha256};
+use postern_core::rules::{HeaderName, Match};
+use postern_core::{Ask, HeaderEdit, Host, Work};
+
+use crate::policy::Limit;
+use circuit::Circuit;
+use config::Values;
+pub use config::{Engine, OnFailure};
+pub(crate) use config::{ServiceConfig, check};
+use meters::Meters;
+use near::Near;
+pub(crate) use pending::Pending;
+
+/// How often the state is told.
+const RESTING: Duration = Duration::from_secs(1);
+
+/// The service, as a policy has it.
+#[derive(Debug)]
+pub(crate) struct Service {
+    cluster: String,
+    authority: String,
+    domain: String,
+    timeout: Duration,
+    gateways: u64,
+    on_failure: OnFailure,
+    values: Values,
+    send_limits: bool,
+    remembered_for: Duration,
+    header: Option<HeaderName>,
+    circuit: Circuit,
+    near: RefCell<Near>,
+    pub(crate) meters: Meters,
+    /// For the log.
+    lines: RefCell<Vec<String>>,
+}
+
+impl Service {
+    /// `first`: the number of its first metric.
+    pub(crate) fn new(config: ServiceConfig, limits: &[(Match, Limit)], first: usize) -> Self {
+        let ServiceConfig {
+            cluster,
+            domain,
+            authority,
+            timeout,
+            gateways,
+            on_failure,
+            values,
+            send_limits,
+            backoff,
+            remembered,
+            remembered_for,
+            header,
+        } = config;
+        let text = |text: postern_core::config::Text| text.as_str().to_owned();
+        let (cluster, timeout) = (text(cluster), timeout.get());
+        // Who asks the same service knows of it together.
+        let digest = sha256(cluster.as_bytes());
+        let of = hex(digest.first_chunk::<8>().map_or(&[], |half| half.as_slice()));
+        Service {
+            authority: authority.map_or_else(|| cluster.clone(), text),
+            domain: text(domain),
+            gateways: gateways.get(),
+            on_failure,
+            values,
+            send_limits,
+            remembered_for: remembered_for.get(),
+            header,
+            circuit: Circuit::new(&of, backoff.get(), timeout),
+            near: RefCell::new(Near::new(remembered.get())),
+            meters: Meters::new(limits, first),
+            lines: RefCell::default(),
+            cluster,
+            timeout,
+        }
+    }
+
+    /// The field that says how a request was counted without it.
+    pub(crate) fn told(&self, word: &'static str) -> Option<HeaderEdit> {
+        self.header.as_ref().map(|name| HeaderEdit::set(name.as_str().to_owned(), word))
+    }
+
+    /// What there is to tell, beside the streams.
+    pub(crate) fn tick(&self, host: &dyn Host) -> Work {
+        Work {
+            gauges: vec![(self.meters.state(), self.circuit.told(host, host.now()))],
+            log: self.lines.take(),
+            again: Some(RESTING),
+            ..Work::default()
+        }
+    }
+
+    /// A question, over the proxy's HTTP callout: an HTTP/2 cluster makes gRPC of it.
+    fn ask(&self, request: &message::Request, deadline: Duration) -> Ask {
+        let milliseconds = deadline.as_millis().max(1);
+        Ask {
+            cluster: self.cluster.clone(),
+            headers: vec![
+                (":method".into(), b"POST".to_vec()),
+                (":path".into(), message::METHOD.as_bytes().to_vec()),
+                (":authority".into(), self.authority.clone().into_bytes()),
+                ("content-type".into(), b"application/grpc".to_vec()),
+                ("te".into(), b"trailers".to_vec()),
+                ("grpc-timeout".into(), format!("{milliseconds}m").into_bytes()),
+            ],
+            body: protobuf::frame(&request.encode()),
+            deadline: Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)),
+        }
+    }
+
+    fn log(&self, line: String) {
+        self.lines.borrow_mut().push(line);
+    }
+}

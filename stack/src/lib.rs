@@ -1,4 +1,4 @@
-//! The demo's upstream and identity provider, as routers that a program serves or a test calls.
+//! The demo's upstream, identity provider and rate-limit service, as routers that a program serves or a test calls.
 //! What they answer is laid down in `stack/README.md`.
 
 mod broken_body;
@@ -11,6 +11,7 @@ pub mod mint;
 mod oauth;
 pub mod program;
 mod reply;
+pub mod rls;
 mod server;
 pub mod tokens;
 pub mod upstream;

@@ -1,7 +1,7 @@
-//! The clusters that policies ask: each has to be one of the bootstrap's, and to
-//! speak TLS where the address says so.
+//! The clusters that policies ask: each has to be one of the bootstrap's, to speak TLS
+//! where the address says so, and HTTP/2 where gRPC does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_core::config::{At, Errors, Key, Node, Value};
 
@@ -18,6 +18,8 @@ const NAMED: [&str; 2] = ["cluster", "jwks_cluster"];
 pub struct Clusters {
     /// By name: does all that goes there go in the clear?
     clear: BTreeMap<String, bool>,
+    /// Those that cannot speak HTTP/2.
+    old: BTreeSet<String>,
     /// It gets more elsewhere.
     more: bool,
 }
@@ -31,8 +33,28 @@ pub fn of_bootstrap(node: &Node) -> Clusters {
     let Some(Node { value: Value::List(clusters), .. }) = clusters else {
         return Clusters { more, ..Clusters::default() };
     };
-    let one = |cluster: &Node| Some((text_of(cluster.get("name")?)?.to_owned(), in_clear(cluster)));
-    Clusters { clear: clusters.iter().filter_map(one).collect(), more }
+    let name = |cluster: &Node| Some(text_of(cluster.get("name")?)?.to_owned());
+    let one = |cluster: &Node| Some((name(cluster)?, in_clear(cluster)));
+    let old = clusters.iter().filter(|cluster| !speaks_http2(cluster));
+    let old = old.filter_map(name).collect();
+    Clusters { clear: clusters.iter().filter_map(one).collect(), old, more }
+}
+
+/// By what is written: a protocol that is negotiated, or the client's, may be HTTP/2.
+fn speaks_http2(cluster: &Node) -> bool {
+    let either = |node: &Node, snake: &str, camel: &str| {
+        node.get(snake).is_some() || node.get(camel).is_some()
+    };
+    let options = cluster
+        .get("typed_extension_protocol_options")
+        .or_else(|| cluster.get("typedExtensionProtocolOptions"))
+        .and_then(|all| all.get("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"));
+    let Some(options) = options else {
+        return either(cluster, "http2_protocol_options", "http2ProtocolOptions");
+    };
+    let explicit =
+        options.get("explicit_http_config").or_else(|| options.get("explicitHttpConfig"));
+    explicit.is_none_or(|own| either(own, "http2_protocol_options", "http2ProtocolOptions"))
 }
 
 fn in_clear(cluster: &Node) -> bool {
@@ -56,6 +78,25 @@ pub fn unfit(policy: &Policy, clusters: &Clusters) -> Vec<Finding> {
     let mut errors = Errors::default();
     if policy.kind == Kind::Auth {
         walk(At::root(&policy.node), "", "", clusters, &mut errors);
+    }
+    if policy.kind == Kind::RateLimit
+        && let Some(service) = policy.node.get("service")
+        && let Some(node) = service.get("cluster")
+        && let Some(name) = text_of(node)
+    {
+        let (root, place) = (At::root(&policy.node), service);
+        let at = root.key("service", place);
+        let at = at.key("cluster", node);
+        if !clusters.clear.contains_key(name) && !clusters.more {
+            let expected = expected(clusters);
+            at.error(&mut errors, format!("the bootstrap has no cluster `{name}`, {expected}"));
+        } else if clusters.old.contains(name) {
+            let message = format!(
+                "the bootstrap's cluster `{name}` does not speak HTTP/2, which gRPC needs: expected \
+                 `explicit_http_config: {{http2_protocol_options: {{}}}}` in its `HttpProtocolOptions`"
+            );
+            at.error(&mut errors, message);
+        }
     }
     Finding::all_of(&policy.file, &errors)
 }

@@ -132,6 +132,31 @@ fn a_plugin_is_not_named_as_a_state() {
 }
 
 #[test]
+fn a_rate_limit_service_is_asked_over_http2() {
+    let service = |cluster: &str| {
+        demo(&format!("service-{cluster}"), |folder| {
+            let policy = folder.join("filters/rate-limit.yaml");
+            let key = format!("service: {{cluster: {cluster}, domain: d, gateways: 2}}\nlimits:\n");
+            edit(&policy, "limits:\n", &key);
+            edit(&policy, "  - id: legacy\n", "  - id: legacy\n    engine: service\n");
+        })
+    };
+    finds(
+        &service("nowhere"),
+        &[
+            "service.cluster: the bootstrap has no cluster `nowhere`, expected one of `idp`, `upstream`",
+        ],
+    );
+    finds(
+        &service("idp"),
+        &[
+            "service.cluster: the bootstrap's cluster `idp` does not speak HTTP/2, which gRPC needs: \
+           expected `explicit_http_config: {http2_protocol_options: {}}` in its `HttpProtocolOptions`",
+        ],
+    );
+}
+
+#[test]
 fn a_cluster_that_is_asked_has_to_be_there() {
     let provider = "providers:\n  far:\n    jwt:\n      issuer: https://far.example.com\n      \
                     audiences: [a]\n      algorithms: [RS256]\n      keys:\n        - discovery: \

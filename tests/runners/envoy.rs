@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod dialects;
+mod fleet;
 mod keys;
 mod libraries;
 mod partners;
@@ -93,6 +94,9 @@ fn main() -> ExitCode {
     }
     for (name, test) in keys::ALL {
         trials.push(Trial::test(format!("keys::{name}"), move || test().map_err(Failed::from)));
+    }
+    for (name, test) in fleet::ALL {
+        trials.push(Trial::test(format!("fleet::{name}"), move || test().map_err(Failed::from)));
     }
     let probed: Arc<Mutex<OnceLock<Result<Probed, String>>>> = Arc::default();
     for (name, test) in probe::ALL {

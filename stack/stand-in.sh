@@ -8,9 +8,10 @@ if [ $# -ne 2 ]; then
     echo "usage: stack/stand-in.sh ENVOY PROGRAMS
 
   ENVOY      an Envoy's binary
-  PROGRAMS   the folder of postern-upstream and postern-idp (target/tool)
+  PROGRAMS   the folder of postern-upstream, postern-idp and postern-rls (target/tool)
 
-makes the images postern-envoy:stand-in and postern-stack:stand-in"
+makes the images postern-envoy:stand-in and postern-stack:stand-in and, where Redis is
+installed here, postern-redis:stand-in"
     exit 2
 fi >&2
 envoy=$1
@@ -25,13 +26,26 @@ main() {
     put "$work/envoy" "$(command -v bash)" /bin/bash
     image "$work/envoy" postern-envoy:stand-in
 
-    for program in postern-upstream postern-idp; do
+    for program in postern-upstream postern-idp postern-rls; do
         put "$work/stack" "$programs/$program" "/usr/local/bin/$program"
     done
+    # A health check that is one line.
+    put "$work/stack" "$(command -v sh)" /bin/sh
     image "$work/stack" postern-stack:stand-in
 
     echo "ENVOY_IMAGE=postern-envoy:stand-in"
     echo "STACK_IMAGE=postern-stack:stand-in"
+    echo "RLS_IMAGE=postern-stack:stand-in"
+    echo "RLS_COMMAND=postern-rls --listen 0.0.0.0:8081"
+    echo "RLS_CHECK=postern-rls --check http://127.0.0.1:8081/__health"
+
+    if command -v redis-server >/dev/null; then
+        for program in redis-server redis-cli; do
+            put "$work/redis" "$(command -v "$program")" "/usr/local/bin/$program"
+        done
+        image "$work/redis" postern-redis:stand-in
+        echo "REDIS_IMAGE=postern-redis:stand-in"
+    fi
 }
 
 # Copies a program into an image's root, and its libraries to where they are here.

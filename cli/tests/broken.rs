@@ -144,7 +144,7 @@ fn a_rate_limit_service_is_asked_over_http2() {
     finds(
         &service("nowhere"),
         &[
-            "service.cluster: the bootstrap has no cluster `nowhere`, expected one of `idp`, `upstream`",
+            "service.cluster: the bootstrap has no cluster `nowhere`, expected one of `idp`, `rls`, `upstream`",
         ],
     );
     finds(
@@ -169,10 +169,10 @@ fn a_cluster_that_is_asked_has_to_be_there() {
         &nowhere,
         &[
             &format!(
-                "{at}.cluster: the bootstrap has no cluster `nowhere`, expected one of `idp`, `upstream`"
+                "{at}.cluster: the bootstrap has no cluster `nowhere`, expected one of `idp`, `rls`, `upstream`"
             ),
             &format!(
-                "{at}.jwks_cluster: the bootstrap has no cluster `nowhere-too`, expected one of `idp`, `upstream`"
+                "{at}.jwks_cluster: the bootstrap has no cluster `nowhere-too`, expected one of `idp`, `rls`, `upstream`"
             ),
         ],
     );

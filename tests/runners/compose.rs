@@ -66,6 +66,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Ok(other) = port("POSTERN_GATEWAY_B_PORT") {
+        let trial = move || shares_limits(&containers, other).map_err(Failed::from);
+        let trials = vec![Trial::test("fleet::two_gateways_share_a_limit", trial)];
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
     let mut trials = Vec::new();
     for case in &containers.cases {
         if !case.is_for_containers() {
@@ -94,6 +99,43 @@ fn speaks_tls(containers: &Containers) -> Result<(), String> {
     let to = ([127, 0, 0, 1], port("POSTERN_TLS_PORT")?).into();
     let answer = client.send(to, &Wire::get("api.example.com", PUBLIC, &[]), PATIENCE)?;
     same(PUBLIC, 200, answer.status)
+}
+
+/// Clients of one address are counted together, whichever gateway they ask.
+fn shares_limits(containers: &Containers, other: u16) -> Result<(), String> {
+    const EACH: usize = 75;
+    let minute = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |now| now.as_secs() / 60)
+    };
+    let both = [containers.demo.address(), ([127, 0, 0, 1], other).into()];
+    let wire = Wire::get("api.example.com", PUBLIC, &[]);
+    // A window that ends meanwhile is two: once more, then.
+    for last in [false, true] {
+        let begun = minute();
+        let first = containers.demo.send(&wire)?;
+        same("counted by the service", 1, u16::from(first.text("x-postern-counted").is_none()))?;
+        let fields = first.text("ratelimit").unwrap_or_default();
+        let left =
+            fields.split(';').find_map(|part| part.strip_prefix("r=")?.parse::<usize>().ok());
+        let left = left.ok_or_else(|| format!("no `r` in `{fields}`"))?;
+        let mut passed = [0usize; 2];
+        for _ in 0..EACH {
+            for (to, passed) in both.iter().zip(&mut passed) {
+                let answer = postern_tests::client::send(*to, &wire, PATIENCE)?;
+                *passed += usize::from(answer.status == 200);
+            }
+        }
+        if minute() != begun && !last {
+            continue;
+        }
+        let sum = passed[0] + passed[1];
+        if sum != left || passed.contains(&0) {
+            return Err(format!("{left} were left, and {passed:?} passed"));
+        }
+        return Ok(());
+    }
+    Ok(())
 }
 
 /// The folder is mounted: a rename in it reaches the Envoy inside.

@@ -24,6 +24,9 @@ pub fn render(settings: &Settings) -> Result<PathBuf> {
         ("POSTERN_BIND", loopback()),
         ("POSTERN_UPSTREAM_HOST", loopback()),
         ("POSTERN_IDP_HOST", loopback()),
+        // Nobody is there unless somebody starts one.
+        ("POSTERN_RLS_HOST", loopback()),
+        ("POSTERN_RLS_PORT", "18082".to_owned()),
         ("POSTERN_CONFIG_DIR", settings.rendered().to_string_lossy().into_owned()),
         ("POSTERN_TLS_DIR", settings.tls().to_string_lossy().into_owned()),
         ("POSTERN_LOG_DIR", settings.run.to_string_lossy().into_owned()),
@@ -99,6 +102,8 @@ mod tests {
             "POSTERN_BIND",
             "POSTERN_UPSTREAM_HOST",
             "POSTERN_IDP_HOST",
+            "POSTERN_RLS_HOST",
+            "POSTERN_RLS_PORT",
             "POSTERN_CONFIG_DIR",
             "POSTERN_TLS_DIR",
             "POSTERN_LOG_DIR",

@@ -49,7 +49,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   test           every test: unit, corpus native, corpus on Envoy
   test compose   the corpus against the containers of docker-compose.yml
   compose up     the demo in containers, until `compose down`; `compose render`
-                 writes only what they need
+                 writes only what they need; with `fleet` behind it: two gateways, and
+                 a rate-limit service with Redis that counts for both
   bench --quick [--json FILE]
                  CPU time per request of Envoy with our filters, beside a bare one
                  and one with stock filters that do the same; at most 3 minutes;
@@ -72,8 +73,10 @@ fn main() -> ExitCode {
         ["down"] => down::run,
         ["test"] => test::run,
         ["test", "compose"] => compose::test,
-        ["compose", "render"] => compose::render,
-        ["compose", "up"] => compose::up,
+        ["compose", "render"] => |settings| compose::render(settings, false),
+        ["compose", "render", "fleet"] => |settings| compose::render(settings, true),
+        ["compose", "up"] => |settings| compose::up(settings, false),
+        ["compose", "up", "fleet"] => |settings| compose::up(settings, true),
         ["compose", "down"] => compose::down,
         ["bench", words @ ..] if bench::understood(words) => bench::run,
         ["drill"] => drill::run,

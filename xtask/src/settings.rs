@@ -122,7 +122,7 @@ fn folder(root: &Path, name: &str, default: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn port(name: &str, default: u16) -> Result<u16> {
+pub fn port(name: &str, default: u16) -> Result<u16> {
     match env::var(name) {
         Err(_) => Ok(default),
         Ok(text) => text

@@ -39,8 +39,7 @@ pub fn run(settings: &Settings) -> Result<()> {
         cargo.env("ENVOY", &envoy);
         let tally = step(&mut cargo)?;
         summary += &format!("{name}: {} passed, {} failed\n", tally.passed, tally.failed);
-        total.passed += tally.passed;
-        total.failed += tally.failed;
+        total.add(&tally);
     }
     say!("\n{}", summary.trim_end());
     total.told()
@@ -72,6 +71,12 @@ pub fn step(cargo: &mut Command) -> Result<Tally> {
 }
 
 impl Tally {
+    /// Puts another step's to it.
+    pub fn add(&mut self, other: &Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
     /// Prints the last line, `N passed, N failed`.
     ///
     /// # Errors

@@ -165,12 +165,12 @@ fn status(both: &Option<(&Found, &Counted)>) -> DescriptorStatus {
     let Some((found, counted)) = both else {
         return DescriptorStatus { code: OK, ..DescriptorStatus::default() };
     };
-    let unit = limits::UNITS.iter().find(|(_, seconds)| *seconds == found.seconds);
+    let unit = limits::UNITS.iter().find(|(.., seconds)| *seconds == found.seconds);
     DescriptorStatus {
         code: if counted.over { OVER_LIMIT } else { OK },
         current_limit: Some(RateLimit {
             requests_per_unit: u32::try_from(found.requests).unwrap_or(u32::MAX),
-            unit: unit.map_or(0, |(unit, _)| *unit),
+            unit: unit.map_or(0, |(_, unit, _)| *unit),
             name: found.name.clone(),
         }),
         limit_remaining: u32::try_from(counted.remaining).unwrap_or(u32::MAX),

@@ -194,9 +194,13 @@ fn tool(name: &str) -> PathBuf {
 
 /// What the service knows.
 fn known() -> Value {
-    let limit = |id: &str, requests: u64| json!({"match": {"limit": id}, "requests": requests, "seconds": 3_600});
+    let limit = |id: &str, requests: u64| {
+        let rate = json!({"unit": "hour", "requests_per_unit": requests});
+        let caller = json!({"key": "header.x-caller", "rate_limit": rate});
+        json!({"key": "limit", "value": id, "descriptors": [caller]})
+    };
     let limits = [("shared", 100), ("open", 100), ("closed", 100), ("load", 10_000_000)];
-    json!({"domain": "fleet", "limits": limits.map(|(id, requests)| limit(id, requests))})
+    json!({"domain": "fleet", "descriptors": limits.map(|(id, requests)| limit(id, requests))})
 }
 
 /// A limit for each way of failing, by path, and one that is never used up.

@@ -19,8 +19,8 @@ pub use test::run as test;
 ///
 /// # Errors
 /// What cannot be built or written, or the policy that is wrong.
-pub fn render(settings: &Settings) -> Result<()> {
-    let project = demo(settings);
+pub fn render(settings: &Settings, fleet: bool) -> Result<()> {
+    let project = demo(settings, fleet)?;
     build::modules(settings)?;
     let programs = build::programs(settings)?;
     project.render(&programs)?;
@@ -33,9 +33,9 @@ pub fn render(settings: &Settings) -> Result<()> {
 ///
 /// # Errors
 /// What keeps them from running. They are left as they are, to be looked at.
-pub fn up(settings: &Settings) -> Result<()> {
+pub fn up(settings: &Settings, fleet: bool) -> Result<()> {
     let engine = Engine::running()?;
-    let mut project = demo(settings);
+    let mut project = demo(settings, fleet)?;
     build::modules(settings)?;
     let programs = build::programs(settings)?;
     if images::stand_ins_wanted() {
@@ -53,13 +53,21 @@ pub fn up(settings: &Settings) -> Result<()> {
 /// # Errors
 /// What they cannot be removed for.
 pub fn down(settings: &Settings) -> Result<()> {
-    demo(settings).down(&Engine::running()?)
+    // Of the second gateway too, where there is one.
+    demo(settings, true)?.down(&Engine::running()?)
 }
 
-/// The containers that a person runs.
-fn demo(settings: &Settings) -> Project {
+/// The containers that a person runs; `fleet`: two gateways, and who counts for both.
+fn demo(settings: &Settings, fleet: bool) -> Result<Project> {
     let name = env::var("COMPOSE_PROJECT_NAME").ok().filter(|name| !name.is_empty());
     let folder = env::var_os("POSTERN_COMPOSE_DIR").filter(|folder| !folder.is_empty());
     let folder = folder.map_or("target/compose".into(), std::path::PathBuf::from);
-    Project::new(settings, &settings.root.join(folder), name.as_deref().unwrap_or("postern"))
+    let name = name.as_deref().unwrap_or("postern");
+    let mut project = Project::new(settings, &settings.root.join(folder), name);
+    if fleet {
+        let port = crate::settings::port;
+        project.fleet =
+            Some([port("POSTERN_GATEWAY_B_PORT", 10001)?, port("POSTERN_ADMIN_B_PORT", 9902)?]);
+    }
+    Ok(project)
 }

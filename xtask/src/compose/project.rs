@@ -30,13 +30,15 @@ pub struct Project {
     settings: Settings,
     /// Instead of those that docker-compose.yml names.
     pub images: Images,
+    /// The ports of a second gateway and its admin, which shares limits with the first.
+    pub fleet: Option<[u16; 2]>,
 }
 
 impl Project {
     /// Of this name, with its files in a folder.
     pub fn new(settings: &Settings, folder: &Path, name: &str) -> Self {
         let settings = Settings { run: folder.to_owned(), ..settings.clone() };
-        Project { name: name.to_owned(), settings, images: Images::default() }
+        Project { name: name.to_owned(), settings, images: Images::default(), fleet: None }
     }
 
     /// The variables for docker-compose.yml, for those who call Compose themselves.
@@ -67,11 +69,28 @@ impl Project {
                 .create(folder)
                 .map_err(|e| format!("`{}`: {e}", folder.display()))?;
         }
-        let mut policies = Policies::new(&self.settings, programs);
+        let settings = match self.fleet {
+            Some(_) => &self.with_shared_limits()?,
+            None => &self.settings,
+        };
+        let mut policies = Policies::new(settings, programs);
         policies.check()?;
         policies.apply_as(SEEN_AS)?;
         tls::make(&self.tls())?;
         self.write_env_file()
+    }
+
+    /// The policies, with limits that gateways share.
+    fn with_shared_limits(&self) -> Result<Settings> {
+        let folder = self.settings.run.join("shared");
+        let failed = |e: std::io::Error| format!("`{}`: {e}", folder.display());
+        fs::create_dir_all(&folder).map_err(failed)?;
+        for entry in fs::read_dir(&self.settings.policies).map_err(failed)?.flatten() {
+            fs::copy(entry.path(), folder.join(entry.file_name())).map_err(failed)?;
+        }
+        let shared = self.settings.root.join("envoy/fleet/rate-limit.yaml");
+        fs::copy(shared, folder.join("rate-limit.yaml")).map_err(failed)?;
+        Ok(Settings { policies: folder, ..self.settings.clone() })
     }
 
     fn write_env_file(&self) -> Result<()> {
@@ -108,6 +127,11 @@ impl Project {
         variables.extend(ports.map(|(name, port)| (name.to_owned(), port.to_string())));
         variables.extend(demo_secrets(&self.settings));
         variables.extend(self.images.variables());
+        if let Some([gateway, admin]) = self.fleet {
+            variables.push(("COMPOSE_PROFILES".to_owned(), "fleet".to_owned()));
+            variables.push(("POSTERN_GATEWAY_B_PORT".to_owned(), gateway.to_string()));
+            variables.push(("POSTERN_ADMIN_B_PORT".to_owned(), admin.to_string()));
+        }
         Ok(variables)
     }
 
@@ -178,7 +202,8 @@ impl Project {
         inspect.args(["inspect", "--format", format]).args(ids.split_whitespace());
         let output = command::within(GONE, &mut inspect)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        health(&text, SERVICES).map_err(|line| self.logs(engine, &line))
+        health(&text, if self.fleet.is_some() { FLEET } else { SERVICES })
+            .map_err(|line| self.logs(engine, &line))
     }
 
     /// What went wrong, and the end of what the containers logged.
@@ -207,6 +232,9 @@ pub const NO_IMAGE: &str =
 
 /// The services of docker-compose.yml.
 const SERVICES: usize = 3;
+
+/// With those of the profile `fleet`.
+const FLEET: usize = 6;
 
 /// Reads a line per container, `name state health`. An error is the line of one
 /// that will not come up any more.

@@ -35,9 +35,32 @@ pub fn run(settings: &Settings) -> Result<()> {
     cargo.env("POSTERN_MODULES", &modules);
     cargo.env("POSTERN_BIN_DIR", &programs);
     let tally = test::step(&mut cargo);
+    let fleet = match &tally {
+        Ok(_) => fleet(settings, &engine, &mut containers.project).map(Some),
+        Err(_) => Ok(None),
+    };
     drop(containers);
     drop(engine);
-    tally?.told()
+    let mut tally = tally?;
+    if let Some(fleet) = fleet? {
+        tally.add(&fleet);
+    }
+    tally.told()
+}
+
+/// Two gateways in the place of one.
+fn fleet(settings: &Settings, engine: &Engine, project: &mut Project) -> Result<test::Tally> {
+    let programs = build::programs(settings)?;
+    project.down(engine)?;
+    let Ports { gateway, admin, .. } = free_ports()?;
+    project.fleet = Some([gateway, admin]);
+    project.render(&programs)?;
+    project.up(engine)?;
+    say!("\n=== two gateways, in containers");
+    let mut cargo = build::cargo_command(settings);
+    cargo.args(["test", "--package", "postern-tests", "--test", "compose"]);
+    cargo.envs(project.environment()?);
+    test::step(&mut cargo)
 }
 
 /// Containers that are removed when dropped.

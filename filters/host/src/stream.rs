@@ -7,7 +7,7 @@ use std::rc::Rc;
 use log::warn;
 use postern_core::{
     Answer, Ask, Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Reply, Request,
-    Response, Step, Wait,
+    Step, Wait,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};

@@ -202,8 +202,10 @@ fn headers(overall: Code, limit: &str, remaining: &str, reset: &str) -> Vec<u8> 
 #[derive(Debug, PartialEq, Eq)]
 struct Question {
     domain: String,
-    descriptors: Vec<(Vec<String>, Option<(u64, u64)>, u64)>,
+    descriptors: Vec<Asked>,
 }
+
+type Asked = (Vec<String>, Option<(u64, u64)>, u64);
 
 fn asked(ask: &Ask) -> Question {
     let message = unframe(&ask.body).unwrap();

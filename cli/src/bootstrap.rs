@@ -4,6 +4,7 @@
 
 mod logs;
 mod names;
+pub mod shared;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};

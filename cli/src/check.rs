@@ -18,6 +18,8 @@ pub struct Good {
     pub policies: Vec<Checked>,
     /// The bootstraps.
     pub bootstraps: Vec<PathBuf>,
+    /// What the bootstraps are warned of.
+    warnings: Vec<Finding>,
 }
 
 impl Good {
@@ -27,9 +29,9 @@ impl Good {
         policies.chain(self.bootstraps.iter().map(PathBuf::as_path))
     }
 
-    /// What the policies say in vain.
+    /// What the policies say in vain, and what of the bootstraps is rarely meant.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
-        self.policies.iter().flat_map(|c| &c.warnings)
+        self.policies.iter().flat_map(|c| &c.warnings).chain(&self.warnings)
     }
 }
 
@@ -72,6 +74,7 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
                     let asking = good.policies.iter().filter(|c| names.contains(&c.policy.plugin));
                     findings.extend(asking.flat_map(|c| clusters::unfit(&c.policy, &clusters)));
                 }
+                good.warnings.extend(shared_counts(&file));
                 mounted.append(&mut names);
                 good.bootstraps.push(file);
             }
@@ -104,6 +107,12 @@ fn expand(path: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
 fn clusters_of(file: &Path) -> Option<clusters::Clusters> {
     let text = std::fs::read_to_string(file).ok()?;
     Some(clusters::of_bootstrap(&bootstrap::parse(&text).ok()?))
+}
+
+fn shared_counts(file: &Path) -> Vec<Finding> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    bootstrap::parse(&text)
+        .map_or_else(|_| Vec::new(), |node| bootstrap::shared::counts(file, &node))
 }
 
 /// A file that is no YAML at all is left to those who say why.

@@ -233,5 +233,5 @@ fn this_vm() -> Rc<Vm> {
     Rc::default()
 }
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(feature = "wrapped")))]
 postern_host::export!(RateLimit, responses);

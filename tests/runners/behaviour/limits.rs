@@ -1,8 +1,9 @@
 //! Limits are exact, whichever worker a request reaches.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::client::{PATIENCE, Wire, connect, send};
 use postern_tests::gateway::wait_for;
 use postern_tests::observe::Answer;
 
@@ -105,6 +106,37 @@ pub(super) fn floods_of_refusals(stage: &Stage) -> Result<(), String> {
     };
     if remaining(&last)? + 1 < remaining(&first)? {
         return Err(format!("{first} before, {last} after"));
+    }
+    Ok(())
+}
+
+/// Some old clients look for names by case: each as the old gateway wrote it, whoever
+/// made the answer.
+pub(super) fn names(stage: &Stage) -> Result<(), String> {
+    let key = "pk_demo_northwind_0123456789abcdef0123456789";
+    let asked = format!("/api/v3/northwind/{key}/vitals.json");
+    let counted = ["X-Ratelimit-Total: 100", "X-Ratelimit-Remaining: "];
+    let common =
+        ["Access-Control-Allow-Origin: *", "X-Powered-By: Express", "Vary: *", "Expires: 0"];
+    let made_up = "/api/v3/northwind/made-up/vitals.json";
+    for (path, more) in [
+        (asked.as_str(), counted.as_slice()),
+        (made_up, &["Cache-Control: no-store", "Pragma: no-cache"]),
+        // By Envoy itself.
+        ("/api/v3/%2F", &["Content-Type: text/html; charset=utf-8"]),
+    ] {
+        let mut stream = connect(stage.gateway.address(), PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
+        let request = Wire::get("marketplace.example.com", path, &[]);
+        stream.write_all(&request.bytes).map_err(|e| e.to_string())?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        for line in common.iter().chain(more) {
+            if !text.contains(&format!("\r\n{line}")) {
+                return Err(format!("{path}: no `{line}` in\n{text}"));
+            }
+        }
     }
     Ok(())
 }

@@ -55,6 +55,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("addresses::old_clients_are_refused_in_their_own_shape", addresses::old_clients),
     #[cfg(target_os = "linux")]
     ("addresses::good_callers_behind_one_address_use_nothing_up", addresses::many_behind_one),
+    ("limits::names_have_the_old_gateways_case", limits::names),
     ("limits::one_key_is_one_caller_in_every_form", limits::one_key),
     ("policies::a_saved_policy_changes_its_filter_alone", policies::swap),
     ("policies::counts_outlive_a_policy", policies::counts_stay),

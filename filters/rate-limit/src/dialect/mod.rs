@@ -60,8 +60,12 @@ postern_core::config! {
 
     /// What is done about rate-limit fields that an answer has already.
     pub choice Beside {
-        /// Those of the same name are replaced; others are not looked at.
+        /// Those of the same name are replaced; others are not looked at: for upstreams
+        /// that send none.
         Replace = "replace",
+        /// Those of every dialect are taken off: whatever an upstream sends, nobody gets
+        /// two. Each answer's headers are read for it.
+        Clear = "clear",
         /// What a second mount of this filter said stays true: lists are joined, of
         /// single values the tighter one stands, and where another dialect is
         /// spoken nothing is added. Each answer's headers are read for it.
@@ -132,7 +136,7 @@ impl Dialect {
         let Some(first) = tightest(saying.standings) else { return Vec::new() };
         let edits = self.plain(first, saying, response);
         match saying.beside {
-            Beside::Replace => edits,
+            Beside::Replace | Beside::Clear => edits,
             Beside::Join => join::beside(self, first, edits, response.headers()),
         }
     }

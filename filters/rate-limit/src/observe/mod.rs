@@ -122,6 +122,27 @@ const NOWHERE: usize = usize::MAX;
 /// The longest name of a reported limit that is kept, in bytes.
 const LONGEST_NAME: usize = 64;
 
+/// The names of all fields of any dialect.
+pub(crate) fn known(headers: &Headers<'_>) -> Vec<String> {
+    named(headers, is_known)
+}
+
+fn is_known(name: &str) -> bool {
+    let prefixes = ["ratelimit-", "x-ratelimit-", "x-rate-limit-"];
+    name == "ratelimit" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Each once.
+fn named(headers: &Headers<'_>, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for (name, _) in headers.iter().filter(|(name, _)| is_meant(name)) {
+        if !all.iter().any(|there| there == name) {
+            all.push(name.to_owned());
+        }
+    }
+    all
+}
+
 impl Observe {
     /// `now`: since the Unix epoch.
     pub(crate) fn read(&self, response: &Response<'_>, now: Duration) -> Reading {
@@ -162,19 +183,7 @@ impl Observe {
                 Form::Ietf | Form::Draft7 => false,
             })
         };
-        let known = |name: &str| {
-            name == "ratelimit"
-                || ["ratelimit-", "x-ratelimit-", "x-rate-limit-"]
-                    .iter()
-                    .any(|prefix| name.starts_with(prefix))
-        };
-        let mut all: Vec<String> = Vec::new();
-        for (name, _) in headers.iter().filter(|(name, _)| known(name) || own(name)) {
-            if !all.iter().any(|there| there == name) {
-                all.push(name.to_owned());
-            }
-        }
-        all
+        named(headers, |name| is_known(name) || own(name))
     }
 
     fn standing(&self, report: Report, refused: bool) -> Result<Standing, Spoilt> {

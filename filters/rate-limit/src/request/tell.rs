@@ -6,7 +6,7 @@ use postern_core::{HeaderEdit, Host, Outcome, Response};
 use super::{Later, Said, Stream};
 use crate::dialect::{Beside, Dialect, Saying, Show};
 use crate::metrics;
-use crate::observe::without;
+use crate::observe::{known, without};
 use crate::table::Bucket;
 use crate::{RateLimit, digits};
 
@@ -25,6 +25,7 @@ impl RateLimit {
             let telling = said.telling.and_then(|index| self.dialects.get(index));
             let there = match said.observed {
                 Some(place) => self.observed(said, place, response, host, &mut outcome),
+                None if self.beside == Beside::Clear => known(response.headers()),
                 None => Vec::new(),
             };
             let (dialect, show) =

@@ -168,6 +168,44 @@ fn nobody_gets_two_dialects() {
 }
 
 #[test]
+fn what_an_upstream_says_in_any_dialect_is_taken_off() {
+    let cleared = |dialect: &str, there: &[&str]| {
+        let policy = format!(
+            r#"{{"limits": [{{"id": "a", "match": {{}}, "quota": 9, "window": "9s"}}],
+                "beside": "clear", "dialects": [{{"match": {{}}, "dialect": "{dialect}"}}]}}"#
+        );
+        let (filter, host) = (rate_limit(&policy), FakeHost::at(START));
+        let (mut stream, _) = ask(&filter, &host, &[]);
+        let status = (":status", "200");
+        let all = [status].into_iter().chain(there.iter().map(|name| (*name, "1")));
+        let response = Response::new(Headers::new(all), true);
+        let outcome = filter.response_headers(&mut stream, &response, &host);
+        let told = |edit: &HeaderEdit| match edit {
+            HeaderEdit::Remove(name) => format!("-{name}"),
+            edit => edit.name().to_owned(),
+        };
+        outcome.headers.iter().map(told).collect::<Vec<_>>()
+    };
+    let there = [
+        "ratelimit",
+        "ratelimit-policy",
+        "ratelimit-reset",
+        "x-ratelimit-limit",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining-minute",
+        "x-rate-limit-reset",
+        "x-ratelimited",
+        "retry-after",
+    ];
+    let others = ["-ratelimit-reset", "-x-ratelimit-limit", "-x-ratelimit-remaining-minute"];
+    let ietf = [others.as_slice(), &["-x-rate-limit-reset", "ratelimit-policy", "ratelimit"]];
+    assert_eq!(cleared("ietf", &there), ietf.concat());
+    let none = [&["-ratelimit", "-ratelimit-policy"], others.as_slice(), &["-x-rate-limit-reset"]];
+    assert_eq!(cleared("none", &there), none.concat());
+    assert_eq!(cleared("ietf", &[]), ["ratelimit-policy", "ratelimit"]);
+}
+
+#[test]
 fn a_503_says_when_to_come_back() {
     let filter = rate_limit(
         r#"{"limits": [{"id": "a", "match": {"paths": ["/a"]}, "quota": 1, "window": "1s"}],

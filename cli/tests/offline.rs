@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use postern_auth::Auth;
+use postern_authz::Authz;
 use postern_cli::chain::Chain;
 use postern_cli::edge::Sent;
 use postern_cli::explain::{Answering, explain};
@@ -112,6 +113,37 @@ fn a_verdict_that_is_only_told_is_marked() {
     let text = explained.to_text();
     assert!(text.starts_with(expected), "{text}");
     assert_eq!(explained.to_json().get("certificate_not_looked_at"), Some(&true.into()));
+}
+
+/// A candidate decides beside the current rules: what it would do is said.
+#[test]
+fn the_verdict_that_does_not_count_is_told_too() {
+    let explained = |mode: &str| {
+        let rule = "name: sale\n  match: {paths: [/sale]}\n  subject:";
+        let text = format!(
+            "rules:\n- {rule} anyone\ncandidate:\n  mode: {mode}\n  rules:\n  - {}  identified\n",
+            rule.replace("\n", "\n  ")
+        );
+        let policy = Policy::parse(Path::new("authz.yaml"), "authz", &text).unwrap();
+        let mut chain = only_auth(
+            "providers: {keys: {api_key: {remote: {cluster: a, uri: http://a/b}}}}\n\
+             rules: [{name: all, match: {}, require: {none: true}}]\n",
+        );
+        chain.mount::<Authz>("authz", &policy.node, &|_| None).unwrap();
+        let headers = vec![(b"host".to_vec(), b"api.example.com".to_vec())];
+        let (method, path) = (b"GET".to_vec(), b"/sale".to_vec());
+        let text =
+            explain(&chain, &Sent { method, path, headers, ..Sent::default() }, Answering(None));
+        text.to_text().lines().find(|line| line.starts_with("authz")).unwrap().to_owned()
+    };
+    assert_eq!(
+        explained("shadow"),
+        "authz  allow  rule sale  (allowed) [shadow: deny sale (identity_required)]"
+    );
+    assert_eq!(
+        explained("enforce"),
+        "authz  deny  rule sale  (identity_required) [current: allow sale (allowed)]"
+    );
 }
 
 #[test]

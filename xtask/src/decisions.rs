@@ -50,22 +50,31 @@ fn record(text: &Value) -> Option<Value> {
 /// `auth allow keys (api_key)`
 fn decision(name: &str, text: &Value) -> Option<String> {
     let record = record(text)?;
-    let member =
-        |name: &str| record.get(name).and_then(Value::as_str).map(plain).unwrap_or_default();
-    let (decision, rule, code) = (member("decision"), member("rule"), member("code"));
-    let mut out = format!("{name} {decision}");
-    if !rule.is_empty() && rule != "-" {
-        out.push(' ');
-        out.push_str(&rule);
-    }
-    if !code.is_empty() {
-        out.push_str(&format!(" ({code})"));
-    }
-    let mode = member("mode");
-    if !mode.is_empty() && mode != "enforce" {
+    let mut out = format!("{name} {}", verdict(&record));
+    if let Some(mode) = member(&record, "mode").filter(|mode| mode != "enforce") {
         out.push_str(&format!(" [{mode}]"));
     }
+    // Of the current rules and a candidate, the one that does not count here.
+    for (name, word) in [("candidate", "shadow"), ("current", "current")] {
+        if let Some(other) = record.get(name) {
+            let word = if other.get("taken_back").is_some() { "taken back" } else { word };
+            out.push_str(&format!(" [{word}: {}]", verdict(other)));
+        }
+    }
     Some(out)
+}
+
+/// `allow keys (api_key)`
+fn verdict(record: &Value) -> String {
+    let rule = member(record, "rule").filter(|rule| rule != "-");
+    let code = member(record, "code").map(|code| format!("({code})"));
+    let parts = [member(record, "decision"), rule, code];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A text that is not empty.
+fn member(record: &Value, name: &str) -> Option<String> {
+    record.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(plain)
 }
 
 fn painted(status: u64, colours: bool) -> String {
@@ -97,6 +106,34 @@ mod tests {
             readable(line, false).unwrap(),
             "10:11:12.345 403 GET a.example/x 2 ms  legacy-compat skip (no_rule) | \
              auth allow tokens (jwt) | authz deny (no_rule) [shadow]"
+        );
+    }
+
+    #[test]
+    fn the_one_that_does_not_count_stands_behind_it() {
+        let shown = |authz: Value| {
+            let line = serde_json::json!({"status": 200, "authz": authz.to_string()});
+            readable(&line.to_string(), false).unwrap()
+        };
+        let verdict = |decision: &str, code: &str, mode: &str| serde_json::json!({"decision": decision, "rule": "sale", "code": code, "mode": mode});
+        let mut shadow = verdict("allow", "allowed", "enforce");
+        shadow["candidate"] = verdict("deny", "insufficient_scope", "shadow");
+        let mut taken_back = shadow.clone();
+        taken_back["candidate"]["taken_back"] = true.into();
+        assert_eq!(
+            shown(taken_back),
+            "- 200 - -- 0 ms  authz allow sale (allowed) [taken back: deny sale (insufficient_scope)]"
+        );
+        assert_eq!(
+            shown(shadow),
+            "- 200 - -- 0 ms  authz allow sale (allowed) [shadow: deny sale (insufficient_scope)]"
+        );
+        let mut cohort = verdict("deny", "insufficient_scope", "cohort");
+        cohort["current"] = verdict("allow", "allowed", "shadow");
+        cohort["current"]["rule"] = "-".into();
+        assert_eq!(
+            shown(cohort),
+            "- 200 - -- 0 ms  authz deny sale (insufficient_scope) [cohort] [current: allow (allowed)]"
         );
     }
 

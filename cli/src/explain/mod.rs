@@ -150,11 +150,12 @@ impl Explanation {
                 format!(" [{mode}]")
             };
             out.push_str(&format!(
-                "\n{:width$}  {}  rule {}  ({}){mode}\n",
+                "\n{:width$}  {}  rule {}  ({}){mode}{}\n",
                 filter.plugin,
                 member("decision"),
                 member("rule"),
                 member("code"),
+                beside(&record),
             ));
             if member("code") == "keys_unavailable" {
                 out.push_str(&format!(
@@ -238,6 +239,22 @@ impl Explanation {
     fn path(&self, message: &Message) -> String {
         message.header(":path").map(|path| self.hidden.value(":path", path)).unwrap_or_default()
     }
+}
+
+/// What the other one of the current rules and a candidate would have decided:
+/// ` [shadow: deny sale (no_scopes)]`.
+fn beside(record: &Value) -> String {
+    let told = |(name, word): (&str, &str)| {
+        let other = record.get(name)?;
+        let member = |name: &str| Some(printable(other.get(name)?.as_str()?.as_bytes()));
+        let rule = member("rule").filter(|rule| rule != "-").map(|rule| format!(" {rule}"));
+        let (decision, code) = (member("decision")?, member("code")?);
+        let taken_back = other.get("taken_back").is_some();
+        let word = if taken_back { "taken back" } else { word };
+        Some(format!(" [{word}: {decision}{} ({code})]", rule.unwrap_or_default()))
+    };
+    let members = [("candidate", "shadow"), ("current", "current")];
+    members.into_iter().find_map(told).unwrap_or_default()
 }
 
 fn record(filter: &Account) -> Option<Value> {

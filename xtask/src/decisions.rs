@@ -42,6 +42,17 @@ pub fn readable(line: &str, colours: bool) -> Option<String> {
     Some(out)
 }
 
+/// What a filter tells of a candidate that was taken back, or would have been, out of a
+/// line of Envoy's log. `None` if it is no such line.
+pub fn taken_back(line: &str) -> Option<String> {
+    let (_, told) = line.split_once(" wasm log ")?;
+    // Envoy names the plugin, and then the filter does.
+    let (_, told) = told.split_once(": ")?;
+    let (_, what) = told.split_once(": ")?;
+    (what.starts_with("the candidate ") && what.contains("taken back"))
+        .then(|| format!("WARNING: {}", plain(told)))
+}
+
 /// A decision record: JSON in a text.
 fn record(text: &Value) -> Option<Value> {
     serde_json::from_str(text.as_str()?).ok()
@@ -135,6 +146,23 @@ mod tests {
             shown(cohort),
             "- 200 - -- 0 ms  authz deny sale (insufficient_scope) [cohort] [current: allow (allowed)]"
         );
+    }
+
+    #[test]
+    fn a_candidate_that_is_taken_back_is_told() {
+        let line = |told: &str| {
+            format!(
+                "[2026-11-29 22:26:53.850][2654][warning][wasm] \
+                 [source/extensions/common/wasm/context.cc:1154] wasm log authz: authz: {told}"
+            )
+        };
+        let refuses = "the candidate refuses 50 of 50 requests that the current rules allow, of \
+            about 50 of 50 identified callers: it is taken back";
+        assert_eq!(taken_back(&line(refuses)).unwrap(), format!("WARNING: authz: {refuses}"));
+        let before = "the candidate of this very policy was taken back before, and stays so";
+        assert_eq!(taken_back(&line(before)).unwrap(), format!("WARNING: authz: {before}"));
+        assert_eq!(taken_back(&line("configuration 47769333319f is in force")), None);
+        assert_eq!(taken_back(&refuses.replace("wasm", "")), None);
     }
 
     #[test]

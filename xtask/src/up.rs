@@ -63,6 +63,8 @@ pub fn run(settings: &Settings, detach: bool) -> Result<()> {
 fn follow(settings: &Settings, stack: &mut Stack, policies: &mut Policies<'_>) -> Result<()> {
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut log = Tail::new(settings.access_log());
+    let mut envoys = Tail::new(settings.log("envoy"));
+    let mut said = String::new();
     let mut looked = Instant::now();
     say!(
         "following the decisions; a saved policy in {} is checked and applied; Ctrl-C stops all\n",
@@ -75,8 +77,16 @@ fn follow(settings: &Settings, stack: &mut Stack, policies: &mut Policies<'_>) -
                 say!("{line}");
             }
         }
+        for line in envoys.lines().iter().filter_map(|line| decisions::taken_back(line)) {
+            // Each worker may tell it.
+            if said != line {
+                say!("{line}");
+                said = line;
+            }
+        }
         if looked.elapsed() >= LOOK {
             if policies.saved() {
+                said.clear();
                 policies.follow();
             }
             looked = Instant::now();

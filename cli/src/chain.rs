@@ -93,13 +93,15 @@ pub struct Account {
 pub struct Chain {
     filters: Vec<Box<dyn Mounted>>,
     host: FakeHost,
+    /// The plugins that take the identity from a filter of the proxy's own.
+    blind: Vec<String>,
 }
 
 impl Chain {
     /// No filters yet; the clock stands at `now` since the Unix epoch.
     #[must_use]
     pub fn new(now: Duration) -> Self {
-        Chain { filters: Vec::new(), host: FakeHost::at(now) }
+        Chain { filters: Vec::new(), host: FakeHost::at(now), blind: Vec::new() }
     }
 
     /// Where the clock stands: requests that wait take time.
@@ -126,6 +128,9 @@ impl Chain {
         let mut filter = F::configure(policy, environment)?;
         let version = digest::version(policy.to_json().as_bytes());
         filter.set_version(&version);
+        if policy.get("identity").is_some_and(|source| source.get("jwt_authn").is_some()) {
+            self.blind.push(plugin.to_owned());
+        }
         self.filters.push(Box::new(Plugin { filter, name: plugin.to_owned(), version }));
         Ok(())
     }
@@ -163,6 +168,12 @@ impl Chain {
             mounted.map_err(|errors| Finding::all_of(&policy.file, &errors))?;
         }
         Ok(chain)
+    }
+
+    /// The plugins that would have the identity from `jwt_authn`, which is not here.
+    #[must_use]
+    pub fn blind(&self) -> &[String] {
+        &self.blind
     }
 
     /// Where credentials may stand in a request, by the policies of all filters.

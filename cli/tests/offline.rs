@@ -146,6 +146,29 @@ fn the_verdict_that_does_not_count_is_told_too() {
     );
 }
 
+/// Where Envoy's own filter says who calls, nobody does offline.
+#[test]
+fn everybody_is_anonymous_without_jwt_authn() {
+    let text = "identity: {jwt_authn: {payload: p}}\n\
+                rules: [{name: all, match: {}, subject: identified}]\n";
+    let policy = Policy::parse(Path::new("authz.yaml"), "authz", text).unwrap();
+    let mut chain = Chain::new(Duration::from_secs(1_795_478_400));
+    chain.mount::<Authz>("authz", &policy.node, &|_| None).unwrap();
+    let headers = vec![(b"host".to_vec(), b"api.example.com".to_vec())];
+    let (method, path) = (b"GET".to_vec(), b"/a".to_vec());
+    let explained =
+        explain(&chain, &Sent { method, path, headers, ..Sent::default() }, Answering(None));
+    let expected = "GET api.example.com/a\n\n\
+                    authz  deny  rule all  (identity_required)\n\
+                    \x20        identity is from `jwt_authn`, which `explain` does not run: \
+                    judged as \
+                    anonymous\n";
+    let text = explained.to_text();
+    assert!(text.starts_with(expected), "{text}");
+    let json = explained.to_json();
+    assert_eq!(json.get("judged_as_anonymous"), Some(&serde_json::json!(["authz"])));
+}
+
 #[test]
 fn every_command_helps() {
     for command in ["check", "apply", "explain", "schema", "reference"] {

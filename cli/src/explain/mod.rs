@@ -20,6 +20,8 @@ pub struct Explanation {
     certificate: bool,
     /// The proxy itself refuses it.
     rejected: Option<Rejected>,
+    /// The plugins to which everybody is anonymous here.
+    blind: Vec<String>,
     /// The filters that saw it, in order.
     filters: Vec<Account>,
     /// What the upstream gets; `None`: it is not reached.
@@ -59,6 +61,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
                 request,
                 certificate: sent.certificate,
                 rejected: Some(rejected),
+                blind: Vec::new(),
                 filters: Vec::new(),
                 upstream: None,
                 response: None,
@@ -77,6 +80,7 @@ pub fn explain(chain: &Chain, sent: &Sent, mut world: Answering) -> Explanation 
         request: (method, host, path),
         certificate: sent.certificate,
         rejected: None,
+        blind: chain.blind().to_owned(),
         filters: done.filters.into_iter().take(seen).collect(),
         upstream: done.upstream,
         response: answered.then_some(done.response),
@@ -107,6 +111,7 @@ impl Explanation {
         json!({
             "request": {"method": method, "host": host, "path": path},
             "certificate_not_looked_at": self.certificate,
+            "judged_as_anonymous": self.blind,
             "rejected_by_proxy": self.rejected.map(|r| r.status),
             "filters": self.filters.iter().map(|f| self.filter_json(f)).collect::<Value>(),
             "upstream": self.upstream.as_ref().map(|m| json!({
@@ -157,6 +162,13 @@ impl Explanation {
                 member("code"),
                 beside(&record),
             ));
+            if self.blind.contains(&filter.plugin) {
+                out.push_str(&format!(
+                    "{:width$}    identity is from `jwt_authn`, which `explain` does not run: judged \
+                     as anonymous\n",
+                    ""
+                ));
+            }
             if member("code") == "keys_unavailable" {
                 out.push_str(&format!(
                     "{:width$}    offline nothing is fetched: give the key that is missing by `jwks` \

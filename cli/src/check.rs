@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use postern_core::config::Node;
 use postern_core::filter::Environment;
 
 use crate::bootstrap::{self, Plugins};
 use crate::clusters;
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
-use crate::routes;
+use crate::{published, routes, source};
 
 /// What was found to be good.
 #[derive(Debug, Default)]
@@ -23,10 +24,11 @@ pub struct Good {
 }
 
 impl Good {
-    /// The files, in the order in which they were looked at.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let policies = self.policies.iter().map(|c| c.policy.file.as_path());
-        policies.chain(self.bootstraps.iter().map(PathBuf::as_path))
+    /// The files, in the order in which they were looked at, and how much each says
+    /// in vain.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
+        let policies = self.policies.iter().map(|c| (c.policy.file.as_path(), c.warnings.len()));
+        policies.chain(self.bootstraps.iter().map(|file| (file.as_path(), 0)))
     }
 
     /// What the policies say in vain, and what of the bootstraps is rarely meant.
@@ -62,6 +64,14 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
             Err(mut found) => findings.append(&mut found),
         }
     }
+    let asked: Vec<Vec<Finding>> = good
+        .policies
+        .iter()
+        .map(|one| published::asked_in_vain(&one.policy, good.policies.iter().map(|c| &c.policy)))
+        .collect();
+    for (one, mut asked) in good.policies.iter_mut().zip(asked) {
+        one.warnings.append(&mut asked);
+    }
     findings.extend(routes::beside_rewrites(good.policies.iter().map(|c| &c.policy)));
     // A bootstrap alone is no reason to look for its policies.
     let known = (!plugins.is_empty()).then_some(&plugins);
@@ -70,9 +80,14 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
     for file in bootstraps {
         match bootstrap::check(&file, known, certificates.as_deref()) {
             Ok(mut names) => {
-                if let Some(clusters) = clusters_of(&file) {
+                if let Some(node) = parsed(&file) {
+                    let clusters = clusters::of_bootstrap(&node);
                     let asking = good.policies.iter().filter(|c| names.contains(&c.policy.plugin));
-                    findings.extend(asking.flat_map(|c| clusters::unfit(&c.policy, &clusters)));
+                    findings.extend(asking.flat_map(|c| {
+                        let mut found = clusters::unfit(&c.policy, &clusters);
+                        found.append(&mut source::unwritten(&c.policy, &node));
+                        found
+                    }));
                 }
                 good.warnings.extend(shared_counts(&file));
                 mounted.append(&mut names);
@@ -104,9 +119,9 @@ fn expand(path: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
     files
 }
 
-fn clusters_of(file: &Path) -> Option<clusters::Clusters> {
+fn parsed(file: &Path) -> Option<Node> {
     let text = std::fs::read_to_string(file).ok()?;
-    Some(clusters::of_bootstrap(&bootstrap::parse(&text).ok()?))
+    bootstrap::parse(&text).ok()
 }
 
 fn shared_counts(file: &Path) -> Vec<Finding> {

@@ -34,6 +34,9 @@ enum Command {
         /// Files, or folders of them.
         #[arg(default_value = "envoy")]
         paths: Vec<PathBuf>,
+        /// Exit status 1 where it warns of anything.
+        #[arg(long)]
+        deny_warnings: bool,
         /// Print the findings as JSON.
         #[arg(long)]
         json: bool,
@@ -108,6 +111,8 @@ enum Command {
 enum Failure {
     /// Something is wrong with the files.
     Findings(Vec<Finding>),
+    /// There are warnings, and none are taken: what is printed, and why.
+    Warned(String, Option<String>),
     /// Something is wrong with the command line.
     Usage(String),
 }
@@ -141,6 +146,13 @@ fn main() -> ExitCode {
             eprint!("{}", report::text(&findings, colours));
             ExitCode::from(1)
         }
+        Err(Failure::Warned(text, why)) => {
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+            if let Some(why) = why {
+                eprintln!("error: {why}");
+            }
+            ExitCode::from(1)
+        }
         Err(Failure::Usage(why)) => {
             eprintln!("error: {why}");
             ExitCode::from(2)
@@ -154,17 +166,32 @@ fn warn(warnings: &[Finding]) {
     eprint!("{}", report::warnings(warnings, colours));
 }
 
+fn many_warnings(count: usize) -> String {
+    if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") }
+}
+
 fn run(command: Command) -> Result<String, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
     match command {
-        Command::Check { paths, json } => {
+        Command::Check { paths, deny_warnings, json } => {
             let good = check(&paths, &environment)?;
             let warnings: Vec<Finding> = good.warnings().cloned().collect();
+            let denied = deny_warnings && !warnings.is_empty();
             if json {
-                return Ok(format!("{:#}", report::warnings_json(&warnings)));
+                let text = format!("{:#}", report::warnings_json(&warnings));
+                return if denied { Err(Failure::Warned(text, None)) } else { Ok(text) };
             }
             warn(&warnings);
-            Ok(good.files().map(|file| format!("{}: good\n", file.display())).collect())
+            let line = |(file, warnings): (&Path, usize)| match warnings {
+                0 => format!("{}: good\n", file.display()),
+                some => format!("{}: good, {}\n", file.display(), many_warnings(some)),
+            };
+            let text = good.files().map(line).collect();
+            if !denied {
+                return Ok(text);
+            }
+            let many = many_warnings(warnings.len());
+            Err(Failure::Warned(text, Some(format!("{many}, and `--deny-warnings` takes none"))))
         }
         Command::Schema { filter, included } => match (kind_named(&filter)?, included) {
             (kind, false) => Ok(format!("{:#}", schema::of(kind))),

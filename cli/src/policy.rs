@@ -15,7 +15,7 @@ use postern_rate_limit::RateLimit;
 
 use crate::finding::Finding;
 use crate::include::{self, Origins};
-use crate::yaml;
+use crate::{slips, source, yaml};
 
 /// The largest policy file in bytes.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -188,12 +188,20 @@ impl Policy {
 
     /// What it says in vain.
     fn review(&self) -> Result<Vec<Finding>, Vec<Finding>> {
+        let mut slips = slips::slips(&self.node);
         if self.kind != Kind::Authz {
-            return Ok(Vec::new());
+            return Ok(self.findings(&slips));
         }
         let review = postern_authz::review::review(&self.node).map_err(|e| self.findings(&e))?;
         let errors = self.findings(&review.errors);
-        if errors.is_empty() { Ok(self.findings(&review.warnings)) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let doubtful = source::doubtful(&self.node);
+        for problem in review.warnings.problems().iter().chain(doubtful.problems()) {
+            slips.push(problem.clone());
+        }
+        Ok(self.findings(&slips))
     }
 }
 

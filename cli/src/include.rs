@@ -171,6 +171,11 @@ fn resolve_in(place: Place<'_>, node: &mut Node, findings: &mut Vec<Finding>) ->
     // The policy itself is the first part, so that what has no other place is its.
     let mut parts = vec![Part { file: place.file.to_owned(), rules: 0..0, sets: BTreeSet::new() }];
     for (name, span) in names {
+        if name.contains(['*', '?']) {
+            let message = format!("`{name}`: patterns are not followed, name each file");
+            findings.push(place.finding(span, "include", message));
+            continue;
+        }
         if !is_beside(Path::new(name)) {
             let message = format!("`{name}`: {EXPECTED}");
             findings.push(place.finding(span, "include", message));

@@ -219,7 +219,7 @@ fn run(command: Command) -> Result<String, Failure> {
             let outcomes = match admin.as_ref().zip(before) {
                 Some((admin, before)) => {
                     let limit = Duration::from_secs(patience);
-                    waited(admin, &before, &done, limit).map_err(unanswered)?
+                    waited(admin, &before, &done, limit).map_err(|why| unknown(&done, &to, why))?
                 }
                 None => Vec::new(),
             };
@@ -255,6 +255,16 @@ fn waited<'a>(
 ) -> Result<Vec<(&'a str, Outcome)>, String> {
     let changed: Vec<&str> = done.iter().filter(|a| a.changed).map(|a| a.plugin.as_str()).collect();
     admin.wait(&changed, before, limit)
+}
+
+/// Envoy fell silent after the files were written.
+fn unknown(done: &[Applied], to: &Path, why: String) -> Vec<Finding> {
+    let written = done.iter().filter(|one| one.changed).map(|one| {
+        let version = &one.version;
+        let message = format!("written, version {version}; not known whether Envoy took it");
+        Finding::of_file(&to.join(format!("{}.json", one.plugin)), message)
+    });
+    [Finding::of_file(to, why)].into_iter().chain(written).collect()
 }
 
 /// What Envoy did not take. A file that it refused gives place to the former one.

@@ -267,6 +267,7 @@ fn take_kind(node: &mut Node, plugin: &str) -> Result<Kind, Errors> {
         errors.push(Problem { path: String::new(), span, message });
         return Err(errors);
     };
+    let is_part = entries.iter().all(|(k, _)| matches!(k.text.as_str(), "rules" | "sets"));
     let named = entries.iter().position(|(k, _)| k.text == "filter").map(|at| entries.remove(at).1);
     let (name, path, span) = match &named {
         Some(Node { value: Value::Text(name), span }) => (name.as_str(), "filter", *span),
@@ -277,7 +278,14 @@ fn take_kind(node: &mut Node, plugin: &str) -> Result<Kind, Errors> {
         let expected = "expected `auth`, `authz`, `rate-limit` or `legacy-compat`";
         let message = match named {
             Some(_) => expected.to_owned(),
-            None => format!("`{plugin}` is no filter: name one by the key `filter`, {expected}"),
+            None => {
+                let part = if is_part {
+                    "; is it an included file? Then check the policy that includes it"
+                } else {
+                    ""
+                };
+                format!("`{plugin}` is no filter: name one by the key `filter`, {expected}{part}")
+            }
         };
         errors.push(Problem { path: path.to_owned(), span, message });
         errors

@@ -116,6 +116,27 @@ fn files_that_cannot_be_taken_in_are_told() {
     );
 }
 
+#[test]
+fn a_part_alone_and_a_pattern_are_told_from_a_policy() {
+    let folder = folder(
+        "part",
+        &[("authz.yaml", "include: ['authz/*.yaml']\n"), ("authz/sales.yaml", SALES)],
+    );
+    finds(
+        &folder,
+        &["authz.yaml:1:11: include: `authz/*.yaml`: patterns are not followed, name each file"],
+    );
+    let part = check(&[folder.join("authz/sales.yaml")], &|_| None).unwrap_err();
+    assert_eq!(
+        part[0].message,
+        "`sales` is no filter: name one by the key `filter`, expected `auth`, `authz`, `rate-limit` \
+         or `legacy-compat`; is it an included file? Then check the policy that includes it"
+    );
+    std::fs::write(folder.join("other.yaml"), "realm: x\nrules: []\n").unwrap();
+    let other = check(&[folder.join("other.yaml")], &|_| None).unwrap_err();
+    assert!(other[0].message.ends_with("`rate-limit` or `legacy-compat`"), "{other:?}");
+}
+
 const CANDIDATE: &str = "rules:\n- name: own\n  match: {paths: [/own]}\n  subject: anyone\n\
     candidate:\n  mode: shadow\n";
 

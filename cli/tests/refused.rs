@@ -1,6 +1,6 @@
 //! `apply --wait` and an Envoy that refuses: what was there is back in its place.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,10 +15,15 @@ const SECOND: &str = "filter: rate-limit\nlimits: [{id: a, match: {}, quota: 2, 
 /// An admin interface that says the next of these counts to each question, and
 /// the last one ever after: taken, refused, read.
 fn admin(counts: Vec<[u64; 3]>) -> String {
+    silent_after(usize::MAX, counts)
+}
+
+/// The same, which answers so many questions and no more.
+fn silent_after(answers: usize, counts: Vec<[u64; 3]>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
-        for (asked, stream) in listener.incoming().enumerate() {
+        for (asked, stream) in listener.incoming().take(answers).enumerate() {
             let mut stream = stream.unwrap();
             let mut request = Vec::new();
             let mut part = [0; 512];
@@ -117,4 +122,24 @@ fn where_nothing_was_before_it_stays_and_that_is_said() {
     );
     assert!(said.contains(&expected), "{said}");
     assert_eq!(folder.modules(), [true]);
+}
+
+#[test]
+fn what_was_written_before_envoy_fell_silent_is_said() {
+    let folder = Folder::new("silent");
+    let address = silent_after(1, vec![[0, 0, 0]]);
+    let silent = folder.apply(FIRST, "one", Some(&address));
+    assert_eq!(silent.status.code(), Some(1));
+    let rendered: serde_json::Value = serde_json::from_str(&folder.rendered()).unwrap();
+    let said = String::from_utf8(silent.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    let [first, second] = lines.as_slice() else { panic!("{said}") };
+    let expected = format!("to: Envoy's admin interface at `{address}` does not answer: ");
+    assert!(first.starts_with(&expected), "{said}");
+    let (_, version) = second.split_once("version ").unwrap();
+    let version = version.split(';').next().unwrap();
+    assert!(rendered.to_string().contains(version), "{rendered}");
+    let expected =
+        format!("to/limits.json: written, version {version}; not known whether Envoy took it");
+    assert_eq!(*second, expected);
 }

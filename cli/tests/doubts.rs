@@ -63,8 +63,8 @@ fn a_method_with_a_slip() {
     warns(
         &folder("methods", &[("authz.yaml", authz)]),
         &[
-            "authz.yaml:3:21: rules[0].match.methods[0]: `GTE` is no usual method, did you mean `GET`?",
-            "authz.yaml:3:44: rules[0].match.methods[4]: `OPTION` is no usual method, did you mean `OPTIONS`?",
+            "authz.yaml:3:21: rules[0].match.methods[0]: `GTE` is none of the usual methods, did you mean `GET`?",
+            "authz.yaml:3:44: rules[0].match.methods[4]: `OPTION` is none of the usual methods, did you mean `OPTIONS`?",
         ],
     );
 }

@@ -10,7 +10,7 @@ mod trie;
 use crate::rules::{Match, Method};
 use crate::target::{Segment, Target};
 
-use patterns::Patterns;
+pub use patterns::Patterns;
 pub use trie::Trie;
 
 /// The index of a rule, and of its path template if it names any.

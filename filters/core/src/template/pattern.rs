@@ -51,6 +51,35 @@ impl Pattern {
         &self.prefix
     }
 
+    /// The literal text that it ends with, after its last capture; empty if it has none.
+    #[must_use]
+    pub fn suffix(&self) -> &[u8] {
+        self.captures.last().map(|(_, after)| after.as_slice()).unwrap_or_default()
+    }
+
+    /// What its only capture takes, if it has one and that takes certain words alone.
+    #[must_use]
+    pub fn words(&self) -> Option<&[String]> {
+        match self.captures.as_slice() {
+            [(Capture { kind: Kind::OneOf(words), .. }, _)] => Some(words),
+            _ => None,
+        }
+    }
+
+    /// Has it more than one capture?
+    #[must_use]
+    pub fn is_compound(&self) -> bool {
+        self.captures.len() > 1
+    }
+
+    /// It, with no names: equal to all that match the same in the same way.
+    #[must_use]
+    pub fn unnamed(&self) -> Pattern {
+        let mut pattern = self.clone();
+        pattern.captures.iter_mut().for_each(|(capture, _)| capture.name = None);
+        pattern
+    }
+
     /// The names of its captures.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.captures.iter().filter_map(|(capture, _)| capture.name.as_deref())
@@ -80,7 +109,9 @@ impl Pattern {
         same || (self.is_any() && other.is_never_empty())
     }
 
-    fn is_never_empty(&self) -> bool {
+    /// Does it match no empty segment?
+    #[must_use]
+    pub fn is_never_empty(&self) -> bool {
         let filled = |(capture, after): &(Capture, Vec<u8>)| {
             !after.is_empty() || matches!(capture.kind, Kind::Some | Kind::Int | Kind::OneOf(_))
         };

@@ -183,3 +183,26 @@ fn mistakes_of_a_candidate_are_told_in_the_file_where_they_stand() {
         ],
     );
 }
+
+#[test]
+fn references_that_come_to_too_much_are_told_where_they_stand() {
+    let paths =
+        |from: usize| (from..from + 4_000).map(|i| format!("\"/p{i}\"")).collect::<Vec<_>>();
+    let sets = format!("sets:\n  paths:\n    s: [{}]\n", paths(0).join(", "));
+    let rule = "rules:\n- name: own\n  match:\n    paths:\n    - set: s\n    - set: s\n    - set: s\n  \
+                subject: anyone\n";
+    let more = folder(
+        "too-much",
+        &[
+            ("authz.yaml", &format!("include: [authz/a.yaml]\n{sets}{rule}")),
+            ("authz/a.yaml", &rule.replace("own", "included")),
+        ],
+    );
+    finds(
+        &more,
+        &[
+            "authz.yaml:11:12: rules[0].match.paths[2].set: with this set it has more than 10000 values",
+            "authz/a.yaml:7:12: rules[0].match.paths[2].set: with this set it has more than 10000 values",
+        ],
+    );
+}

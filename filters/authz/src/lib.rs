@@ -6,6 +6,7 @@
 //! the filter does not guess who is calling.
 
 mod applies;
+mod bounds;
 mod claim;
 mod expression;
 mod facts;
@@ -117,6 +118,10 @@ impl Filter for Authz {
 
     fn load(policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
         Some(Box::new(Loading::new(policy.clone())))
+    }
+
+    fn weight(policy: &[u8]) -> usize {
+        load::weight(policy)
     }
 
     fn set_version(&mut self, version: &str) {

@@ -1,18 +1,22 @@
 //! A policy of many rules, compiled in slices.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use postern_core::Load;
-use postern_core::config::{At, Cut, Errors, Node, parse_json};
+use postern_core::config::{At, Cut, Errors, Key, Node, Value, parse_json};
 
+use crate::bounds::values_of;
 use crate::policy::{Policy, rule};
 use crate::rule_set::{Growing, RuleSet};
-use crate::sets::Sets;
+use crate::sets::{Sets, get_mut};
 use crate::{Authz, Filter};
 
 /// How much text of rules is read in one slice, in bytes; at least one rule.
 const READ: usize = 24 * 1024;
-/// How many rules are put into the index in one slice.
+/// A value that a reference stands for is as much work as so much text.
+const VALUE: usize = 64;
+/// How many places of the index are filled in one slice; at least those of one rule.
 const INDEXED: usize = 400;
 
 const LISTS: [&[&str]; 2] = [&["rules"], &["candidate", "rules"]];
@@ -30,6 +34,8 @@ pub(crate) enum Loading {
 pub(crate) struct Rules {
     policy: Policy,
     cut: Cut,
+    /// Those of the current rules, and the candidate's if it has its own.
+    sets: (Sets, Option<Sets>),
     /// Of the current rules and of the candidate's: how many were read, and what came
     /// of them.
     lists: [(usize, Growing); 2],
@@ -46,12 +52,19 @@ impl Load<Authz> for Loading {
     fn slice(&mut self) -> Result<Option<Authz>, Errors> {
         match std::mem::replace(self, Loading::Over) {
             Loading::Text(text) => match Cut::new(text.clone(), &LISTS) {
-                Some(cut) => {
+                Some(mut cut) => {
                     let mut errors = Errors::default();
+                    // They were read where the policy was tried: what is wrong with one
+                    // is said where a rule refers to it.
+                    let node = |sets: Option<Node>| sets.unwrap_or(Node::unplaced(Value::Null));
+                    let current = Sets::of(node(take(cut.rest_mut(), "sets")), &Rc::default());
+                    let own = get_mut(cut.rest_mut(), "candidate").and_then(|c| take(c, "sets"));
+                    let own = own.map(|own| Sets::of(own, current.tally()));
                     let policy = Policy::read(At::root(cut.rest()), &mut errors);
                     let policy = policy.filter(|_| errors.is_empty()).ok_or(errors)?;
                     let (lists, done) = (Default::default(), Vec::new());
-                    *self = Loading::Rules(Box::new(Rules { policy, cut, lists, done }));
+                    let sets = (current, own);
+                    *self = Loading::Rules(Box::new(Rules { policy, cut, sets, lists, done }));
                     Ok(None)
                 }
                 None => Authz::configure(&parse_json(&text)?, &|_| None).map(Some),
@@ -79,7 +92,9 @@ impl Rules {
         }
         let Some((read, growing)) = self.lists.get_mut(list) else { return Ok(false) };
         if *read < self.cut.count(list) {
-            *read = slice_of(&self.cut, list, *read, growing)?;
+            let (current, own) = &self.sets;
+            let sets = own.as_ref().filter(|_| list == 1).unwrap_or(current);
+            *read = slice_of(&self.cut, sets, list, *read, growing)?;
         } else if !growing.index(INDEXED) {
             self.done.push(std::mem::take(growing).finish());
         }
@@ -88,24 +103,83 @@ impl Rules {
 }
 
 /// Reads some rules from `first` on; which one is next?
-fn slice_of(cut: &Cut, list: usize, first: usize, into: &mut Growing) -> Result<usize, Errors> {
+fn slice_of(
+    cut: &Cut,
+    sets: &Sets,
+    list: usize,
+    first: usize,
+    into: &mut Growing,
+) -> Result<usize, Errors> {
     let root = At::root(cut.rest());
-    let none = Node::unplaced(postern_core::config::Value::Null);
+    let none = Node::unplaced(Value::Null);
     let beside = cut.rest().get("candidate").filter(|_| list == 1);
     let own = beside.map(|candidate| root.key("candidate", candidate));
     let above = own.as_ref().unwrap_or(&root);
-    let sets = beside.and_then(|c| c.get("sets")).or_else(|| cut.rest().get("sets"));
-    let sets = Sets::of(sets.unwrap_or(&none));
     let rules = above.key("rules", &none);
     let mut errors = Errors::default();
-    let (mut next, mut size) = (first, 0usize);
+    let put_before = sets.tally().values.get();
+    let (mut next, mut read, mut size) = (first, 0usize, 0usize);
     while next < cut.count(list) && (next == first || size < READ) {
-        size = size.saturating_add(cut.size(list, next));
         let item = cut.item(list, next)?;
-        if let Some((applies_to, rule)) = rule(rules.index(next, &item), &sets, &mut errors) {
+        if let Some((applies_to, rule)) = rule(rules.index(next, &item), sets, &mut errors) {
             into.add(applies_to, rule);
         }
+        read = read.saturating_add(cut.size(list, next));
+        let put = sets.tally().values.get().saturating_sub(put_before);
+        size = read.saturating_add(put.saturating_mul(VALUE));
         next += 1;
     }
     if errors.is_empty() { Ok(next) } else { Err(errors) }
+}
+
+/// How much text a short policy is worth, with what its references stand for.
+pub(crate) fn weight(text: &[u8]) -> usize {
+    let Ok(policy) = parse_json(text) else { return text.len() };
+    let lists = sizes(&policy, values_of);
+    // A named match may itself refer to lists.
+    let sizes = sizes(&policy, |set| values_of(set).saturating_add(referred(set, &lists)));
+    let values = referred(&policy, &sizes);
+    text.len().saturating_add(values.saturating_mul(VALUE))
+}
+
+/// By name: how large the sets are, the largest of several.
+fn sizes(policy: &Node, size: impl Fn(&Node) -> usize) -> BTreeMap<&str, usize> {
+    let mut sizes = BTreeMap::new();
+    for above in [Some(policy), policy.get("candidate")].into_iter().flatten() {
+        for (name, set) in
+            entries(above.get("sets")).iter().flat_map(|(_, kind)| entries(Some(kind)))
+        {
+            let known: &mut usize = sizes.entry(name.text.as_str()).or_default();
+            *known = size(set).max(*known);
+        }
+    }
+    sizes
+}
+
+/// How many values the references in it stand for. Of two sets of one name the larger
+/// one is meant.
+fn referred(node: &Node, sizes: &BTreeMap<&str, usize>) -> usize {
+    let own = match node.get("set").map(|name| &name.value) {
+        Some(Value::Text(name)) => sizes.get(name.as_str()).copied().unwrap_or(0),
+        _ => 0,
+    };
+    let below: &mut dyn Iterator<Item = &Node> = match &node.value {
+        Value::List(items) => &mut items.iter(),
+        Value::Map(entries) => &mut entries.iter().map(|(_, value)| value),
+        _ => &mut std::iter::empty(),
+    };
+    below.map(|node| referred(node, sizes)).fold(own, usize::saturating_add)
+}
+
+fn entries(node: Option<&Node>) -> &[(Key, Node)] {
+    match node.map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries,
+        _ => &[],
+    }
+}
+
+fn take(node: &mut Node, key: &str) -> Option<Node> {
+    let Value::Map(entries) = &mut node.value else { return None };
+    let place = entries.iter().position(|(own, _)| own.text == key)?;
+    Some(entries.remove(place).1)
 }

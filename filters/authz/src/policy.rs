@@ -1,6 +1,7 @@
 //! The policy as operators write it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use postern_core::challenge::Realm;
 use postern_core::config::schema::Schema;
@@ -30,7 +31,7 @@ postern_core::config! {
         /// that no client can set.
         identity: Option<Source>,
         /// Named lists and conditions that rules refer to.
-        sets: Option<Later<Sets<'static>>>,
+        sets: Option<Later<Sets>>,
         /// The rules. A deny rule that applies wins; else an allow rule that
         /// applies lets the request pass; else it is denied. A deny rule that
         /// cannot be evaluated denies; an allow rule that cannot be evaluated
@@ -57,7 +58,7 @@ postern_core::config! {
         seed: Option<Text>,
         /// Named lists and conditions that its rules refer to; left out: those of
         /// the current rules.
-        sets: Option<Later<Sets<'static>>>,
+        sets: Option<Later<Sets>>,
         /// Its rules, all of them: they stand for themselves.
         rules: Later<Vec<RuleConfig>>,
         /// When it is taken back.
@@ -133,7 +134,7 @@ impl Policy {
     pub(crate) fn read(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let config = PolicyConfig::decode(at, errors);
         let sets = match at.node().get("sets") {
-            Some(node) => Sets::read(at.key("sets", node), errors),
+            Some(node) => Sets::read(at.key("sets", node), &Rc::default(), errors),
             None => Sets::default(),
         };
         let rules = match at.node().get("rules") {
@@ -171,7 +172,9 @@ impl Policy {
 /// Its sets are its own, or the current ones.
 fn candidate(at: At<'_>, current: &Sets, room: usize, errors: &mut Errors) -> Option<Candidate> {
     let config = CandidateConfig::decode(at, errors);
-    let own = at.node().get("sets").map(|node| Sets::read(at.key("sets", node), errors));
+    let read =
+        |node, errors: &mut Errors| Sets::read(at.key("sets", node), current.tally(), errors);
+    let own = at.node().get("sets").map(|node| read(node, errors));
     let rules = match at.node().get("rules") {
         Some(node) => rules(at.key("rules", node), own.as_ref().unwrap_or(current), errors),
         None => Vec::new(),
@@ -208,6 +211,7 @@ fn rules(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Vec<(Match, Rule)> {
 pub(crate) fn rule(at: At<'_>, sets: &Sets, errors: &mut Errors) -> Option<(Match, Rule)> {
     let whole = sets.put_into(at, errors)?;
     let Whole(applies_to, rule) = Whole::decode(at.replaced(&whole), errors)?;
+    sets.tally().place(at, &applies_to, errors)?;
     Some((applies_to, rule))
 }
 

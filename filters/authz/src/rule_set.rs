@@ -66,11 +66,16 @@ impl Growing {
         rules.push_back((applies_to, rule));
     }
 
-    /// All were added: puts so many into the index. Are there more?
+    /// All were added: puts as many into the index as take so many places there; at least
+    /// one. Are there more?
     pub(crate) fn index(&mut self, count: usize) -> bool {
-        for _ in 0..count {
+        let mut places = 0usize;
+        while places < count {
             match self.deny.pop_front().or_else(|| self.allow.pop_front()) {
-                Some((applies_to, rule)) => self.indexed.push(applies_to, rule),
+                Some((applies_to, rule)) => {
+                    places = places.saturating_add(applies_to.places());
+                    self.indexed.push(applies_to, rule);
+                }
                 None => return false,
             }
         }

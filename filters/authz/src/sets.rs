@@ -3,7 +3,9 @@
 //! one meaning of a list, whoever wrote it down where.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use postern_core::challenge::Scope;
 use postern_core::conditions::Block;
@@ -12,6 +14,7 @@ use postern_core::config::{At, AtLeastOne, Decode, Errors, Key, Name, Node, Span
 use postern_core::template::Template;
 
 use crate::applies::MatchConfig;
+use crate::bounds::{self, MAX_OF_SETS, Room, Tally, values_of};
 use crate::claim::ClaimCondition;
 use crate::expression::Condition;
 use crate::policy::shown;
@@ -116,14 +119,22 @@ const MAPPINGS: [(&str, &str); 3] =
 
 /// The sets of a policy, by kind and name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sets<'a> {
-    nodes: BTreeMap<(&'a str, &'a str), &'a Node>,
+pub(crate) struct Sets {
+    kinds: BTreeMap<String, BTreeMap<String, Set>>,
+    /// What all rules come to that refer to these, or to those of a candidate.
+    tally: Rc<Tally>,
     /// One of them is wrong: those who refer to it are not looked at, since the
     /// mistake is told already.
     broken: bool,
 }
 
-impl Decode for Sets<'_> {
+#[derive(Clone, Debug)]
+struct Set {
+    node: Node,
+    values: usize,
+}
+
+impl Decode for Sets {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         SetsConfig::decode(at, errors).map(|_| Sets::default())
     }
@@ -133,35 +144,50 @@ impl Decode for Sets<'_> {
     }
 }
 
-impl<'a> Sets<'a> {
+impl Sets {
     /// Reads them, each by itself, so that mistakes are told where they stand.
-    pub(crate) fn read(at: At<'a>, errors: &mut Errors) -> Self {
+    pub(crate) fn read(at: At<'_>, tally: &Rc<Tally>, errors: &mut Errors) -> Self {
         let mut found = Errors::default();
-        let mut sets = Sets::of(at.node());
-        // Named matches and subjects may refer to lists.
-        let whole = sets.with_lists_put_in(at, &mut found);
-        SetsConfig::decode(at.replaced(&whole), &mut found);
+        let mut sets = Sets { tally: tally.clone(), ..Sets::default() };
+        if values_of(at.node()) > MAX_OF_SETS {
+            bounds::too_large(at, "all sets together", MAX_OF_SETS, &mut found);
+        } else {
+            sets = Sets::of(at.node().clone(), tally);
+            // Named matches and subjects may refer to lists.
+            if let Some(whole) = sets.with_lists_put_in(at, &mut found) {
+                SetsConfig::decode(at.replaced(&whole), &mut found);
+            }
+        }
         sets.broken = !found.is_empty();
         errors.extend(found);
         sets
     }
 
     /// Those that were read before, and had no mistakes.
-    pub(crate) fn of(node: &'a Node) -> Self {
-        let mut sets = Sets::default();
-        let Value::Map(kinds) = &node.value else { return sets };
+    pub(crate) fn of(node: Node, tally: &Rc<Tally>) -> Self {
+        let mut sets = Sets { tally: tally.clone(), ..Sets::default() };
+        let Value::Map(kinds) = node.value else { return sets };
         for (kind, named) in kinds {
-            let Value::Map(named) = &named.value else { continue };
+            let Value::Map(named) = named.value else { continue };
+            let kind = sets.kinds.entry(kind.text).or_default();
             for (name, node) in named {
-                sets.nodes.insert((kind.text.as_str(), name.text.as_str()), node);
+                let values = values_of(&node);
+                kind.insert(name.text, Set { node, values });
             }
         }
         sets
     }
 
-    fn with_lists_put_in(&self, at: At<'_>, errors: &mut Errors) -> Node {
+    /// What the rules come to so far.
+    pub(crate) fn tally(&self) -> &Rc<Tally> {
+        &self.tally
+    }
+
+    /// `None`: there is no room.
+    fn with_lists_put_in(&self, at: At<'_>, errors: &mut Errors) -> Option<Node> {
         let mut whole = at.node().clone();
-        let Value::Map(kinds) = &mut whole.value else { return whole };
+        let all = Cell::new(0);
+        let Value::Map(kinds) = &mut whole.value else { return Some(whole) };
         for (kind, named) in kinds {
             let Some((mapping, _)) = MAPPINGS.iter().find(|(_, k)| *k == kind.text) else {
                 continue;
@@ -170,21 +196,28 @@ impl<'a> Sets<'a> {
             for (name, node) in named {
                 let place = at.node().get(&kind.text).and_then(|n| n.get(&name.text));
                 let place = place.unwrap_or(at.node());
+                let room = Room::new(values_of(node), &all);
                 self.put_lists(
                     at.key(&kind.text, at.node()).key(&name.text, place),
                     mapping,
                     node,
+                    &room,
                     errors,
-                );
+                )?;
             }
         }
-        whole
+        Some(whole)
     }
 
     /// The rule with all that it refers to in place. `None`: it refers to what
-    /// is not there, which is noted, or is wrong.
+    /// is not there, which is noted, or is wrong, or it is too large.
     pub(crate) fn put_into<'n>(&self, at: At<'n>, errors: &mut Errors) -> Option<Cow<'n, Node>> {
         let node = at.node();
+        let room = Room::new(values_of(node), &self.tally.values);
+        if room.is_over() {
+            bounds::too_large(at, "a rule", bounds::MAX_OF_RULE, errors);
+            return None;
+        }
         if !refers(node) {
             return Some(Cow::Borrowed(node));
         }
@@ -196,28 +229,38 @@ impl<'a> Sets<'a> {
         for (mapping, kind) in MAPPINGS {
             let Some(place) = node.get(mapping) else { continue };
             let Some(inner) = get_mut(&mut whole, mapping) else { continue };
-            self.merge(at.key(mapping, place), kind, inner, errors);
-            self.put_lists(at.key(mapping, place), mapping, inner, errors);
+            self.merge(at.key(mapping, place), kind, inner, &room, errors)?;
+            self.put_lists(at.key(mapping, place), mapping, inner, &room, errors)?;
         }
-        self.put_lists(at, "", &mut whole, errors);
+        self.put_lists(at, "", &mut whole, &room, errors)?;
         (errors.problems().len() == before).then_some(Cow::Owned(whole))
     }
 
-    /// Puts the entries of a named mapping beside its own.
-    fn merge(&self, at: At<'_>, kind: &str, node: &mut Node, errors: &mut Errors) {
-        let Value::Map(entries) = &mut node.value else { return };
-        let Some(index) = entries.iter().position(|(key, _)| key.text == "set") else { return };
+    /// Puts the entries of a named mapping beside its own. `None`: there is no room.
+    fn merge(
+        &self,
+        at: At<'_>,
+        kind: &str,
+        node: &mut Node,
+        room: &Room<'_>,
+        errors: &mut Errors,
+    ) -> Option<()> {
+        let Value::Map(entries) = &mut node.value else { return Some(()) };
+        let Some(index) = entries.iter().position(|(key, _)| key.text == "set") else {
+            return Some(());
+        };
         let (_, reference) = entries.remove(index);
         let place = at.key("set", &reference);
-        let Some(set) = self.find(kind, &reference, place, errors) else { return };
-        let Value::Map(more) = &set.value else {
+        let Some(set) = self.find(kind, &reference, place, errors) else { return Some(()) };
+        room.take(set.values, place, errors)?;
+        let Value::Map(more) = &set.node.value else {
             // `anyone` and such words are no mapping: they stand alone.
             if entries.is_empty() {
-                *node = placed(set, reference.span);
+                *node = placed(&set.node, reference.span);
             } else {
                 place.error(errors, "expected a set that is a mapping, beside other keys");
             }
-            return;
+            return Some(());
         };
         for (key, value) in more {
             if entries.iter().any(|(own, _)| own.text == key.text) {
@@ -227,9 +270,17 @@ impl<'a> Sets<'a> {
             let key = Key { span: reference.span, text: key.text.clone() };
             entries.push((key, placed(value, reference.span)));
         }
+        Some(())
     }
 
-    fn put_lists(&self, at: At<'_>, mapping: &str, node: &mut Node, errors: &mut Errors) {
+    fn put_lists(
+        &self,
+        at: At<'_>,
+        mapping: &str,
+        node: &mut Node,
+        room: &Room<'_>,
+        errors: &mut Errors,
+    ) -> Option<()> {
         for (_, key, kind) in LISTS.iter().filter(|(own, ..)| *own == mapping) {
             let Some(list) = get_mut(node, key) else { continue };
             let Value::List(items) = &mut list.value else { continue };
@@ -243,9 +294,10 @@ impl<'a> Sets<'a> {
                     Some(named) => {
                         let list = at.key(key, at.node().get(key).unwrap_or(at.node()));
                         let item = list.index(i, &item);
-                        let set = self.find(kind, named, item.key("set", named), errors);
-                        let set = set.map(|set| &set.value);
-                        if let Some(Value::List(more)) = set {
+                        let place = item.key("set", named);
+                        let Some(set) = self.find(kind, named, place, errors) else { continue };
+                        room.take(set.values, place, errors)?;
+                        if let Value::List(more) = &set.node.value {
                             whole.extend(more.iter().map(|one| placed(one, named.span)));
                         }
                     }
@@ -253,14 +305,15 @@ impl<'a> Sets<'a> {
             }
             *items = whole;
         }
+        Some(())
     }
 
-    fn find(&self, kind: &str, name: &Node, at: At<'_>, errors: &mut Errors) -> Option<&'a Node> {
+    fn find(&self, kind: &str, name: &Node, at: At<'_>, errors: &mut Errors) -> Option<&Set> {
         let Value::Text(text) = &name.value else {
             at.expected(errors, "the name of a set");
             return None;
         };
-        let found = self.nodes.get(&(kind, text.as_str())).copied();
+        let found = self.kinds.get(kind).and_then(|kind| kind.get(text));
         if found.is_none() {
             at.error(errors, format!("`sets.{kind}` has no `{}`", shown(text)));
         }
@@ -313,7 +366,7 @@ fn placed(node: &Node, span: Span) -> Node {
     Node { span, value }
 }
 
-fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
+pub(crate) fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match &mut node.value {
         Value::Map(entries) => entries.iter_mut().find(|(k, _)| k.text == key).map(|(_, v)| v),
         _ => None,

@@ -1,5 +1,6 @@
 #![allow(clippy::get_unwrap)]
 
+mod bounds;
 mod bytes;
 mod candidate;
 mod conditions;

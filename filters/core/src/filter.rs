@@ -67,6 +67,13 @@ pub trait Filter: Sized + 'static {
         None
     }
 
+    /// How much work a policy is to compile, in bytes of text: more than it has where parts
+    /// of it stand for others. Asked of short ones, which may be heavy all the same.
+    #[must_use]
+    fn weight(policy: &[u8]) -> usize {
+        policy.len()
+    }
+
     /// The configuration's version ([`digest::version`](crate::digest::version) of
     /// its bytes), told once, before anything else is asked of the filter.
     fn set_version(&mut self, _version: &str) {}

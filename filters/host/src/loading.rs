@@ -8,7 +8,7 @@ use postern_core::{Filter, Host, Load, digest};
 
 use crate::attributes::Proxy;
 
-/// Shorter configurations are compiled at once, in a few milliseconds, in bytes.
+/// Lighter configurations are compiled at once, in a few milliseconds, in bytes.
 const LARGE: usize = 48 * 1024;
 
 /// A configuration that is not in force yet.
@@ -24,7 +24,7 @@ pub(crate) struct Loading<F> {
 impl<F: Filter> Loading<F> {
     /// `None`: it is small, or this filter's always are.
     pub(crate) fn begin(text: &Rc<Vec<u8>>) -> Option<Self> {
-        if text.len() < LARGE {
+        if text.len() < LARGE && F::weight(text) < LARGE {
             return None;
         }
         let load = F::load(text)?;

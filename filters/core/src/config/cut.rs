@@ -52,6 +52,11 @@ impl Cut {
         &self.rest
     }
 
+    /// The same, for whoever takes something out of it.
+    pub fn rest_mut(&mut self) -> &mut Node {
+        &mut self.rest
+    }
+
     /// How many items a list has.
     #[must_use]
     pub fn count(&self, list: usize) -> usize {

@@ -51,22 +51,33 @@ impl Match {
     #[must_use]
     pub fn covers(&self, other: &Match) -> bool {
         let everywhere = |t: &Template| t.segments().is_empty() && t.has_tail();
-        let paths = self.paths.is_empty()
-            || self.paths.iter().any(everywhere)
-            || each(&other.paths, &self.paths, |narrow, wide| wide.covers(narrow));
+        self.covers_beside_paths(other)
+            && (self.paths.is_empty()
+                || self.paths.iter().any(everywhere)
+                || each(&other.paths, &self.paths, |narrow, wide| wide.covers(narrow)))
+    }
+
+    /// As [`Match::covers`], whatever the paths are.
+    #[must_use]
+    pub fn covers_beside_paths(&self, other: &Match) -> bool {
         let methods = self.methods.is_empty()
             || each(&other.methods, &self.methods, |narrow, wide| {
                 // `GET` stands for `HEAD` too.
                 wide.covers(narrow.as_str().as_bytes())
             });
-        paths
-            && methods
+        methods
             && (self.hosts.is_empty()
                 || each(&other.hosts, &self.hosts, |narrow, wide| wide.covers(narrow)))
             && (self.routes.is_empty() || each(&other.routes, &self.routes, |a, b| a == b))
             && self.headers.iter().all(|own| other.headers.contains(own))
             && (self.any_header.is_empty()
                 || each(&other.any_header, &self.any_header, |a, b| a == b))
+    }
+
+    /// How many places it takes in an index: one for each pair of a host and a path.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.hosts.len().max(1).saturating_mul(self.paths.len().max(1))
     }
 
     /// Its path templates, and what the index does not look at, if it has any of that.

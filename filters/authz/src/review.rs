@@ -1,11 +1,14 @@
 //! What a policy says in vain: rules that never decide, sets that no rule
 //! names. For the tool that checks policies; the filter does not carry it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod covering;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 
 use postern_core::config::{self, At, Errors, Node, Value};
 use postern_core::rules::Match;
-use postern_core::template::Template;
 
 use crate::applies::Further;
 use crate::claim::ClaimCondition;
@@ -15,6 +18,8 @@ use crate::rollout::policy::Valve;
 use crate::rule::{Effect, Rule};
 use crate::sets;
 use crate::subject::{Part, Subject};
+
+use covering::{Budget, Covering};
 
 /// What was found. Names of rules stand in it, so that both can be found.
 #[derive(Debug, Default)]
@@ -106,9 +111,21 @@ fn out_of_reach(valve: &Valve, at: At<'_>, warnings: &mut Errors) {
 /// `at`: the list of these rules.
 fn rules_in_vain(rules: &[Whole], at: At<'_>, review: &mut Review) {
     let Value::List(items) = &at.node().value else { return };
-    let index = ByFirstSegment::new(rules);
+    let index = Covering::new(rules);
+    let mut budget = Budget::default();
     for (i, whole @ (_, rule)) in rules.iter().enumerate() {
-        let Some((other, effect)) = index.vain(i, whole, rules) else { continue };
+        let others = index.of(&whole.0, &mut budget);
+        let vain = vain(i, whole, rules, &others, &mut budget);
+        if budget.is_spent() {
+            let message = format!(
+                "only the first {i} of {} rules were looked through for those in vain: too many \
+                 are about the same paths",
+                rules.len()
+            );
+            at.error(&mut review.warnings, message);
+            return;
+        }
+        let Some((other, effect)) = vain else { continue };
         let (own, name) = (rule.name.as_str(), other.1.name.as_str());
         let Some(node) = items.get(i) else { continue };
         let place = at.index(i, node);
@@ -144,56 +161,55 @@ enum Vain {
     Denied,
 }
 
-/// Rules by the first segment of their paths, so that only those are compared
-/// that may have to do with one another.
-struct ByFirstSegment<'r> {
-    literal: BTreeMap<&'r [u8], Vec<usize>>,
-    any: Vec<usize>,
+/// The rule because of which this one is in vain. `others`: those that are about all its
+/// paths.
+fn vain<'r>(
+    at: usize,
+    rule: &Whole,
+    rules: &'r [Whole],
+    others: &[usize],
+    budget: &mut Budget,
+) -> Option<(&'r Whole, Vain)> {
+    let mut found = None;
+    for (i, other) in others.iter().filter_map(|i| Some((*i, rules.get(*i)?))) {
+        budget.spend(breadth(other).saturating_mul(breadth(rule)));
+        if budget.is_spent() {
+            return None;
+        }
+        if i == at || !other.0.covers_beside_paths(&rule.0) || !says_as_much(other, rule) {
+            continue;
+        }
+        let vain = match (rule.1.effect, other.1.effect) {
+            (Effect::Allow, Effect::Deny) => return Some((other, Vain::Shadowed)),
+            (Effect::Deny, Effect::Allow) => continue,
+            (Effect::Allow, Effect::Allow) => Vain::Allowed,
+            (Effect::Deny, Effect::Deny) => Vain::Denied,
+        };
+        // The first of several decides: what it adds is heard. Of two that
+        // are the same, the later one is in vain.
+        let heard = at < i && (adds(&rule.1) || covers(rule, other, budget));
+        if !heard && found.is_none() {
+            found = Some((other, vain));
+        }
+    }
+    found
 }
 
-impl<'r> ByFirstSegment<'r> {
-    fn new(rules: &'r [Whole]) -> Self {
-        let mut index = ByFirstSegment { literal: BTreeMap::new(), any: Vec::new() };
-        for (i, (applies_to, _)) in rules.iter().enumerate() {
-            let firsts: BTreeSet<Option<&[u8]>> = match applies_to.paths.len() {
-                0 => BTreeSet::from([None]),
-                _ => applies_to.paths.iter().map(first).collect(),
-            };
-            for first in firsts {
-                match first {
-                    Some(literal) => index.literal.entry(literal).or_default().push(i),
-                    None => index.any.push(i),
-                }
-            }
-        }
-        index
-    }
-
-    /// The rule because of which this one is in vain.
-    fn vain(&self, at: usize, rule: &Whole, rules: &'r [Whole]) -> Option<(&'r Whole, Vain)> {
-        let own = rule.0.paths.first().and_then(first);
-        let same = own.and_then(|literal| self.literal.get(literal)).map(Vec::as_slice);
-        let others = self.any.iter().chain(same.unwrap_or_default());
-        let mut found = None;
-        for (i, other) in others.filter_map(|i| Some((*i, rules.get(*i)?))) {
-            if i == at || !covers(other, rule) {
-                continue;
-            }
-            let vain = match (rule.1.effect, other.1.effect) {
-                (Effect::Allow, Effect::Deny) => return Some((other, Vain::Shadowed)),
-                (Effect::Deny, Effect::Allow) => continue,
-                (Effect::Allow, Effect::Allow) => Vain::Allowed,
-                (Effect::Deny, Effect::Deny) => Vain::Denied,
-            };
-            // The first of several decides: what it adds is heard. Of two that
-            // are the same, the later one is in vain.
-            let heard = at < i && (adds(&rule.1) || covers(rule, other));
-            if !heard && found.is_none() {
-                found = Some((other, vain));
-            }
-        }
-        found
-    }
+/// How much of a rule there is to compare, paths left out.
+fn breadth((applies_to, rule): &Whole) -> usize {
+    let Match { hosts, methods, paths, routes, headers, any_header } = applies_to;
+    let named = if names_path(rule) { paths.len() } else { 0 };
+    let subject = match &*rule.subject {
+        Subject::Having(parts) => parts.iter().map(Part::len).sum(),
+        _ => 0,
+    };
+    let further = rule.further().map_or(0, |further| {
+        let Further { query, client_addresses, content_types, body_size: _, times } = further;
+        query.len() + client_addresses.len() + content_types.len() + times.len()
+    });
+    let lists = [hosts.len(), methods.len(), routes.len(), headers.len(), any_header.len()];
+    let own = [named, subject, further, rule.claims().len(), 1];
+    lists.into_iter().chain(own).sum()
 }
 
 /// Is it about everything that anybody asks?
@@ -211,15 +227,21 @@ fn adds(rule: &Rule) -> bool {
     rule.obligations().is_some() || rule.detail().is_some() || rule.counted
 }
 
-fn first(template: &Template) -> Option<&[u8]> {
-    template.segments().first().filter(|s| s.is_literal()).map(|s| s.prefix())
-}
-
 /// Does `wide` apply wherever `narrow` does? It may say no where it is so, but
 /// never yes where it is not.
-fn covers((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
-    wide_match.covers(narrow_match)
-        && (!names_path(wide) || within(&narrow_match.paths, &wide_match.paths))
+fn covers(wide: &Whole, narrow: &Whole, budget: &mut Budget) -> bool {
+    let same = *wide.0.paths == *narrow.0.paths;
+    if !same {
+        budget.spend(wide.0.paths.len().saturating_mul(narrow.0.paths.len()));
+    }
+    !budget.is_spent()
+        && (if same { wide.0.covers_beside_paths(&narrow.0) } else { wide.0.covers(&narrow.0) })
+        && says_as_much(wide, narrow)
+}
+
+/// The same of all but what the index looks at.
+fn says_as_much((wide_match, wide): &Whole, (narrow_match, narrow): &Whole) -> bool {
+    (!names_path(wide) || within(&narrow_match.paths, &wide_match.paths))
         && subject_covers(&wide.subject, &narrow.subject)
         && wide.claims().iter().all(|claim| narrow.claims().contains(claim))
         && (wide.when().is_none() || wide.when() == narrow.when())

@@ -155,6 +155,14 @@ impl Subject {
 }
 
 impl Part {
+    /// How many texts it names.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Part::Is(_, texts) | Part::Any(_, texts) | Part::All(_, texts) => texts.len(),
+            Part::AnyScope(scopes) | Part::AllScopes(scopes) => scopes.len(),
+        }
+    }
+
     fn scopes(&self) -> &[Scope] {
         match self {
             Part::AnyScope(scopes) | Part::AllScopes(scopes) => scopes,

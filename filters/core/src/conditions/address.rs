@@ -116,6 +116,12 @@ impl Addresses {
         other.0.iter().all(|block| self.0.iter().any(|own| own.covers(block)))
     }
 
+    /// How many there are, those left out that lie in others.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Are there none?
     #[must_use]
     pub fn is_empty(&self) -> bool {

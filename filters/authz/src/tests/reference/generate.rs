@@ -61,6 +61,7 @@ fn matches() -> BoxedStrategy<Value> {
         seldom(2, some_of(&["/a", "/a/**", "/a/{x}", "/{x}/b", "/**", "/a/b", "/{x}"])),
         seldom(10, some_of(&["main", "other"])),
         seldom(8, header_tests()),
+        seldom(8, header_tests()),
     );
     let own = (
         seldom(8, query_tests()),
@@ -70,13 +71,15 @@ fn matches() -> BoxedStrategy<Value> {
         seldom(12, windows()),
     );
     (shared, own)
-        .prop_map(|((hosts, methods, paths, routes, headers), (query, at, types, size, times))| {
+        .prop_map(|(shared, (query, at, types, size, times))| {
+            let (hosts, methods, paths, routes, headers, any_header) = shared;
             let keys = [
                 ("hosts", hosts),
                 ("methods", methods),
                 ("paths", paths),
                 ("routes", routes),
                 ("headers", headers),
+                ("any_header", any_header),
                 ("query", query),
                 ("client_addresses", at),
                 ("content_types", types),
@@ -99,6 +102,7 @@ fn subjects() -> BoxedStrategy<Value> {
         seldom(2, some_of(&["s", "t", "u"])),
         seldom(4, some_of(&["s", "t"])),
         seldom(6, some_of(&["idp", "keys"])),
+        seldom(8, some_of(&["https://a.example", "https://b.example"])),
         seldom(8, some_of(&["app"])),
         seldom(6, some_of(&["amy", "bob"])),
         seldom(4, some_of(&["admin", "clerk"])),
@@ -106,12 +110,13 @@ fn subjects() -> BoxedStrategy<Value> {
         seldom(8, some_of(&["red", "blue"])),
         seldom(6, some_of(&["free", "paid"])),
     );
-    let having =
-        having.prop_map(|(any, all, providers, clients, subjects, role, roles, group, plan)| {
+    let having = having.prop_map(
+        |(any, all, providers, issuers, clients, subjects, role, roles, group, plan)| {
             let parts = object([
                 ("any_scope", any),
                 ("all_scopes", all),
                 ("providers", providers),
+                ("issuers", issuers),
                 ("clients", clients),
                 ("subjects", subjects),
                 ("any_role", role),
@@ -120,7 +125,8 @@ fn subjects() -> BoxedStrategy<Value> {
                 ("plans", plan),
             ]);
             if parts == json!({}) { json!({"any_scope": ["s"]}) } else { parts }
-        });
+        },
+    );
     prop_oneof![2 => words, 3 => having].boxed()
 }
 
@@ -159,11 +165,12 @@ fn expressions() -> BoxedStrategy<Value> {
 
 pub(super) fn rules() -> BoxedStrategy<Vec<Value>> {
     let effect = select(vec!["allow", "allow", "allow", "deny"]);
-    let rule = (effect, matches(), subjects(), seldom(4, conditions()), seldom(4, expressions()));
+    let more = (seldom(4, conditions()), seldom(4, expressions()), any::<bool>());
+    let rule = (effect, matches(), subjects(), more);
     prop::collection::vec(rule, 1..8)
         .prop_map(|rules| {
-            let named =
-                rules.into_iter().enumerate().map(|(i, (effect, m, subject, claims, when))| {
+            let named = rules.into_iter().enumerate().map(
+                |(i, (effect, m, subject, (claims, when, intended)))| {
                     let mut rule = json!({
                         "name": format!("r{i}"), "effect": effect, "match": m, "subject": subject,
                     });
@@ -177,8 +184,12 @@ pub(super) fn rules() -> BoxedStrategy<Vec<Value>> {
                     if let Some(when) = when {
                         rule["when"] = when;
                     }
+                    if intended {
+                        rule["intended"] = true.into();
+                    }
                     rule
-                });
+                },
+            );
             named.collect()
         })
         .boxed()
@@ -254,11 +265,12 @@ fn callers() -> BoxedStrategy<Option<Value>> {
         subsequence(vec!["s", "t", "u"], 0..=3),
         select(vec!["idp", "keys", "other"]),
         prop::option::of(Just("app")),
+        prop::option::of(select(vec!["https://a.example", "https://c.example"])),
         prop::option::of(select(vec!["free", "paid"])),
         (team, level, roles, groups),
     );
-    let caller =
-        caller.prop_map(|(sub, scopes, provider, client, plan, (team, level, roles, groups))| {
+    let caller = caller.prop_map(
+        |(sub, scopes, provider, client, iss, plan, (team, level, roles, groups))| {
             let mut claims = Map::new();
             for (name, value) in
                 [("team", team), ("level", level), ("roles", roles), ("groups", groups)]
@@ -271,13 +283,14 @@ fn callers() -> BoxedStrategy<Option<Value>> {
                 "v": 1, "sub": sub, "scopes": scopes, "provider": provider, "credential": "jwt",
                 "claims": claims,
             });
-            for (name, value) in [("client", client), ("plan", plan)] {
+            for (name, value) in [("client", client), ("iss", iss), ("plan", plan)] {
                 if let Some(value) = value {
                     caller[name] = value.into();
                 }
             }
             caller
-        });
+        },
+    );
     prop_oneof![1 => Just(None), 3 => caller.prop_map(Some)].boxed()
 }
 

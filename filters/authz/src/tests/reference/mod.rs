@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
+use postern_core::identity::Seen;
+use postern_core::rules::Subject;
 use postern_core::{Filter, Headers, Identity, Request, Step, identity};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
 use crate::Authz;
+use crate::facts::Facts;
 
 /// So many policies, each with several requests; multiplied by `POSTERN_FUZZ`.
 const POLICIES: u32 = 1_000;
@@ -35,12 +38,14 @@ struct Asked {
     caller: Option<Value>,
 }
 
-/// What is compared: the rule, the reason, the scopes of the challenge.
+/// What is compared: the rule, the reason, the scopes of the challenge, and whether a
+/// refusal is one that the rules behind it intend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
     rule: String,
     reason: String,
     scopes: String,
+    intended: bool,
 }
 
 fn engine(authz: &Authz, asked: &Asked) -> Said {
@@ -49,7 +54,7 @@ fn engine(authz: &Authz, asked: &Asked) -> Said {
         None => Identity::Anonymous.to_json(),
         Some(caller) => caller.to_string().into_bytes(),
     };
-    host.set_property(identity::STATE, identity);
+    host.set_property(identity::STATE, identity.clone());
     if let Some(address) = asked.address {
         host.set_property("source.address", address);
     }
@@ -72,7 +77,20 @@ fn engine(authz: &Authz, asked: &Asked) -> Said {
         assert_eq!(refusal.status, if record.code == "identity_required" { 401 } else { 403 });
     }
     assert_eq!(matches!(outcome.step, Step::Continue), record.code == "allowed");
-    Said { rule: record.rule.into_owned(), reason: record.code.to_owned(), scopes }
+    let intended = intends(authz, &request, &host, &identity);
+    Said { rule: record.rule.into_owned(), reason: record.code.to_owned(), scopes, intended }
+}
+
+/// Only a candidate's record would say it.
+fn intends(authz: &Authz, request: &Request<'_>, host: &FakeHost, identity: &[u8]) -> bool {
+    let seen = authz.sights.see(request).unwrap();
+    let asked = Subject::of(request, &seen, host);
+    let identity = Seen::read(identity).unwrap();
+    let caller = match &identity {
+        Seen::Anonymous => None,
+        Seen::Known(caller) => Some(caller.as_ref()),
+    };
+    authz.rules.decide(&Facts::new(&asked, caller)).intended
 }
 
 #[test]
@@ -108,10 +126,14 @@ fn every_reason_is_generated() {
     let next = |runner: &mut TestRunner| {
         let rules = generate::rules().new_tree(runner).unwrap().current();
         let asked = generate::asked().new_tree(runner).unwrap().current();
-        naive::decide(&rules, &asked).reason
+        naive::decide(&rules, &asked)
     };
     for _ in 0..2_000 {
-        *seen.entry(next(&mut runner)).or_default() += 1;
+        let said = next(&mut runner);
+        if said.intended {
+            *seen.entry(format!("{}, intended", said.reason)).or_default() += 1;
+        }
+        *seen.entry(said.reason).or_default() += 1;
     }
     for reason in [
         "allowed",
@@ -121,6 +143,9 @@ fn every_reason_is_generated() {
         "identity_required",
         "insufficient_scope",
         "wrong_subject",
+        "deny_rule, intended",
+        "identity_required, intended",
+        "wrong_subject, intended",
     ] {
         assert!(seen.get(reason).copied().unwrap_or(0) >= 20, "{reason}: {seen:?}");
     }

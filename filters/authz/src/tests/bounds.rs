@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::slices::are_the_same;
 use super::*;
 use crate::bounds::{MAX_OF_POLICY, MAX_OF_RULE, MAX_OF_SETS};
+use crate::policy::MAX_RULES;
 
 /// What is said of it; the first ones.
 fn said(policy: &Value) -> Vec<String> {
@@ -31,6 +32,59 @@ fn referring(key: &str, rules: usize, references: usize, set: usize) -> Value {
     let rules: Vec<_> = (0..rules).map(|i| rule(i, key, &list)).collect();
     let kind = if key == "paths" { "paths" } else { "texts" };
     json!({"sets": {kind: {"s": paths(set)}}, "rules": rules})
+}
+
+#[test]
+fn rules_are_counted() {
+    let rules = |count: usize| {
+        let own = (0..count).map(|i| rule(i, "paths", &json!(["/"])));
+        json!({"rules": own.collect::<Vec<_>>()})
+    };
+    assert_eq!(said(&rules(MAX_RULES)), [""; 0]);
+    assert_eq!(said(&rules(MAX_RULES + 1)), ["rules: expected at most 10000 rules"]);
+    let both = |count: usize| {
+        let mut both = rules(MAX_RULES - 1);
+        both["candidate"] = rules(count);
+        both["candidate"]["mode"] = "shadow".into();
+        both
+    };
+    assert_eq!(said(&both(1)), [""; 0]);
+    assert_eq!(
+        said(&both(2)),
+        ["candidate: expected at most 10000 rules, the current ones included"]
+    );
+    let counted = |count: usize| {
+        let mut counted = rules(count + 1);
+        for rule in counted["rules"].as_array_mut().unwrap().iter_mut().skip(1) {
+            rule["counted"] = true.into();
+        }
+        counted
+    };
+    assert_eq!(said(&counted(64)), [""; 0]);
+    assert_eq!(said(&counted(65)), ["rules: expected at most 64 rules with `counted`"]);
+}
+
+#[test]
+fn a_challenge_is_not_endless() {
+    let scopes = |count: usize| (0..count).map(|i| format!("s{i}")).collect::<Vec<_>>();
+    for key in ["any_scope", "all_scopes"] {
+        let of = |count| said(&json!({"rules": [rule(0, key, &json!(scopes(count)))]}));
+        assert_eq!(of(32), [""; 0]);
+        assert_eq!(of(33), [format!("rules[0].subject.{key}: expected 1 to 32 scopes")]);
+    }
+    // Of those of several rules as many are named, whole, as there is room for.
+    let long = |i: usize| format!("{i:0>249}");
+    let own = (0..20).map(|i| rule(i, "any_scope", &json!([long(i)])));
+    let policy = json!({"rules": own.collect::<Vec<_>>()});
+    let judged = judge(&authz(&policy.to_string()), &[], Some(&caller(&["none"])));
+    let named: Vec<_> = (0..16).map(long).collect();
+    assert_eq!(
+        judged.challenge,
+        format!(
+            "Bearer realm=\"postern\", error=\"insufficient_scope\", scope=\"{}\"",
+            named.join(" ")
+        )
+    );
 }
 
 #[test]

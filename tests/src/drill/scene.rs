@@ -12,6 +12,9 @@ use crate::gateway::{Gateway, wait_for};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After the bound, every worker has to have taken the candidate back.
 const TAKEN_BACK: Duration = Duration::from_secs(1);
+
+/// From the moment that a policy is saved: `postern apply` comes first.
+const SAVED: Duration = Duration::from_secs(2);
 /// And all is well again so long after the window that saw it.
 const NORMAL: Duration = Duration::from_secs(2);
 /// So many private answers without a wrong one are peace.
@@ -304,6 +307,10 @@ impl Stage<'_> {
                 after(saved, applied),
                 after(applied, last)
             ),
+        );
+        report.hold_in_time(
+            last.saturating_duration_since(saved) <= SAVED,
+            format!("from the save to the last wrong refusal {}, at most 2 s", after(saved, last)),
         );
         Ok(report)
     }

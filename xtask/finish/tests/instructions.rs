@@ -17,14 +17,14 @@ use wasm_encoder::{
 /// Instructions and bytes of code of each filter, for a plain request and for one with a
 /// token that was not seen before.
 const EXPECTED: &[(&str, &str, u64, u64)] = &[
-    ("a plain request", "legacy-compat", 10661, 11423),
-    ("a plain request", "auth", 40851, 20172),
-    ("a plain request", "rate-limit", 27496, 27348),
-    ("a plain request", "authz", 16467, 14393),
-    ("a request with a new token", "legacy-compat", 10661, 11423),
-    ("a request with a new token", "auth", 115091, 42783),
-    ("a request with a new token", "rate-limit", 27480, 27247),
-    ("a request with a new token", "authz", 16467, 14393),
+    ("a plain request", "legacy-compat", 10792, 11690),
+    ("a plain request", "auth", 41615, 20374),
+    ("a plain request", "rate-limit", 29071, 29213),
+    ("a plain request", "authz", 16306, 14454),
+    ("a request with a new token", "legacy-compat", 10792, 11690),
+    ("a request with a new token", "auth", 115855, 42985),
+    ("a request with a new token", "rate-limit", 29048, 29096),
+    ("a request with a new token", "authz", 16306, 14454),
 ];
 
 fn workspace() -> PathBuf {

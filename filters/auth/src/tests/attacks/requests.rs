@@ -30,10 +30,11 @@ fn case_14_the_grammar_of_authorization() {
     for scheme in ["bearer", "BEARER", "bEaReR"] {
         assert_eq!(subject(&with(format!("{scheme} {good}"))), "northwind");
     }
+    // Blanks around a header's value are no part of it.
+    assert_eq!(subject(&with(format!(" Bearer {good}\t"))), "northwind");
     for value in [
         format!("Bearer\t{good}"),
         format!("Bearer  {good}"),
-        format!("Bearer {good} "),
         format!("Bearer {good} {good}"),
         "Bearer".to_owned(),
         "Bearer ".to_owned(),
@@ -47,7 +48,6 @@ fn case_14_the_grammar_of_authorization() {
     }
     challenged(&with(good.clone()), "unsupported_scheme");
     challenged(&with(format!("JWT {good}")), "unsupported_scheme");
-    challenged(&with(format!(" Bearer {good}")), "unsupported_scheme");
 }
 
 #[test]

@@ -67,24 +67,22 @@ impl Seated {
         send(self.at, &get(path, caller, more), PATIENCE)
     }
 
-    /// Requests that the upstream does not answer.
+    /// Requests that the upstream does not answer, as many as there are places. A stream
+    /// that is on its way out may have one still: then one of those that sit down is
+    /// refused, and all of them get up and try again.
     fn sit(&self, caller: &str, count: usize) -> Result<Vec<Connection>, String> {
-        self.sit_within(PATIENT, caller, count)
+        let all = || self.sit_at_once(caller, count).ok();
+        wait_for(PATIENT, all).ok_or_else(|| format!("{caller}: not all places can be taken"))
     }
 
-    fn sit_within(
-        &self,
-        patience: Duration,
-        caller: &str,
-        count: usize,
-    ) -> Result<Vec<Connection>, String> {
+    fn sit_at_once(&self, caller: &str, count: usize) -> Result<Vec<Connection>, String> {
         let sit = |_| {
             let mut connection = Connection::open(self.at, PATIENCE)?;
             connection.write(&get("/late", caller, &[]).bytes)?;
             Ok(connection)
         };
         let seated = (0..count).map(sit).collect::<Result<Vec<_>, String>>()?;
-        self.until_within(patience, caller, 429)?;
+        self.until_within(Duration::from_secs(2), caller, 429)?;
         Ok(seated)
     }
 
@@ -104,13 +102,8 @@ impl Seated {
 
     /// All places are free: as many as there are can be taken.
     fn all_free(&self, caller: &str) -> Result<(), String> {
-        // A stream that is on its way out may have a place still: then one of those that
-        // sit down is refused, and they try again.
-        let all = || {
-            self.until(caller, 200).ok()?;
-            self.sit_within(Duration::from_secs(2), caller, SEATS).ok().map(drop)
-        };
-        wait_for(PATIENT, all).ok_or_else(|| format!("{caller}: not all places are free"))?;
+        self.until(caller, 200)?;
+        drop(self.sit(caller, SEATS)?);
         self.until(caller, 200)
     }
 

@@ -132,9 +132,12 @@ impl Revoked {
     }
 
     fn was_issued_too_early(&self, checked: &Checked, client: Option<&str>) -> bool {
+        if self.issued_before.is_empty() {
+            return false;
+        }
         // Keys, secrets and certificates are issued elsewhere.
         let kind = checked.caller.credential.split(':').next().unwrap_or_default();
-        if self.issued_before.is_empty() || !matches!(kind, "jwt" | "token") {
+        if !matches!(kind, "jwt" | "token") {
             return false;
         }
         let subject = Some(checked.caller.sub.as_str());

@@ -241,9 +241,10 @@ impl Authz {
             Some(Beside { rules, rollout }) => {
                 let mut other = rules.decide(&facts);
                 // Whoever means that a rule asks for more does not mean that another goes.
-                let name = |rules: &RuleSet, ruling| Some(rules.rule(ruling)?.name.clone());
-                other.intended &= other.reason == Reason::DenyRule
-                    || name(&self.rules, &current) == name(rules, &other);
+                if other.intended && other.reason != Reason::DenyRule {
+                    other.intended =
+                        name_of(self.rules.rule(&current)) == name_of(rules.rule(&other));
+                }
                 let opinions = [opinion(&current), opinion(&other)];
                 match rollout.weigh(identity, opinions, host, &mut count) {
                     Decides::Current => Judged { other: Some(other), ..Judged::alone(current) },
@@ -251,11 +252,11 @@ impl Authz {
                         Judged { other: Some(other), taken_back: true, ..Judged::alone(current) }
                     }
                     Decides::Candidate(mode) => {
-                        let other_one = Some(current);
+                        let current = Some(current);
                         Judged {
                             side: Side::Candidate,
                             mode,
-                            other: other_one,
+                            other: current,
                             ..Judged::alone(other)
                         }
                     }

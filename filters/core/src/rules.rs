@@ -158,7 +158,8 @@ impl<T> Rules<T> {
     }
 
     /// Every rule whose host, method and path match, in order, once for each of its
-    /// path templates that does; whether it applies is for [`Found::headers_say`] and [`Found::route_holds`] to say.
+    /// path templates that does; whether it applies is for [`Found::headers_say`] and
+    /// [`Found::route_holds`] to say.
     pub fn candidates<'r: 's, 's>(
         &'r self,
         subject: &'s Subject<'_>,

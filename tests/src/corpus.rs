@@ -109,7 +109,10 @@ pub fn parse(text: &str) -> Result<Vec<Case>, Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::case::json;
 
     #[test]
     fn the_corpus_is_well_formed() {
@@ -117,7 +120,25 @@ mod tests {
         assert!(cases.len() > 100, "only {} cases", cases.len());
         let sets = sets().unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-        assert_eq!(names, ["limits"]);
+        assert_eq!(names, ["alone", "candidate", "limits", "rules", "trusted"]);
+    }
+
+    /// With what was decided, by which rule, and why.
+    #[test]
+    fn each_reason_of_authz_has_a_case_for_both_runners() {
+        let sets = sets().unwrap().into_iter().flat_map(|set| set.cases);
+        let cases: Vec<Case> = load().unwrap().into_iter().chain(sets).collect();
+        let both = cases.iter().filter(|case| case.only.is_none());
+        let shown: BTreeSet<String> = both
+            .flat_map(|case| case.expect.decisions.values())
+            .filter(|record| {
+                ["decision", "rule", "code"].iter().all(|key| record.contains_key(*key))
+            })
+            .filter_map(|record| json(&record["code"]).as_str().map(str::to_owned))
+            .collect();
+        for reason in postern_authz::Reason::ALL {
+            assert!(shown.contains(reason.code()), "no case shows `{}`", reason.code());
+        }
     }
 
     #[test]

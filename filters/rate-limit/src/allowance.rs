@@ -1,7 +1,7 @@
 //! What a caller may do: windows that are decided together, so that a request
 //! is counted in all of them or in none.
 
-use crate::rate::{Cell, Rate, SECOND};
+use crate::rate::{Cell, Charged, Rate, SECOND};
 
 /// The most windows of one limit.
 pub(crate) const WINDOWS: usize = 8;
@@ -41,15 +41,30 @@ impl Allowance {
         Spent { cells, changed: moved || (admitted && cost > 0), admitted, cost: needed, now }
     }
 
-    /// Spends or takes back what an answer says it has cost beyond, or short of,
-    /// what was spent.
-    pub(crate) fn correct(&self, found: Option<&Cells>, by: i64, now: u64) -> Spent {
+    /// Spends what an answer says it has cost beyond what was spent, even where it is
+    /// not left.
+    pub(crate) fn charge(&self, found: Option<&Cells>, cost: u64, now: u64) -> Spent {
         let (seen, moved) = self.see(found, now);
-        let much = by.unsigned_abs();
-        let cells = self.map(&seen, |rate, cell| {
-            if by < 0 { rate.give(cell, much, now) } else { rate.take(cell, much) }
-        });
-        Spent { cells, changed: moved || by != 0, admitted: true, cost: 1, now }
+        let cells = self.map(&seen, |rate, cell| rate.take(cell, cost));
+        Spent { cells, changed: moved || cost > 0, admitted: true, cost: 1, now }
+    }
+
+    /// Gives back what was spent, as far as it would not have come back by itself by
+    /// now. `charged`: how it was spent.
+    pub(crate) fn give(
+        &self,
+        found: Option<&Cells>,
+        cost: u64,
+        charged: &Spent,
+        now: u64,
+    ) -> Spent {
+        let (mut cells, moved) = self.see(found, now);
+        let all = std::iter::once(&mut cells.first).chain(&mut cells.more);
+        for ((rate, cell), charged_cell) in self.rates().zip(all).zip(charged.cells.iter()) {
+            let charged = Charged { cell: charged_cell, at: charged.now };
+            *cell = rate.give(*cell, cost, charged, now);
+        }
+        Spent { cells, changed: moved || cost > 0, admitted: true, cost: 1, now }
     }
 
     /// What a caller that the table does not know starts from.
@@ -168,8 +183,7 @@ impl Spent {
         if !self.admitted {
             return self;
         }
-        let cost = i64::try_from(cost).unwrap_or(i64::MAX);
-        allowance.correct(Some(&self.cells), cost.saturating_neg(), self.now)
+        allowance.give(Some(&self.cells), cost, &self, self.now)
     }
 }
 

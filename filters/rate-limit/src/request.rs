@@ -6,7 +6,7 @@ use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{Found, Subject as Asked};
 use postern_core::{Decision, Host, Mode as Recorded, Outcome, Record};
 
-use crate::allowance::{Allowance, Left};
+use crate::allowance::{Allowance, Left, Spent};
 use crate::dialect::Show;
 use crate::key::{self, Caller};
 use crate::metrics::{self, Fate};
@@ -51,7 +51,8 @@ pub(crate) struct Later {
     allowance: Allowance,
     hash: Hash,
     tag: Tag,
-    charged: u64,
+    cost: u64,
+    charged: Spent,
 }
 
 impl Stream {
@@ -363,7 +364,8 @@ impl RateLimit {
 
     pub(crate) fn later(&self, counted: &[Counted<'_>], caller: &Caller<'_>) -> Vec<Later> {
         let mut later = Vec::new();
-        for one in counted.iter().filter(|c| c.spent.as_ref().is_some_and(|s| s.admitted)) {
+        for one in counted {
+            let Some(spent) = one.spent.as_ref().filter(|spent| spent.admitted) else { continue };
             let Some(rule) = one.limit.corrected_by(caller) else { continue };
             later.push(Later {
                 limit: one.index,
@@ -371,7 +373,8 @@ impl RateLimit {
                 allowance: one.allowance.clone().into_owned(),
                 hash: one.hash,
                 tag: one.tag,
-                charged: one.cost,
+                cost: one.cost,
+                charged: spent.clone(),
             });
         }
         later

@@ -128,8 +128,8 @@ pub(crate) fn undo(table: &Table, host: &dyn Host, counted: &mut [Counted<'_>]) 
 fn give_back(table: &Table, host: &dyn Host, counted: &mut [Counted<'_>], taken: &[usize]) {
     for i in taken {
         let Some(one) = counted.get_mut(*i) else { continue };
-        let cost = i64::try_from(one.cost).unwrap_or(i64::MAX);
-        let given = table.correct(host, &one.bucket(), cost.saturating_neg());
+        let Some(charged) = one.spent.take() else { continue };
+        let given = table.give(host, &one.bucket(), one.cost, &charged);
         one.spent = given.map(|(spent, _)| spent);
     }
 }

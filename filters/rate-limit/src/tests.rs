@@ -6,6 +6,7 @@ mod before_auth;
 mod callers;
 mod configuration;
 mod dialects;
+mod given_back;
 mod independent;
 mod metrics;
 mod oracle;

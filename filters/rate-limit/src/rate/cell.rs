@@ -16,7 +16,8 @@ pub(crate) struct Cell {
     pub(crate) idle_at: u64,
     /// GCRA: further fractions of a nanosecond. Else: what was spent in this window.
     pub(crate) part: u32,
-    /// Sliding: what was spent in the window before.
+    /// Sliding: what was spent in the window before. GCRA: how much was given back, to
+    /// be compared with an earlier count; it begins anywhere.
     pub(crate) before: u32,
     /// What [`Cell::used_of`] counts in: all of the limit.
     pub(crate) scale: u32,

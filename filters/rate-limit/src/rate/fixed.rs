@@ -1,6 +1,6 @@
 //! Windows that begin at multiples of their length since the Unix epoch.
 
-use super::{Algorithm, Cell, Rate};
+use super::{Algorithm, Cell, Rate, narrow};
 
 pub(super) fn see(rate: &Rate, found: Option<Cell>, now: u64) -> (Cell, bool) {
     let into = now.checked_rem(rate.window).unwrap_or(0);
@@ -17,6 +17,13 @@ pub(super) fn see(rate: &Rate, found: Option<Cell>, now: u64) -> (Cell, bool) {
     };
     let kind = Algorithm::FixedWindow;
     (Cell { kind, idle_at, part, before: 0, scale: rate.quota }, moved)
+}
+
+pub(super) fn give(seen: Cell, cost: u64, charged: &Cell) -> Cell {
+    if seen.idle_at != charged.idle_at {
+        return seen;
+    }
+    Cell { part: seen.part.saturating_sub(narrow(cost)), ..seen }
 }
 
 pub(super) fn left(rate: &Rate, seen: &Cell) -> u64 {

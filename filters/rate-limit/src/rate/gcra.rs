@@ -1,7 +1,7 @@
 //! The generic cell rate algorithm.
 
 use super::cell::GRAIN;
-use super::{Algorithm, Cell, SKEW, narrow};
+use super::{Algorithm, Cell, Charged, SKEW, narrow};
 
 /// Times in units of 1/`unit` of a nanosecond, in which a request costs `cost`:
 /// nothing is rounded.
@@ -40,16 +40,23 @@ impl Gcra {
     }
 
     pub(super) fn see(&self, found: Option<Cell>, now: u64) -> (Cell, bool) {
-        let idle =
-            Cell { kind: Algorithm::Gcra, idle_at: now, part: 0, before: 0, scale: self.scale };
-        let Some(cell) = found.filter(|cell| cell.idle_at >= now) else { return (idle, false) };
+        let cell = found.unwrap_or(Cell {
+            kind: Algorithm::Gcra,
+            idle_at: 0,
+            part: 0,
+            before: low(now.checked_div(GRAIN).unwrap_or(0)),
+            scale: self.scale,
+        });
+        if cell.idle_at < now {
+            return (Cell { idle_at: now, part: 0, scale: self.scale, ..cell }, false);
+        }
         // Only a clock that was set back, or a limit that was made smaller, puts
         // it there: nothing is left, but it comes back from now on. What an
         // answer cost may be owed up to one horizon.
         let ahead = self.ahead(&cell, now);
         let owed = self.horizon.saturating_mul(2).saturating_add(SKEW.saturating_mul(self.unit));
         if ahead > owed {
-            return (self.at(now, self.horizon), true);
+            return (self.at(&cell, now, self.horizon), true);
         }
         (Cell { scale: self.scale, ..cell }, false)
     }
@@ -61,12 +68,22 @@ impl Gcra {
 
     pub(super) fn take(&self, seen: Cell, cost: u64) -> Cell {
         let taken = self.cost.saturating_mul(cost).min(self.horizon.saturating_mul(2));
-        self.at(seen.idle_at, taken.saturating_add(self.part(&seen)))
+        self.at(&seen, seen.idle_at, taken.saturating_add(self.part(&seen)))
     }
 
-    pub(super) fn give(&self, seen: Cell, cost: u64, now: u64) -> Cell {
+    /// No more than cannot have come back by itself, whatever came between: what the
+    /// time since then is too short for, or what would still have to come back of the
+    /// state that it was charged to, less all that was given back since.
+    pub(super) fn give(&self, seen: Cell, cost: u64, charged: Charged<'_>, now: u64) -> Cell {
         let given = self.cost.saturating_mul(cost);
-        self.at(now, self.ahead(&seen, now).saturating_sub(given))
+        let passed = now.saturating_sub(charged.at).saturating_mul(self.unit);
+        let since = seen.before.wrapping_sub(charged.cell.before);
+        let since = self.cost.saturating_mul(since.into());
+        let rest = self.ahead(charged.cell, now).saturating_sub(since);
+        let given = given.saturating_sub(passed).max(given.min(rest));
+        let left = self.ahead(&seen, now).saturating_sub(given);
+        let before = seen.before.wrapping_add(low(cost));
+        Cell { before, ..self.at(&seen, now, left) }
     }
 
     pub(super) fn wait(&self, seen: &Cell, units: u64, now: u64) -> u64 {
@@ -86,21 +103,19 @@ impl Gcra {
     }
 
     /// So many units after a time.
-    fn at(&self, time: u64, units: u64) -> Cell {
+    fn at(&self, seen: &Cell, time: u64, units: u64) -> Cell {
         let (whole, part) = if self.unit == 1 {
             (units, 0)
         } else {
             let whole = units.checked_div(self.unit).unwrap_or(0);
             (whole, units.checked_rem(self.unit).unwrap_or(0))
         };
-        Cell {
-            kind: Algorithm::Gcra,
-            idle_at: time.saturating_add(whole),
-            part: narrow(part),
-            before: 0,
-            scale: self.scale,
-        }
+        Cell { idle_at: time.saturating_add(whole), part: narrow(part), scale: self.scale, ..*seen }
     }
+}
+
+fn low(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 fn common_divisor(mut a: u64, mut b: u64) -> u64 {

@@ -55,6 +55,15 @@ const SKEW: u64 = SECOND;
 /// longest window.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
+/// What was spent before, and may be given back.
+#[derive(Clone, Copy)]
+pub(crate) struct Charged<'c> {
+    /// The state after it.
+    pub(crate) cell: &'c Cell,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) at: u64,
+}
+
 /// So much in each window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -147,11 +156,17 @@ impl Rate {
         }
     }
 
-    /// Takes back what was spent.
-    pub(crate) fn give(&self, seen: Cell, cost: u64, now: u64) -> Cell {
+    /// Gives back what was spent, when the cell was `charged`. What has come back by
+    /// itself since then, or counts in another window, is not taken off what others
+    /// have spent in this one.
+    pub(crate) fn give(&self, seen: Cell, cost: u64, charged: Charged<'_>, now: u64) -> Cell {
+        if charged.cell.kind != seen.kind {
+            return seen;
+        }
         match self.algorithm {
-            Algorithm::Gcra => self.gcra.give(seen, cost, now),
-            _ => Cell { part: seen.part.saturating_sub(narrow(cost)), ..seen },
+            Algorithm::Gcra => self.gcra.give(seen, cost, charged, now),
+            Algorithm::FixedWindow => fixed::give(seen, cost, charged.cell),
+            Algorithm::SlidingWindow => sliding::give(self, seen, cost, charged.cell),
         }
     }
 

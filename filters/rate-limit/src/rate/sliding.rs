@@ -23,6 +23,17 @@ pub(super) fn see(rate: &Rate, found: Option<Cell>, now: u64) -> (Cell, bool) {
     (Cell { kind: Algorithm::SlidingWindow, idle_at, part, before, scale: rate.quota }, moved)
 }
 
+pub(super) fn give(rate: &Rate, seen: Cell, cost: u64, charged: &Cell) -> Cell {
+    let cost = narrow(cost);
+    if seen.idle_at == charged.idle_at {
+        Cell { part: seen.part.saturating_sub(cost), ..seen }
+    } else if seen.idle_at == charged.idle_at.saturating_add(rate.window) {
+        Cell { before: seen.before.saturating_sub(cost), ..seen }
+    } else {
+        seen
+    }
+}
+
 pub(super) fn left(rate: &Rate, seen: &Cell, now: u64) -> u64 {
     rate.quota().saturating_sub(seen.part.into()).saturating_sub(carried(rate, seen, now))
 }

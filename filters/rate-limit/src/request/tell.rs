@@ -1,5 +1,7 @@
 //! The answer: what the request has cost by it, and what its client is told.
 
+use std::cmp::Ordering;
+
 use postern_core::identity::{STATE, Seen};
 use postern_core::{HeaderEdit, Host, Outcome, Response};
 
@@ -65,14 +67,14 @@ impl RateLimit {
             matches!(host.property(&[STATE]).as_deref().and_then(Seen::read), Some(Seen::Known(_)))
         };
         let Some(cost) = cost.and_then(|cost| cost.of_answer(response, is_known)) else { return };
-        let signed = |units: u64| i64::try_from(units).unwrap_or(i64::MAX);
-        let by = signed(cost).saturating_sub(signed(later.charged));
-        if by == 0 {
-            return;
-        }
-        let Later { allowance, hash, tag, .. } = later;
+        let Later { allowance, hash, tag, cost: before, charged, .. } = later;
         let bucket = Bucket { hash: *hash, tag: *tag, allowance };
-        let Some((spent, forgotten)) = self.table.correct(host, &bucket, by) else {
+        let corrected = match cost.cmp(before) {
+            Ordering::Equal => return,
+            Ordering::Greater => self.table.charge(host, &bucket, cost.saturating_sub(*before)),
+            Ordering::Less => self.table.give(host, &bucket, before.saturating_sub(cost), charged),
+        };
+        let Some((spent, forgotten)) = corrected else {
             outcome.count.push(metrics::UNCORRECTED);
             return;
         };

@@ -96,14 +96,28 @@ impl Table {
         self.update(host, bucket, |allowance, found, now| allowance.spend(found, cost, now))
     }
 
-    /// Takes what was not known when it was spent, or gives back what was not used.
-    pub(crate) fn correct(
+    /// Takes what was not known when it was spent.
+    pub(crate) fn charge(
         &self,
         host: &dyn Host,
         bucket: &Bucket<'_>,
-        by: i64,
+        cost: u64,
     ) -> Option<(Spent, usize)> {
-        self.update(host, bucket, |allowance, found, now| allowance.correct(found, by, now))
+        self.update(host, bucket, |allowance, found, now| allowance.charge(found, cost, now))
+    }
+
+    /// Gives back what was not used of what was `charged`.
+    pub(crate) fn give(
+        &self,
+        host: &dyn Host,
+        bucket: &Bucket<'_>,
+        cost: u64,
+        charged: &Spent,
+    ) -> Option<(Spent, usize)> {
+        let give = |allowance: &Allowance, found: Option<&Cells>, now| {
+            allowance.give(found, cost, charged, now)
+        };
+        self.update(host, bucket, give)
     }
 
     fn update(

@@ -196,7 +196,7 @@ proptest! {
         nows in prop::collection::vec(any::<u64>(), 1..8),
         bytes in prop::collection::vec(any::<u8>(), Cell::SIZE),
         tag in prop::sample::select(b"gwsx".to_vec()),
-        cost in any::<u64>(), by in any::<i64>(),
+        cost in any::<u64>(), much in any::<u64>(),
     ) {
         let mut bytes: [u8; Cell::SIZE] = bytes.try_into().unwrap();
         bytes[0] = tag;
@@ -207,7 +207,10 @@ proptest! {
             for now in &nows {
                 let spent = allowance.spend(state.as_ref(), cost, *now);
                 allowance.left(&spent).for_each(drop);
-                let spent = allowance.correct(Some(&spent.cells), by, *now);
+                let charged = spent.clone();
+                let spent = allowance.charge(Some(&spent.cells), much, *now);
+                allowance.left(&spent).for_each(drop);
+                let spent = allowance.give(state.as_ref(), much, &charged, *now);
                 allowance.left(&spent).for_each(drop);
                 spent.cells.share(*now);
                 spent.cells.is_idle(*now);

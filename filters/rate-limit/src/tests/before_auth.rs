@@ -95,3 +95,29 @@ fn only_refusals_are_told_where_the_dialect_says_so() {
     ];
     assert_eq!((refused.status, refused.fields), (429, fields.map(str::to_owned).to_vec()));
 }
+
+/// More callers behind one address than its limit lets through: what is given back keeps
+/// up, since none of it is due but what is under way.
+#[test]
+fn good_callers_in_great_numbers_are_never_refused() {
+    let policy =
+        POLICY.replace(r#""quota": 3, "window": "60s""#, r#""quota": 100, "window": "1s""#);
+    for algorithm in ["gcra", "fixed_window", "sliding_window"] {
+        let policy = policy.replace(r#""id""#, &format!(r#""algorithm": "{algorithm}", "id""#));
+        let (filter, host) = (rate_limit(&policy), FakeHost::at(START));
+        let mut under_way = std::collections::VecDeque::new();
+        // 400 a second, each answered after 50 ms.
+        for n in 0..4_000u64 {
+            host.set_now(START + Duration::from_micros(2_500 * n));
+            host.clear_properties();
+            host.set_property("source.address", "192.0.2.1:4711");
+            let (stream, outcome) = ask(&filter, &host, &[]);
+            assert!(matches!(outcome.step, Step::Continue), "{algorithm} {n}");
+            under_way.push_back(stream);
+            if under_way.len() > 20 {
+                identify(&host, caller("northwind"));
+                dress(&filter, &host, &mut under_way.pop_front().unwrap(), 200);
+            }
+        }
+    }
+}

@@ -37,7 +37,8 @@ impl Allowance {
         let (seen, moved) = self.see(found, now);
         let needed = cost.max(1);
         let admitted = self.zip(&seen).all(|(rate, cell)| rate.left(cell, now) >= needed);
-        let cells = if admitted { self.map(&seen, |r, cell| r.take(cell, cost)) } else { seen };
+        let cells =
+            if admitted { self.map(&seen, |r, cell| r.take(cell, cost, now)) } else { seen };
         Spent { cells, changed: moved || (admitted && cost > 0), admitted, cost: needed, now }
     }
 
@@ -45,7 +46,7 @@ impl Allowance {
     /// not left.
     pub(crate) fn charge(&self, found: Option<&Cells>, cost: u64, now: u64) -> Spent {
         let (seen, moved) = self.see(found, now);
-        let cells = self.map(&seen, |rate, cell| rate.take(cell, cost));
+        let cells = self.map(&seen, |rate, cell| rate.take(cell, cost, now));
         Spent { cells, changed: moved || cost > 0, admitted: true, cost: 1, now }
     }
 

@@ -10,6 +10,7 @@ mod given_back;
 mod independent;
 mod metrics;
 mod oracle;
+mod owed;
 mod requests;
 mod several;
 mod shared;

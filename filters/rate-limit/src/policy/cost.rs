@@ -17,8 +17,9 @@ postern_core::config! {
         /// 0 counts nothing, but once nothing is left such requests are refused too.
         cost: Source = Source::Units(1),
         /// What they have cost by their answers, in place of that: the first that
-        /// applies. What is over is taken even where it is not left, and has to come
-        /// back first.
+        /// applies. What is over is taken even where it is not left, and has to come back
+        /// first: with `gcra` however long that takes, up to 366 days; windows forget it
+        /// when they end. What is given back is given to the window that it was spent in.
         answers: Vec<AnswerCost> = Vec::new(),
     }
 

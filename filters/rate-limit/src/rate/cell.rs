@@ -16,16 +16,19 @@ pub(crate) struct Cell {
     pub(crate) idle_at: u64,
     /// GCRA: further fractions of a nanosecond. Else: what was spent in this window.
     pub(crate) part: u32,
-    /// Sliding: what was spent in the window before. GCRA: how much was given back, to
-    /// be compared with an earlier count; it begins anywhere.
+    /// Sliding: what was spent in the window before. GCRA: the time in which what is
+    /// owed beyond the limit comes back, in units of [`GRAIN`], or a little more.
     pub(crate) before: u32,
     /// What [`Cell::used_of`] counts in: all of the limit.
     pub(crate) scale: u32,
+    /// GCRA: how much was given back, to be compared with an earlier count; it begins
+    /// anywhere.
+    pub(crate) given: u32,
 }
 
 impl Cell {
     /// Bytes of a cell.
-    pub(crate) const SIZE: usize = 21;
+    pub(crate) const SIZE: usize = 25;
 
     /// Is nothing used any more, so that forgetting it changes nothing?
     pub(crate) fn is_idle(&self, now: u64) -> bool {
@@ -79,7 +82,8 @@ impl Cell {
             .chain(self.idle_at.to_le_bytes())
             .chain(self.part.to_le_bytes())
             .chain(self.before.to_le_bytes())
-            .chain(self.scale.to_le_bytes());
+            .chain(self.scale.to_le_bytes())
+            .chain(self.given.to_le_bytes());
         for (to, from) in out.iter_mut().zip(parts) {
             *to = from;
         }
@@ -92,13 +96,15 @@ impl Cell {
         let (idle_at, rest) = rest.split_first_chunk::<8>()?;
         let (part, rest) = rest.split_first_chunk::<4>()?;
         let (before, rest) = rest.split_first_chunk::<4>()?;
-        let (scale, _) = rest.split_first_chunk::<4>()?;
+        let (scale, rest) = rest.split_first_chunk::<4>()?;
+        let (given, _) = rest.split_first_chunk::<4>()?;
         Some(Cell {
             kind: Algorithm::of_tag(*tag)?,
             idle_at: u64::from_le_bytes(*idle_at),
             part: u32::from_le_bytes(*part),
             before: u32::from_le_bytes(*before),
             scale: u32::from_le_bytes(*scale),
+            given: u32::from_le_bytes(*given),
         })
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn see(rate: &Rate, found: Option<Cell>, now: u64) -> (Cell, bool) {
         Some(_) | None => (ends, 0, false),
     };
     let kind = Algorithm::FixedWindow;
-    (Cell { kind, idle_at, part, before: 0, scale: rate.quota }, moved)
+    (Cell { kind, idle_at, part, before: 0, scale: rate.quota, given: 0 }, moved)
 }
 
 pub(super) fn give(seen: Cell, cost: u64, charged: &Cell) -> Cell {

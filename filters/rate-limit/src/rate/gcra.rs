@@ -1,6 +1,6 @@
 //! The generic cell rate algorithm.
 
-use super::cell::GRAIN;
+use super::cell::{GRAIN, SECOND};
 use super::{Algorithm, Cell, Charged, SKEW, narrow};
 
 /// Times in units of 1/`unit` of a nanosecond, in which a request costs `cost`:
@@ -14,8 +14,14 @@ pub(super) struct Gcra {
     scale: u32,
 }
 
-/// The largest horizon: twice that and the skew are 64 bits.
+/// The largest horizon: four times that are 64 bits.
 const WIDEST: u128 = 1 << 61;
+
+/// The most that is used, owed units included.
+const FARTHEST: u64 = 1 << 63;
+
+/// Nanoseconds: 366 days.
+const LONGEST_OWED: u64 = 366 * 86_400 * SECOND;
 
 impl Gcra {
     pub(super) fn new(quota: u32, window: u64, burst: u32) -> Option<Self> {
@@ -44,18 +50,18 @@ impl Gcra {
             kind: Algorithm::Gcra,
             idle_at: 0,
             part: 0,
-            before: low(now.checked_div(GRAIN).unwrap_or(0)),
+            before: 0,
             scale: self.scale,
+            given: low(now.checked_div(GRAIN).unwrap_or(0)),
         });
         if cell.idle_at < now {
             return (Cell { idle_at: now, part: 0, scale: self.scale, ..cell }, false);
         }
         // Only a clock that was set back, or a limit that was made smaller, puts
-        // it there: nothing is left, but it comes back from now on. What an
-        // answer cost may be owed up to one horizon.
+        // it beyond what is owed: nothing is left, but it comes back from now on.
         let ahead = self.ahead(&cell, now);
-        let owed = self.horizon.saturating_mul(2).saturating_add(SKEW.saturating_mul(self.unit));
-        if ahead > owed {
+        let owed = u64::from(cell.before).saturating_mul(GRAIN).saturating_add(SKEW);
+        if ahead > self.horizon.saturating_add(owed.saturating_mul(self.unit)) {
             return (self.at(&cell, now, self.horizon), true);
         }
         (Cell { scale: self.scale, ..cell }, false)
@@ -66,9 +72,13 @@ impl Gcra {
         left.checked_div(self.cost).unwrap_or(0)
     }
 
-    pub(super) fn take(&self, seen: Cell, cost: u64) -> Cell {
-        let taken = self.cost.saturating_mul(cost).min(self.horizon.saturating_mul(2));
-        self.at(&seen, seen.idle_at, taken.saturating_add(self.part(&seen)))
+    /// More than is left is owed: it has to come back first, however long that takes,
+    /// up to the longest time that there is.
+    pub(super) fn take(&self, seen: Cell, cost: u64, now: u64) -> Cell {
+        let taken = self.cost.saturating_mul(cost);
+        let most = self.horizon.saturating_add(LONGEST_OWED.saturating_mul(self.unit));
+        let used = self.ahead(&seen, now).saturating_add(taken);
+        self.at(&seen, now, used.min(most).min(FARTHEST))
     }
 
     /// No more than cannot have come back by itself, whatever came between: what the
@@ -77,13 +87,20 @@ impl Gcra {
     pub(super) fn give(&self, seen: Cell, cost: u64, charged: Charged<'_>, now: u64) -> Cell {
         let given = self.cost.saturating_mul(cost);
         let passed = now.saturating_sub(charged.at).saturating_mul(self.unit);
-        let since = seen.before.wrapping_sub(charged.cell.before);
+        let since = seen.given.wrapping_sub(charged.cell.given);
         let since = self.cost.saturating_mul(since.into());
         let rest = self.ahead(charged.cell, now).saturating_sub(since);
         let given = given.saturating_sub(passed).max(given.min(rest));
         let left = self.ahead(&seen, now).saturating_sub(given);
-        let before = seen.before.wrapping_add(low(cost));
-        Cell { before, ..self.at(&seen, now, left) }
+        let given = seen.given.wrapping_add(low(cost));
+        Cell { given, ..self.at(&seen, now, left) }
+    }
+
+    pub(super) fn without_debt(&self, cell: Cell, now: u64) -> Cell {
+        if cell.before == 0 {
+            return cell;
+        }
+        self.at(&cell, now, self.ahead(&cell, now).min(self.horizon))
     }
 
     pub(super) fn wait(&self, seen: &Cell, units: u64, now: u64) -> u64 {
@@ -102,15 +119,23 @@ impl Gcra {
         u64::from(cell.part).min(self.unit)
     }
 
-    /// So many units after a time.
-    fn at(&self, seen: &Cell, time: u64, units: u64) -> Cell {
+    /// So many units from now on.
+    fn at(&self, seen: &Cell, now: u64, units: u64) -> Cell {
         let (whole, part) = if self.unit == 1 {
             (units, 0)
         } else {
             let whole = units.checked_div(self.unit).unwrap_or(0);
             (whole, units.checked_rem(self.unit).unwrap_or(0))
         };
-        Cell { idle_at: time.saturating_add(whole), part: narrow(part), scale: self.scale, ..*seen }
+        let owed = units.saturating_sub(self.horizon);
+        let owed = if owed == 0 { 0 } else { owed.div_ceil(self.unit.max(1)).div_ceil(GRAIN) };
+        Cell {
+            idle_at: now.saturating_add(whole),
+            part: narrow(part),
+            before: narrow(owed),
+            scale: self.scale,
+            ..*seen
+        }
     }
 }
 

@@ -149,9 +149,9 @@ impl Rate {
     }
 
     /// Spends, also more than is left: that has to come back first.
-    pub(crate) fn take(&self, seen: Cell, cost: u64) -> Cell {
+    pub(crate) fn take(&self, seen: Cell, cost: u64, now: u64) -> Cell {
         match self.algorithm {
-            Algorithm::Gcra => self.gcra.take(seen, cost),
+            Algorithm::Gcra => self.gcra.take(seen, cost, now),
             _ => Cell { part: seen.part.saturating_add(narrow(cost)), ..seen },
         }
     }
@@ -200,7 +200,7 @@ impl Rate {
             return None;
         }
         if rest.scale == scale {
-            return Some(rest);
+            return Some(self.without_debt(rest, now));
         }
         let scaled = |used: u64| {
             let wide = u128::from(used).saturating_mul(scale.into());
@@ -209,11 +209,19 @@ impl Rate {
         };
         Some(if self.algorithm == Algorithm::Gcra {
             let ahead = scaled(rest.idle_at.saturating_sub(now));
-            Cell { idle_at: now.saturating_add(ahead), scale, ..rest }
+            self.without_debt(Cell { idle_at: now.saturating_add(ahead), scale, ..rest }, now)
         } else {
             let (part, before) = (scaled(rest.part.into()), scaled(rest.before.into()));
             Cell { part: narrow(part), before: narrow(before), scale, ..rest }
         })
+    }
+
+    /// What another owes beyond its limit is not a newcomer's: it starts with nothing left.
+    fn without_debt(&self, rest: Cell, now: u64) -> Cell {
+        match self.algorithm {
+            Algorithm::Gcra => self.gcra.without_debt(rest, now),
+            _ => rest,
+        }
     }
 }
 

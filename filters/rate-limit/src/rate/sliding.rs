@@ -20,7 +20,8 @@ pub(super) fn see(rate: &Rate, found: Option<Cell>, now: u64) -> (Cell, bool) {
         Some(cell) if cell.idle_at > now => (ends, cell.part, cell.before, true),
         Some(_) | None => (ends, 0, 0, false),
     };
-    (Cell { kind: Algorithm::SlidingWindow, idle_at, part, before, scale: rate.quota }, moved)
+    let kind = Algorithm::SlidingWindow;
+    (Cell { kind, idle_at, part, before, scale: rate.quota, given: 0 }, moved)
 }
 
 pub(super) fn give(rate: &Rate, seen: Cell, cost: u64, charged: &Cell) -> Cell {

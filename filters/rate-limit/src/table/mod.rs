@@ -36,7 +36,7 @@ const PLACES_PER_KEY: u64 = 4;
 pub(crate) const TRIES: usize = 256;
 
 /// The first part of every key in the shared data. Changes with the format.
-const PREFIX: &str = "rate-limit-2";
+const PREFIX: &str = "rate-limit-3";
 
 /// The table.
 #[derive(Debug)]

@@ -246,13 +246,13 @@ fn far_more_callers_than_places() {
     }
     let slots = 2_048 * 4 / WAYS;
     assert_eq!(host.shared_len(), slots + 1, "the slots, and the secret");
-    let bytes = |n: usize| match host.load(&format!("rate-limit-2/{n:x}")) {
+    let bytes = |n: usize| match host.load(&format!("rate-limit-3/{n:x}")) {
         Stored::Value(bytes, _) => bytes.len(),
         other => panic!("{n:x}: {other:?}"),
     };
     let all: usize = (0..slots).map(bytes).sum();
-    // 42 bytes for each caller, and as much for what was forgotten.
-    assert_eq!(all, slots * (WAYS + 1) * 42);
+    // 46 bytes for each caller, and as much for what was forgotten.
+    assert_eq!(all, slots * (WAYS + 1) * 46);
     let left = |n: u32| spend(&table, &host, &n.to_le_bytes(), &gcra(100)).unwrap().1.remaining;
     let new: Vec<u64> = (2_000_000..2_000_100).map(left).collect();
     let mean = new.iter().sum::<u64>() / 100;
@@ -296,11 +296,11 @@ fn shared_data_that_are_not_ours_do_no_harm() {
     let host = FakeHost::at(START);
     let filter =
         rate_limit(r#"{"limits": [{"id": "a", "match": {}, "quota": 2, "window": "60s"}]}"#);
-    host.store("rate-limit-2/secret", b"short", &Stored::Absent).unwrap();
+    host.store("rate-limit-3/secret", b"short", &Stored::Absent).unwrap();
     assert_eq!(passed(&filter, &host, &[], 5), 2);
     // Every slot is overwritten with garbage: the counts are lost, nothing else.
     for n in 0..65_536u32 {
-        let key = format!("rate-limit-2/{n:x}");
+        let key = format!("rate-limit-3/{n:x}");
         let seen = host.load(&key);
         host.store(&key, &[0xff; 100], &seen).unwrap();
     }
@@ -316,7 +316,7 @@ fn workers_find_the_same_slot() {
     // Another host has another secret: its slots cannot be foretold.
     let slots = |host: &FakeHost| {
         (0..4096u32)
-            .filter(|n| host.load(&format!("rate-limit-2/{n:x}")) != Stored::Absent)
+            .filter(|n| host.load(&format!("rate-limit-3/{n:x}")) != Stored::Absent)
             .collect::<Vec<_>>()
     };
     let other = FakeHost::at(START);
@@ -341,7 +341,7 @@ proptest! {
                 *byte = kinds;
             }
         }
-        host.store("rate-limit-2/0", &bytes, &Stored::Absent).unwrap();
+        host.store("rate-limit-3/0", &bytes, &Stored::Absent).unwrap();
         for limit in [gcra(3), one(Algorithm::FixedWindow, 3, 60), one(Algorithm::SlidingWindow, 3, 60)] {
             let passed = (0..9).filter(|_| spend(&table, &host, b"k", &limit).unwrap().0).count();
             prop_assert!(passed <= 3, "{}", passed);

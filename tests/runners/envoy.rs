@@ -4,6 +4,7 @@
 mod behaviour;
 mod dialects;
 mod fleet;
+mod identities;
 mod keys;
 mod libraries;
 mod partners;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use dialects::Told;
+use identities::Identities;
 use libraries::Minted;
 use libtest_mimic::{Arguments, Failed, Trial};
 use partners::Partners;
@@ -143,8 +145,17 @@ fn main() -> ExitCode {
             test(known).map_err(Failed::from)
         }));
     }
+    let elsewhere: Arc<Mutex<OnceLock<Result<Identities, String>>>> = Arc::default();
+    for (name, test) in identities::ALL {
+        let elsewhere = Arc::clone(&elsewhere);
+        trials.push(Trial::test(format!("identities::{name}"), move || {
+            let elsewhere = elsewhere.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let on = elsewhere.get_or_init(Identities::start).as_ref().map_err(Failed::from)?;
+            test(on).map_err(Failed::from)
+        }));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, known, probed, seated, minted, told));
+    drop((shared, known, probed, seated, minted, told, elsewhere));
     conclusion.exit_code()
 }

@@ -22,9 +22,10 @@ postern_core::config! {
     }
 
     /// The payload of a token that `jwt_authn` checked. Each member costs a
-    /// question to the proxy per request. Claims that are texts or lists of texts
-    /// can be read, and numbers where they are named as such. A request without
-    /// the subject is anonymous.
+    /// question to the proxy per request, and a list two. Claims that are texts or
+    /// lists of texts can be read, and numbers where they are named as such; one of
+    /// another kind, or a list that begins with an empty text, is there and says
+    /// nothing. A request without the subject is anonymous.
     pub struct JwtAuthn {
         /// `payload_in_metadata` of that filter.
         payload: Text,
@@ -81,9 +82,13 @@ const METADATA: [&str; 3] = ["metadata", "filter_metadata", "envoy.filters.http.
 
 impl JwtAuthn {
     fn read(&self, host: &dyn Host) -> Option<Seen<'static>> {
-        let claim = |name: &Text| {
-            let [a, b, c] = METADATA;
-            host.read(&[a, b, c, self.payload.as_str(), name.as_str()])
+        let [a, b, c] = METADATA;
+        let claim = |name: &Text| host.read(&[a, b, c, self.payload.as_str(), name.as_str()]);
+        let texts = |name: &Text, bytes| {
+            texts(bytes, || {
+                let first = [a, b, c, self.payload.as_str(), name.as_str(), "0"];
+                host.read(&first).ok().flatten()
+            })
         };
         // Where it is given, it has to be a text. Envoy hands out numbers and truths as
         // bytes too, which may happen to be UTF-8, but hardly without a control.
@@ -102,7 +107,7 @@ impl JwtAuthn {
         }
         let scopes = match claim(&self.scopes).ok()? {
             None => Vec::new(),
-            Some(bytes) => match texts(bytes)? {
+            Some(bytes) => match texts(&self.scopes, bytes)? {
                 Value::String(words) => words_of(&words),
                 Value::Array(list) => list.iter().filter_map(Value::as_str).map(own).collect(),
                 _ => return None,
@@ -112,7 +117,7 @@ impl JwtAuthn {
         for name in self.claims.iter() {
             let value = match claim(name) {
                 Ok(None) => continue,
-                Ok(Some(bytes)) => texts(bytes),
+                Ok(Some(bytes)) => texts(name, bytes),
                 Err(Unreadable) => None,
             };
             claims.insert(name.as_str().to_owned(), value.unwrap_or_else(unreadable));
@@ -209,8 +214,10 @@ fn to_text(claims: Map<String, Value>) -> Option<Cow<'static, str>> {
 
 /// A text or a list of texts, as Envoy hands them over: a text as it is, a list
 /// in the form of a header map, of which the names are the items. That form has
-/// a NUL in it, and no text that is meant here has.
-fn texts(bytes: Vec<u8>) -> Option<Value> {
+/// a NUL in it, and no text that is meant here has. An object whose members are empty
+/// texts has the same form; but it does not have its first name at place 0 (`first`).
+/// An empty one is an empty list: it says nothing.
+fn texts(bytes: Vec<u8>, first: impl FnOnce() -> Option<Vec<u8>>) -> Option<Value> {
     if !bytes.contains(&0) {
         let text = String::from_utf8(bytes).ok();
         return text.filter(|text| !text.contains(char::is_control)).map(Value::String);
@@ -231,7 +238,12 @@ fn texts(bytes: Vec<u8>) -> Option<Value> {
     // A map that was cut short, or is none, is shorter than its bytes.
     let items = items?;
     let whole = items.iter().filter_map(Value::as_str).map(|item| item.len() + 10).sum::<usize>();
-    (whole + 4 == size).then_some(Value::Array(items))
+    let is_list = match items.first().and_then(Value::as_str) {
+        // An empty text cannot be told from a member `0` of that.
+        Some(item) => !item.is_empty() && first().is_some_and(|first| first == item.as_bytes()),
+        None => true,
+    };
+    (is_list && whole + 4 == size).then_some(Value::Array(items))
 }
 
 /// Numbers of metadata are floats.

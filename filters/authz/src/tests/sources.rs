@@ -15,10 +15,8 @@ fn code(authz: &Authz, properties: &[(&str, &[u8])], headers: &[(&str, &[u8])], 
     // What `auth` says does not count here.
     host.set_property(identity::STATE, caller(&["s"]));
     for (name, value) in properties {
-        host.set_property(
-            &format!("metadata.filter_metadata.envoy.filters.http.jwt_authn.jwt.{name}"),
-            *value,
-        );
+        let place = format!("metadata.filter_metadata.envoy.filters.http.jwt_authn.jwt.{name}");
+        host.set_property(&place, *value);
     }
     let pseudo = [(":method", &b"GET"[..]), (":path", b"/"), (":authority", b"a")];
     let all = pseudo.into_iter().chain(headers.iter().copied());
@@ -71,7 +69,14 @@ fn the_payload_of_jwt_authn_is_an_identity() {
     code(&scoped, &[], &[], "identity_required");
     code(&scoped, &[("sub", b"amy")], &[], "insufficient_scope");
     code(&scoped, &[("sub", b"amy"), ("scope", b"s t")], &[], "allowed");
-    code(&scoped, &[("sub", b"amy"), ("scope", &list(&["s", "t"]))], &[], "allowed");
+    code(
+        &scoped,
+        &[("sub", b"amy"), ("scope", &list(&["s", "t"])), ("scope.0", b"s")],
+        &[],
+        "allowed",
+    );
+    // It has the form of a list, and no place 0.
+    code(&scoped, &[("sub", b"amy"), ("scope", &list(&["s", "t"]))], &[], "bad_identity");
     code(&scoped, &[("sub", b"amy"), ("scope", &list(&[]))], &[], "insufficient_scope");
     code(&scoped, &[("sub", b"amy"), ("scope", b"t\0")], &[], "bad_identity");
     code(&scoped, &[("sub", b"\xff")], &[], "bad_identity");
@@ -81,14 +86,22 @@ fn the_payload_of_jwt_authn_is_an_identity() {
     code(&scoped, &[("sub", b"amy"), ("scope", b"t"), ("plan", b"\xff")], &[], "bad_identity");
     let roles = policy(source.clone(), json!({"any_role": ["admin"]}));
     code(&roles, &[("sub", b"amy"), ("roles", b"admin")], &[], "allowed");
-    code(&roles, &[("sub", b"amy"), ("roles", &list(&["x", "admin"]))], &[], "allowed");
+    let both = list(&["x", "admin"]);
+    code(&roles, &[("sub", b"amy"), ("roles", &both), ("roles.0", b"x")], &[], "allowed");
+    // Objects whose members are empty texts have the form of a list.
+    code(&roles, &[("sub", b"amy"), ("roles", &both)], &[], "cannot_evaluate");
+    let zero = list(&["0", "admin"]);
+    code(&roles, &[("sub", b"amy"), ("roles", &zero), ("roles.0", b"")], &[], "cannot_evaluate");
+    let nothing = list(&["", "admin"]);
+    code(&roles, &[("sub", b"amy"), ("roles", &nothing), ("roles.0", b"")], &[], "cannot_evaluate");
     code(&roles, &[("sub", b"amy")], &[], "wrong_subject");
     // Nobody is called nothing.
     code(&scoped, &[("sub", b"")], &[], "bad_identity");
     // A claim of another kind cannot be judged, nor can a list with such an item in it.
     let five = String::from_utf8(5f64.to_le_bytes().into()).unwrap_or_else(|_| "\0".repeat(8));
     let mixed = list(&["admin", &five]);
-    code(&roles, &[("sub", b"amy"), ("roles", &mixed)], &[], "cannot_evaluate");
+    let first = ("roles.0", &b"admin"[..]);
+    code(&roles, &[("sub", b"amy"), ("roles", &mixed), first], &[], "cannot_evaluate");
     code(&roles, &[("sub", b"amy"), ("roles", &5f64.to_le_bytes())], &[], "cannot_evaluate");
     let rule = json!({"name": "r", "match": {}, "subject": "identified",
         "claims": [{"claim": "level", "is": {"exact": 5}}]});

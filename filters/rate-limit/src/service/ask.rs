@@ -8,17 +8,18 @@ use postern_core::{Answer, Decision, Host, Outcome, Record, Step};
 use super::Service;
 use super::circuit::Leave;
 use super::config::Engine;
-use super::descriptor;
-use super::message::{Code, Descriptor, Request, Response, Unit};
+use super::message::{Code, Request, Response};
 use super::meters::Counter;
 use super::near::Over;
 use super::pending::{Aside, Kept, Pending};
-use super::reported::{self, by_headers, by_status};
+use super::question::question;
+use super::reported;
+use super::said::said;
 use super::without::Why;
-use crate::allowance::Left;
 use crate::key::Caller;
 use crate::metrics::{self, Fate};
 use crate::policy::{Limit, Mode};
+use crate::rate::Rate;
 use crate::request::{Keeping, Stream, unavailable};
 use crate::standing::Standing;
 use crate::take::{Counted, take, undo};
@@ -125,7 +126,10 @@ impl RateLimit {
         let near = service.near.borrow();
         let (mut ask, mut refusing) = (Vec::with_capacity(remote.len()), Vec::new());
         for one in remote {
-            match near.look(&one.hash, one.cost, now) {
+            let quota = |window: usize| one.allowance.rates().nth(window).map(Rate::quota);
+            // What was remembered of another quota says nothing of this one.
+            let over = near.look(&one.hash, one.cost, now);
+            match over.filter(|over| quota(over.window) == Some(over.quota)) {
                 Some(Over { window, left, .. }) if one.limit.mode == Mode::Enforce => {
                     outcome.count.push(metrics::of_limit(one.index, Fate::Refused));
                     let policy = one.windows.name(window);
@@ -170,7 +174,7 @@ impl RateLimit {
         outcome.count.push(service.meters.latency(took));
         match reported::read(answer, pending.request.descriptors.len()) {
             Ok(response) => {
-                if service.circuit.good(host) {
+                if service.circuit.good(host, now) {
                     service.log(format!(
                         "the rate-limit service at `{}` answers again",
                         service.cluster
@@ -325,103 +329,4 @@ impl RateLimit {
         self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
         outcome
     }
-}
-
-/// One descriptor for each window of each limit.
-fn question(
-    service: &Service,
-    remote: &[Counted<'_>],
-    found: &[Found<'_, Limit>],
-    caller: &Caller<'_>,
-) -> (Request, Vec<(usize, usize)>) {
-    let (mut descriptors, mut of) = (Vec::new(), Vec::new());
-    for (at, one) in remote.iter().enumerate() {
-        let captures = found
-            .iter()
-            .find(|found| found.index == one.index && one.limit.reads_path())
-            .map_or_else(Vec::new, |found| found.captures(caller.asked.target));
-        let plan = one.limit.for_caller(caller).name;
-        let entries = descriptor::entries(one.limit, plan, caller, &captures, service.values);
-        let several = one.allowance.rates().nth(1).is_some();
-        for (window, rate) in one.allowance.rates().enumerate() {
-            let mut entries = entries.clone();
-            if several {
-                let name = one.windows.name(window);
-                entries.insert(1, ("window".to_owned(), name.as_ref().to_owned()));
-            }
-            let quota = u32::try_from(rate.quota()).unwrap_or(u32::MAX);
-            let limit = Unit::of_seconds(rate.window()).map(|unit| (quota, unit));
-            descriptors.push(Descriptor {
-                entries,
-                limit: limit.filter(|_| service.send_limits),
-                hits: u32::try_from(one.cost).unwrap_or(u32::MAX),
-            });
-            of.push((at, window));
-        }
-    }
-    (Request { domain: service.domain.clone(), descriptors }, of)
-}
-
-/// What was said of one window.
-struct Said {
-    /// The place among what the service counts.
-    remote: usize,
-    /// The place in the policy.
-    limit: usize,
-    policy: std::rc::Rc<str>,
-    over: bool,
-    /// `None`: the service has no limit for it.
-    left: Option<Left>,
-}
-
-/// What an answer says of each window; callers that are over are remembered.
-fn said(
-    service: &Service,
-    response: &Response,
-    remote: &[Counted<'_>],
-    of: &[(usize, usize)],
-    now: Duration,
-    outcome: &mut Outcome,
-) -> Vec<Said> {
-    // A service that says OK over all means it: it may only be trying a limit.
-    let over = response.overall == Code::OverLimit;
-    let told = response.statuses.iter().any(|status| status.code == Code::OverLimit);
-    let mut all = Vec::new();
-    let mut unmatched = false;
-    for (n, (at, window)) in of.iter().enumerate() {
-        let Some(one) = remote.get(*at) else { continue };
-        let Some(rate) = one.allowance.rates().nth(*window) else { continue };
-        let status = response.statuses.get(n);
-        let (is_over, left) = match status {
-            Some(status) => {
-                let left = by_status(status, rate);
-                unmatched |= left.is_none();
-                // One that names none of them means all.
-                let is_over = over && (status.code == Code::OverLimit || !told);
-                (is_over, if is_over { left.or_else(|| Some(reported::over(rate))) } else { left })
-            }
-            // Headers are of the tightest of all: they are told as the first one's.
-            None if n > 0 => (over && of.len() > 1, None),
-            None => {
-                let left = by_headers(response, rate);
-                (over, if over { left.or_else(|| Some(reported::over(rate))) } else { left })
-            }
-        };
-        let left = left.map(|left| Left { enough: !is_over, ..left });
-        let known = status.is_some() || of.len() == 1;
-        if let Some(left) = left.filter(|_| is_over && known && (told || status.is_none())) {
-            let until = reported::until(status, &left, now);
-            let latest = now.saturating_add(service.remembered_for);
-            if let Some(until) = until.map(|until| until.min(latest)) {
-                let over = Over { until, cost: one.cost, window: *window, left };
-                service.near.borrow_mut().note(&one.hash, over, now);
-            }
-        }
-        let policy = one.windows.name(*window);
-        all.push(Said { remote: *at, limit: one.index, policy, over: is_over, left });
-    }
-    if unmatched {
-        outcome.count.push(service.meters.counter(Counter::Unmatched));
-    }
-    all
 }

@@ -50,7 +50,8 @@ struct State {
     doubled: u32,
     /// Until then it is left alone; 0: it is not.
     until: u64,
-    /// Until then one request is asking; 0: none.
+    /// Until then one request is asking; 0: none. Where it is not left alone: when it
+    /// came back; 0: long ago.
     probe: u64,
 }
 
@@ -68,9 +69,11 @@ impl Circuit {
                 return Leave::Ask;
             }
             let ends = state.until.max(state.probe);
-            if ends > millis(now) {
-                let left = ends.saturating_sub(millis(now));
-                return Leave::Alone(Duration::from_millis(left));
+            let left = Duration::from_millis(ends.saturating_sub(millis(now)));
+            // More than the longest: the clock was set back, or another policy was more
+            // patient.
+            if !left.is_zero() && left <= self.longest() {
+                return Leave::Alone(left);
             }
             let probe = millis(now.saturating_add(self.deadline).saturating_add(LAPSE));
             match host.store(&self.key, &State { probe, ..state }.to_bytes(), &seen) {
@@ -84,9 +87,34 @@ impl Circuit {
     }
 
     /// The service has answered. Was it left alone until now?
-    pub(crate) fn good(&self, host: &dyn Host) -> bool {
-        self.change(host, |state| (*state != State::default()).then_some(State::default()))
-            .is_some_and(|before| before.until != 0)
+    pub(crate) fn good(&self, host: &dyn Host, now: Duration) -> bool {
+        let better = |state: &State| {
+            let next = match state {
+                State { until: 0, .. } if self.is_back_since_short(state, now) => {
+                    State { failures: 0, ..*state }
+                }
+                State { until: 0, .. } => State::default(),
+                State { doubled, .. } => {
+                    State { failures: 0, doubled: *doubled, until: 0, probe: millis(now) }
+                }
+            };
+            (next != *state).then_some(next)
+        };
+        self.change(host, better).is_some_and(|before| before.until != 0)
+    }
+
+    /// One that answers a request and falls to the many that follow is left alone for
+    /// longer than before.
+    fn is_back_since_short(&self, state: &State, now: Duration) -> bool {
+        let since = millis(now).checked_sub(state.probe);
+        state.probe != 0 && since.is_some_and(|since| since <= millis(self.longest()))
+    }
+
+    /// The longest that it is left alone.
+    fn longest(&self) -> Duration {
+        let whole = self.backoff.saturating_mul(1u32.checked_shl(DOUBLED).unwrap_or(1));
+        let spread = whole.saturating_mul(5).checked_div(4).unwrap_or(whole);
+        spread.max(self.deadline.saturating_add(LAPSE))
     }
 
     /// It has not. Is it left alone from now on, and for how long?
@@ -98,6 +126,10 @@ impl Circuit {
             let whole = self.backoff.saturating_mul(1u32.checked_shl(doubled).unwrap_or(1));
             whole.saturating_mul(spread).checked_div(512).unwrap_or(whole)
         };
+        let doubled = |state: &State| {
+            let again = probe || self.is_back_since_short(state, now);
+            if again { state.doubled.saturating_add(1).min(DOUBLED) } else { 0 }
+        };
         let before = self.change(host, |state| {
             // What was asked before it was left alone says nothing new.
             if state.until != 0 && !probe {
@@ -107,13 +139,12 @@ impl Circuit {
             if !probe && failures < FAILURES {
                 return Some(State { failures, ..*state });
             }
-            let doubled = if probe { state.doubled.saturating_add(1).min(DOUBLED) } else { 0 };
+            let doubled = doubled(state);
             let until = millis(now.saturating_add(long(doubled)));
             Some(State { failures, doubled, until, probe: 0 })
         })?;
-        let doubled = if probe { before.doubled.saturating_add(1).min(DOUBLED) } else { 0 };
         let now_left = probe || before.failures.saturating_add(1) >= FAILURES;
-        now_left.then(|| long(doubled))
+        now_left.then(|| long(doubled(&before)))
     }
 
     /// For the metrics: 0, it is asked; 1, one request asks; 2, it is left alone.

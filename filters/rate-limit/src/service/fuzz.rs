@@ -106,7 +106,8 @@ fn answer(bytes: &[u8]) {
         assert!(response.statuses.is_empty() || response.statuses.len() == descriptors);
         let rate = Rate::new(Algorithm::FixedWindow, 7, 60, 7).unwrap();
         let statuses = response.statuses.iter().filter_map(|status| by_status(status, &rate));
-        for left in statuses.chain(by_headers(&response, &rate)) {
+        let headers = by_headers(&response).map(|said| said.reported(&rate));
+        for left in statuses.chain(headers).map(|reported| reported.left) {
             assert!(left.more_in <= 366 * 86_400 && left.whole_in == left.more_in, "{left:?}");
         }
     }

@@ -29,7 +29,7 @@ pub(crate) enum Counter {
     Unmatched,
 }
 
-/// How long questions took, answered or not: at most so many milliseconds.
+/// How long questions took, answered or not: less than so many milliseconds.
 const WITHIN: [(u128, &str); 9] = [
     (1, "1ms"),
     (2, "2ms"),

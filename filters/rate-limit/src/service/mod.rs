@@ -20,13 +20,15 @@ mod meters;
 mod near;
 mod pending;
 mod protobuf;
+mod question;
 mod reported;
+mod said;
 mod without;
 
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use postern_core::digest::{hex, sha256};
@@ -44,6 +46,9 @@ pub(crate) use pending::Pending;
 
 /// How often the state is told.
 const RESTING: Duration = Duration::from_secs(1);
+
+/// After so long it is told once more that the service has no limit for something.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// The service, as a policy has it.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ pub(crate) struct Service {
     pub(crate) meters: Meters,
     /// For the log.
     lines: RefCell<Vec<String>>,
+    /// When it was told that the service has no limit.
+    told_unmatched: Cell<Option<Duration>>,
 }
 
 impl Service {
@@ -97,9 +104,10 @@ impl Service {
             remembered_for: remembered_for.get(),
             header,
             circuit: Circuit::new(&of, backoff.get(), timeout),
-            near: RefCell::new(Near::new(remembered.get())),
+            near: RefCell::new(Near::new(remembered.get(), remembered_for.get())),
             meters: Meters::new(limits, first),
             lines: RefCell::default(),
+            told_unmatched: Cell::default(),
             cluster,
             timeout,
         }
@@ -136,6 +144,22 @@ impl Service {
             body: protobuf::frame(&request.encode()),
             deadline: Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)),
         }
+    }
+
+    /// A name that the service does not know lets everything through: that is told, now
+    /// and then.
+    #[cold]
+    fn log_unmatched(&self, now: Duration) {
+        let last = self.told_unmatched.get();
+        if last.is_some_and(|last| now >= last && now < last.saturating_add(TOLD_AGAIN)) {
+            return;
+        }
+        self.told_unmatched.set(Some(now));
+        let Service { cluster, domain, .. } = self;
+        self.log(format!(
+            "the rate-limit service at `{cluster}` has no limit for some of what it is asked in \
+             the domain `{domain}`: that is not counted"
+        ));
     }
 
     fn log(&self, line: String) {

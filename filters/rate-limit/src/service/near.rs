@@ -18,6 +18,8 @@ pub(crate) struct Near {
     /// In sets of [`WAYS`]; made when it is first written.
     places: Vec<Option<Entry>>,
     sets: usize,
+    /// The longest that one is remembered.
+    longest: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -33,16 +35,17 @@ pub(crate) struct Over {
     pub(crate) until: Duration,
     /// A request that costs less may pass.
     pub(crate) cost: u64,
-    /// Which of the limit's windows, and what was said of it.
+    /// Which of the limit's windows, its quota, and what was said of it.
     pub(crate) window: usize,
+    pub(crate) quota: u64,
     pub(crate) left: Left,
 }
 
 impl Near {
-    /// A table for about so many.
-    pub(crate) fn new(remembered: u64) -> Self {
+    /// A table for about so many, each for so long at most.
+    pub(crate) fn new(remembered: u64, longest: Duration) -> Self {
         let remembered = usize::try_from(remembered).unwrap_or(0);
-        Near { places: Vec::new(), sets: remembered.div_ceil(WAYS) }
+        Near { places: Vec::new(), sets: remembered.div_ceil(WAYS), longest }
     }
 
     /// Is a request of this caller, at this cost, refused in any case?
@@ -50,10 +53,12 @@ impl Near {
         let set = self.places.chunks_exact(WAYS).nth(self.set(hash)?)?;
         let mut own = set.iter().flatten().filter(|entry| entry.hash == *hash);
         let over = own.next().map(|entry| &entry.over)?;
-        if over.until <= now || cost < over.cost {
+        let left = over.until.saturating_sub(now);
+        // More than the longest: the clock was set back.
+        if left.is_zero() || left > self.longest || cost < over.cost {
             return None;
         }
-        let seconds = over.until.saturating_sub(now).as_millis().div_ceil(1_000);
+        let seconds = left.as_millis().div_ceil(1_000);
         let more_in = u64::try_from(seconds).unwrap_or(u64::MAX);
         let left = Left { more_in, whole_in: more_in, ..over.left };
         Some(Over { left, ..over.clone() })

@@ -65,28 +65,50 @@ pub(crate) fn read(answer: &Answer, descriptors: usize) -> Result<Response, Fail
     Ok(response)
 }
 
+/// Where a caller stands, and when that is over, if that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reported {
+    pub(crate) left: Left,
+    pub(crate) reset: Option<Duration>,
+}
+
+/// No client is told of a larger number: it has to be one of a structured field.
+const LARGEST: u64 = 999_999_999_999_999;
+
 /// Where a caller stands by a status, in a window that the policy has so. `None`: the
 /// service has no limit for it.
-pub(crate) fn by_status(status: &Status, rate: &Rate) -> Option<Left> {
+pub(crate) fn by_status(status: &Status, rate: &Rate) -> Option<Reported> {
     let Status { code, limit, remaining, reset } = status;
     let Limit { requests, unit } = limit.as_ref()?;
     let named = unit.map(super::message::Unit::seconds);
     // Windows that no unit stands for are told as the policy has them.
     let window = named.unwrap_or(rate.window());
     let seconds = reset.map_or(window, |milliseconds| milliseconds.div_ceil(1_000)).min(LATEST);
-    let enough = *code != Code::OverLimit;
-    Some(Left {
-        quota: if *requests == 0 { rate.quota() } else { u64::from(*requests) },
+    let quota = if *requests == 0 { rate.quota() } else { u64::from(*requests) };
+    let left = Left {
+        quota,
         window: Some(window),
-        remaining: u64::from(*remaining),
+        remaining: u64::from(*remaining).min(quota),
         more_in: seconds,
         whole_in: seconds,
-        enough,
-    })
+        enough: *code != Code::OverLimit,
+    };
+    Some(Reported { left, reset: reset.map(Duration::from_millis) })
 }
 
-/// Where a caller stands by headers, and what the window is called.
-pub(crate) fn by_headers(response: &Response, rate: &Rate) -> Option<Left> {
+/// What headers say of the tightest of all limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said {
+    quota: u64,
+    /// In seconds, as the two below.
+    window: Option<u64>,
+    remaining: u64,
+    reset: Option<u64>,
+    over: bool,
+}
+
+/// Reads the headers of an answer. `None`: there are none that can be read.
+pub(crate) fn by_headers(response: &Response) -> Option<Said> {
     let all = |name: &str| {
         let own = response.headers.iter().filter(move |(own, _)| own == name);
         own.filter_map(|(_, value)| std::str::from_utf8(value).ok()).next()
@@ -102,35 +124,53 @@ pub(crate) fn by_headers(response: &Response, rate: &Rate) -> Option<Left> {
         let window = words.find_map(|word| number(word.trim().strip_prefix("w=")?))?;
         own.then_some(window)
     });
-    let window = window.unwrap_or(rate.window());
-    let seconds = all("x-ratelimit-reset").and_then(number).unwrap_or(window).min(LATEST);
-    Some(Left {
-        quota,
-        window: Some(window),
-        remaining: all("x-ratelimit-remaining").and_then(number).unwrap_or(0),
-        more_in: seconds,
-        whole_in: seconds,
-        enough: response.overall != Code::OverLimit,
-    })
+    let remaining = all("x-ratelimit-remaining").and_then(number).unwrap_or(0);
+    let reset = all("x-ratelimit-reset").and_then(number);
+    let over = response.overall == Code::OverLimit;
+    Some(Said { quota, window, remaining, reset, over })
+}
+
+impl Said {
+    /// Which of these windows is meant? `None`: that cannot be known.
+    pub(crate) fn which(&self, rates: &[&Rate]) -> Option<usize> {
+        if rates.len() == 1 {
+            return Some(0);
+        }
+        let long = |rate: &Rate| self.window.is_none_or(|window| window == rate.window());
+        let alike = |rate: &Rate| long(rate) && rate.quota() == self.quota;
+        let only = |fits: &dyn Fn(&Rate) -> bool| {
+            let mut all = rates.iter().enumerate().filter(|(_, rate)| fits(rate));
+            all.next().filter(|_| all.next().is_none()).map(|(at, _)| at)
+        };
+        only(&alike).or_else(|| only(&long))
+    }
+
+    /// Of this window.
+    pub(crate) fn reported(&self, rate: &Rate) -> Reported {
+        let window = self.window.unwrap_or(rate.window()).min(LATEST);
+        let seconds = self.reset.unwrap_or(window).min(LATEST);
+        let quota = self.quota.min(LARGEST);
+        let left = Left {
+            quota,
+            window: Some(window),
+            remaining: self.remaining.min(quota),
+            more_in: seconds,
+            whole_in: seconds,
+            enough: !self.over,
+        };
+        Reported { left, reset: self.reset.map(|_| Duration::from_secs(seconds)) }
+    }
 }
 
 /// Where a caller stands of whom the service says no more than that it is over.
-pub(crate) fn over(rate: &Rate) -> Left {
-    Left {
+pub(crate) fn over(rate: &Rate) -> Reported {
+    let left = Left {
         quota: rate.quota(),
         window: Some(rate.window()),
         remaining: 0,
         more_in: rate.window(),
         whole_in: rate.window(),
         enough: false,
-    }
-}
-
-/// Until when a caller that is over stays over; `None`: it was not said.
-pub(crate) fn until(status: Option<&Status>, left: &Left, now: Duration) -> Option<Duration> {
-    let for_so_long = match status {
-        Some(status) => Duration::from_millis(status.reset?),
-        None => Duration::from_secs(left.more_in),
     };
-    now.checked_add(for_so_long)
+    Reported { left, reset: None }
 }

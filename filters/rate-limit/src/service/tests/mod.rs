@@ -6,6 +6,7 @@ mod failures;
 mod model;
 mod near;
 mod requests;
+mod told;
 mod wire;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ fn hash(number: u64) -> Hash {
 fn over(until: u64, cost: u64) -> Over {
     let left =
         Left { quota: 1, window: Some(1), remaining: 0, more_in: 9, whole_in: 9, enough: false };
-    Over { until: Duration::from_secs(until), cost, window: 0, left }
+    Over { until: Duration::from_secs(until), cost, window: 0, quota: 1, left }
 }
 
 proptest! {
@@ -28,7 +28,7 @@ proptest! {
         steps in proptest::collection::vec((0u64..12, 0u64..3, 0u64..30, 1u64..4), 1..200),
         room in prop_oneof![Just(0u64), Just(4), Just(4_096)],
     ) {
-        let mut near = Near::new(room);
+        let mut near = Near::new(room, Duration::from_secs(30));
         let mut noted: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         let mut now = 0;
         for (who, passes, lasts, cost) in steps {
@@ -56,7 +56,7 @@ proptest! {
 
 #[test]
 fn the_one_that_ends_first_makes_room() {
-    let mut near = Near::new(4);
+    let mut near = Near::new(4, Duration::from_secs(100));
     for who in 0..5 {
         near.note(&hash(who), over(100 - who, 1), Duration::ZERO);
     }

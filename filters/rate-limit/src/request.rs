@@ -184,7 +184,7 @@ impl RateLimit {
 
     fn prepare<'r>(&'r self, found: &Found<'r, Limit>, caller: &Caller<'_>) -> Prepared<'r> {
         let limit = found.rule;
-        let Holding { plan, tag, name } = limit.for_caller(caller);
+        let Holding { plan, tag, name, is_override } = limit.for_caller(caller);
         let windows = match plan {
             Plan::Limited(windows) => windows,
             Plan::AtOnce(at_once) => return self.prepare_at_once(found, at_once, name, caller),
@@ -208,7 +208,8 @@ impl RateLimit {
             }
             Holds::Nothing(_) => return Prepared::Unlimited,
         };
-        let Some(hash) = self.hash(found, name, caller) else { return Prepared::Unavailable };
+        let own = is_override.then_some(tag);
+        let Some(hash) = self.hash(found, name, own, caller) else { return Prepared::Unavailable };
         Prepared::Counted(Counted {
             index: found.index,
             limit,
@@ -245,16 +246,27 @@ impl RateLimit {
             let policy = at_once.name();
             return Prepared::Nothing(Nothing(Standing { limit: index, policy, left }));
         }
-        let Some(hash) = self.hash(found, plan, caller) else { return Prepared::Unavailable };
+        let Some(hash) = self.hash(found, plan, None, caller) else {
+            return Prepared::Unavailable;
+        };
         Prepared::AtOnce(under_way::Asked { index, limit, at_once, hash, most, entered: None })
     }
 
     /// Whose count it is. `None`: the shared data cannot be had.
-    fn hash(&self, found: &Found<'_, Limit>, plan: &str, caller: &Caller<'_>) -> Option<Hash> {
+    fn hash(
+        &self,
+        found: &Found<'_, Limit>,
+        plan: &str,
+        own: Option<Tag>,
+        caller: &Caller<'_>,
+    ) -> Option<Hash> {
         let limit = found.rule;
         let mut hasher = self.table.hasher(caller.host())?;
         key::push(&mut hasher, b'#', limit.id.as_str().as_bytes());
         key::push(&mut hasher, b'=', plan.as_bytes());
+        if let Some(tag) = own {
+            key::push(&mut hasher, b'!', &tag);
+        }
         let captures =
             if limit.reads_path() { found.captures(caller.asked.target) } else { Vec::new() };
         caller.name(&limit.key, &captures, &mut hasher);

@@ -20,7 +20,8 @@ use crate::table::Tag;
 postern_core::config! {
     struct LimitConfig {
         /// The limit's id, unique in the policy. Clients see it. A limit that
-        /// keeps its id keeps its counts when the policy changes.
+        /// keeps its id keeps its counts when the policy changes: of several windows,
+        /// that of each in its place.
         id: Name,
         /// What requests it counts; `{}`: all of them.
         r#match: Match,
@@ -60,7 +61,7 @@ postern_core::config! {
         /// counted by itself.
         plans: BTreeMap<String, PlanConfig> = BTreeMap::new(),
         /// What differs for some callers, whatever their plan: the first that is for
-        /// the caller.
+        /// the caller. Each is counted by itself, but for `concurrency`.
         overrides: Vec<OverrideConfig> = Vec::new(),
     }
 
@@ -117,8 +118,10 @@ pub enum Plan {
 pub(crate) struct Holding<'p> {
     pub(crate) plan: &'p Plan,
     pub(crate) tag: Tag,
-    /// The plan's name, if the limit names it: counted by itself.
+    /// The plan's name, if the limit names it and no override holds: counted by itself.
     pub(crate) name: &'p str,
+    /// Is it an override's? Each of those is counted by itself, too: it has other windows.
+    pub(crate) is_override: bool,
 }
 
 impl Limit {
@@ -149,9 +152,11 @@ impl Limit {
     pub(crate) fn for_caller(&self, caller: &Caller<'_>) -> Holding<'_> {
         let named = caller.plan().and_then(|plan| self.plans.get_key_value(plan));
         let name = named.map_or("", |(name, _)| name.as_str());
-        let own = self.overrides.iter().find(|(who, _)| who.is(caller)).map(|(_, own)| own);
-        let (tag, plan) = own.or(named.map(|(_, plan)| plan)).unwrap_or(&self.default);
-        Holding { plan, tag: *tag, name }
+        if let Some((_, (tag, plan))) = self.overrides.iter().find(|(who, _)| who.is(caller)) {
+            return Holding { plan, tag: *tag, name: "", is_override: true };
+        }
+        let (tag, plan) = named.map_or(&self.default, |(_, plan)| plan);
+        Holding { plan, tag: *tag, name, is_override: false }
     }
 
     /// The rule by whose answers a request's cost is corrected, if there is one.
@@ -286,7 +291,7 @@ fn check_variables(key: &[Part], matches: &Match, at: At<'_>, errors: &mut Error
     }
 }
 
-/// Callers of a tag have the same windows. Four bytes do: limits whose tags are the
+/// See [`Tag`]. Four bytes do: limits whose tags are the
 /// same by chance lose a little of what new callers may spend in a full table.
 fn tag(id: &str, kind: &str, name: &str) -> Tag {
     let digest = sha256([id, "\0", kind, "\0", name].concat().as_bytes());

@@ -19,7 +19,7 @@ pub(crate) struct Cell {
     /// Sliding: what was spent in the window before. GCRA: the time in which what is
     /// owed beyond the limit comes back, in units of [`GRAIN`], or a little more.
     pub(crate) before: u32,
-    /// What [`Cell::used_of`] counts in: all of the limit.
+    /// All of the limit, in what [`Cell::used_of`] counts in.
     pub(crate) scale: u32,
     /// GCRA: how much was given back, to be compared with an earlier count; it begins
     /// anywhere.
@@ -57,11 +57,13 @@ impl Cell {
         used.checked_shl(32).and_then(|u| u.checked_div(self.scale.into())).unwrap_or(u64::MAX)
     }
 
-    /// One that lets through nothing that either of two would refuse.
+    /// One that lets through nothing that either of two would refuse, now or later.
     pub(crate) fn fuller(self, other: Cell, now: u64) -> Cell {
-        let alike = self.kind == other.kind && self.scale == other.scale;
-        if !alike || self.is_idle(now) || other.is_idle(now) {
+        if self.kind != other.kind || self.is_idle(now) || other.is_idle(now) {
             return if self.share(now) >= other.share(now) { self } else { other };
+        }
+        if self.scale != other.scale {
+            return self.fuller_of_another_limit(other, now);
         }
         match self.kind {
             Algorithm::Gcra if (self.idle_at, self.part) >= (other.idle_at, other.part) => self,
@@ -70,6 +72,36 @@ impl Cell {
                 idle_at: self.idle_at.max(other.idle_at),
                 part: self.part.max(other.part),
                 before: self.before.max(other.before),
+                ..self
+            },
+        }
+    }
+
+    /// Where claims say how much, callers of one limit have limits of their own. The
+    /// larger share, of the larger limit, comes back no sooner than either.
+    #[cold]
+    fn fuller_of_another_limit(self, other: Cell, now: u64) -> Cell {
+        let scale = self.scale.max(other.scale);
+        let scaled = |used: u64, cell: Cell| {
+            let wide = u128::from(used).saturating_mul(scale.into());
+            u64::try_from(wide.div_ceil(cell.scale.max(1).into())).unwrap_or(u64::MAX)
+        };
+        let larger =
+            |used: fn(&Cell) -> u64| scaled(used(&self), self).max(scaled(used(&other), other));
+        let count = |used: fn(&Cell) -> u64| u32::try_from(larger(used)).unwrap_or(u32::MAX);
+        match self.kind {
+            Algorithm::Gcra => {
+                // The fractions of a nanosecond are rounded up.
+                let ahead =
+                    |cell: Cell| scaled(cell.idle_at.saturating_add(1).saturating_sub(now), cell);
+                let ahead = ahead(self).max(ahead(other));
+                Cell { idle_at: now.saturating_add(ahead), part: 0, before: 0, scale, ..self }
+            }
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => Cell {
+                idle_at: self.idle_at.max(other.idle_at),
+                part: count(|cell| cell.part.into()),
+                before: count(|cell| cell.before.into()),
+                scale,
                 ..self
             },
         }

@@ -10,7 +10,8 @@ use crate::rate::Cell;
 /// The hash of a caller's key, under a secret of this host.
 pub(crate) type Hash = [u8; 16];
 
-/// Which limit, under which plan: callers of one tag have the same windows.
+/// Which limit, under which plan or override: callers of one tag have the same windows,
+/// with quotas of their own where claims say them.
 pub(crate) type Tag = [u8; 4];
 
 /// Callers in a slot; and as many limits of which some were forgotten.

@@ -211,3 +211,35 @@ fn an_answer_says_what_the_request_has_cost() {
         assert_eq!(passed(&filter, &host, &[], 1), 1, "{algorithm}");
     }
 }
+
+/// Whoever is now this caller and now that is counted by each, and neither disturbs the
+/// other.
+#[test]
+fn an_override_is_counted_by_itself() {
+    let hour = |id: &str| {
+        format!(
+            r#""match": {{}}, "algorithm": "fixed_window", "quota": 2, "window": "60s", "plans": {{"gold": {{"quota": 3, "window": "60s"}}}},
+        "overrides": [{{"callers": {{"addresses": ["10.0.0.0/8"]}}, "limit": {id}}}]"#
+        )
+    };
+    for (own, most) in
+        [(r#"{"quota": 5, "window": "1h"}"#, 5), (r#"{"windows": ["9/s", "4/h"]}"#, 4)]
+    {
+        let (filter, host) = (policy(&hour(own)), FakeHost::at(START));
+        let (mut inside, mut outside) = (0, 0);
+        for minute in 0..3 {
+            for second in 0..10 {
+                host.set_now(START + Duration::from_secs(minute * 60 + second));
+                // Of whatever plan: the override's is one count.
+                let plan = (second % 2 == 0).then(|| "gold".to_owned());
+                identify(&host, identity::Caller { plan, ..caller("s") });
+                host.set_property("source.address", "10.0.0.1:1");
+                inside += passed(&filter, &host, &[], 2);
+                identify(&host, caller("s"));
+                host.set_property("source.address", "192.0.2.1:1");
+                outside += passed(&filter, &host, &[], 1);
+            }
+        }
+        assert_eq!((inside, outside), (most, 6), "{own}");
+    }
+}

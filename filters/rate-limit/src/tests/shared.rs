@@ -30,9 +30,19 @@ fn spend(
     key: &[u8],
     allowance: &Allowance,
 ) -> Option<(bool, Left, usize)> {
+    let tag = [u8::try_from(allowance.rates().next().unwrap().quota() % 251).unwrap(); 4];
+    spend_as(table, host, key, tag, allowance)
+}
+
+fn spend_as(
+    table: &Table,
+    host: &dyn Host,
+    key: &[u8],
+    tag: [u8; 4],
+    allowance: &Allowance,
+) -> Option<(bool, Left, usize)> {
     let mut hasher = table.hasher(host)?;
     hasher.write(key);
-    let tag = [u8::try_from(allowance.rates().next().unwrap().quota() % 251).unwrap(); 4];
     let bucket = Bucket { hash: finish(&hasher), tag, allowance };
     let (spent, forgotten) = table.spend(host, &bucket, 1)?;
     let left = allowance.left(&spent).next().unwrap();
@@ -231,6 +241,49 @@ proptest! {
         prop_assert_eq!(host.shared_len(), 2);
         prop_assert!(forgotten > 100, "{}", forgotten);
         prop_assert!(passed > 150, "{}", passed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// The same where claims say how much: limits of three kinds, in each of which callers
+    /// have quotas of their own.
+    #[test]
+    fn what_is_forgotten_of_different_quotas_lets_nothing_through(
+        steps in prop::collection::vec((0..200u32, 0..400u64), 1500),
+    ) {
+        let host = FakeHost::at(START);
+        let table = Table::new(4);
+        let burst = |quota| {
+            Allowance::new(Rate::new(Algorithm::Gcra, quota, 60, 3).unwrap(), Vec::new())
+        };
+        let limits = [
+            [burst(2), burst(7), burst(600)],
+            [2, 5, 8].map(|quota| one(Algorithm::FixedWindow, quota, 10)),
+            [2, 5, 8].map(|quota| one(Algorithm::SlidingWindow, quota, 7)),
+        ];
+        let mut model: HashMap<u32, Cells> = HashMap::new();
+        let (mut now, mut forgotten, mut passed) = (START, 0, 0);
+        for (key, gap) in steps {
+            now += Duration::from_millis(gap / 4);
+            host.set_now(now);
+            let kind = usize::try_from(key % 3).unwrap();
+            let limit = &limits[kind][usize::try_from(key / 3 % 3).unwrap()];
+            let tag = [b'a', b'b', b'c'][kind];
+            let (admitted, _, others) =
+                spend_as(&table, &host, &key.to_le_bytes(), [tag; 4], limit).unwrap();
+            forgotten += others;
+            if admitted {
+                passed += 1;
+                let at = u64::try_from(now.as_nanos()).unwrap();
+                let known = limit.spend(model.get(&key), 1, at);
+                prop_assert!(known.admitted, "{key}");
+                model.insert(key, known.cells);
+            }
+        }
+        prop_assert!(forgotten > 100, "{}", forgotten);
+        prop_assert!(passed > 50, "{}", passed);
     }
 }
 

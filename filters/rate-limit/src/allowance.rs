@@ -1,6 +1,8 @@
 //! What a caller may do: windows that are decided together, so that a request
 //! is counted in all of them or in none.
 
+use std::time::Duration;
+
 use crate::rate::{Cell, Charged, Rate, SECOND};
 
 /// The most windows of one limit.
@@ -92,8 +94,9 @@ impl Allowance {
                 quota: rate.quota(),
                 window: Some(rate.window()),
                 remaining,
-                more_in: more_in.div_ceil(SECOND),
-                whole_in: whole_in.div_ceil(SECOND),
+                more_ns: more_in,
+                whole_ns: whole_in,
+                at_ns: spent.now,
                 enough,
             }
         })
@@ -174,11 +177,6 @@ pub(crate) struct Spent {
 }
 
 impl Spent {
-    /// When that was, in nanoseconds since the Unix epoch.
-    pub(crate) fn now(&self) -> u64 {
-        self.now
-    }
-
     /// The same, if other limits refuse the request.
     pub(crate) fn not_taken(self, allowance: &Allowance, cost: u64) -> Spent {
         if !self.admitted {
@@ -186,6 +184,10 @@ impl Spent {
         }
         allowance.give(Some(&self.cells), cost, &self, self.now)
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Where a caller stands in one window.
@@ -197,15 +199,41 @@ pub(crate) struct Left {
     pub(crate) window: Option<u64>,
     /// Requests that would pass now.
     pub(crate) remaining: u64,
-    /// Seconds until there is more (for a refused request: enough), rounded up.
-    pub(crate) more_in: u64,
-    /// Seconds until nothing is used any more, rounded up.
-    pub(crate) whole_in: u64,
+    /// Nanoseconds until there is more (for a refused request: enough).
+    pub(crate) more_ns: u64,
+    /// Nanoseconds until nothing is used any more.
+    pub(crate) whole_ns: u64,
+    /// When that was so, in nanoseconds since the Unix epoch.
+    pub(crate) at_ns: u64,
     /// Was there enough for the request?
     pub(crate) enough: bool,
 }
 
 impl Left {
+    /// In seconds, rounded up, as the next three.
+    pub(crate) fn more_in(&self) -> u64 {
+        self.more_ns.div_ceil(SECOND)
+    }
+
+    pub(crate) fn whole_in(&self) -> u64 {
+        self.whole_ns.div_ceil(SECOND)
+    }
+
+    /// Since the Unix epoch: rounded once, so that it is never too early.
+    pub(crate) fn more_at(&self) -> u64 {
+        self.at_ns.saturating_add(self.more_ns).div_ceil(SECOND)
+    }
+
+    pub(crate) fn whole_at(&self) -> u64 {
+        self.at_ns.saturating_add(self.whole_ns).div_ceil(SECOND)
+    }
+
+    /// Of somebody who says so in seconds.
+    pub(crate) fn in_seconds(self, seconds: u64, now: Duration) -> Left {
+        let ns = seconds.saturating_mul(SECOND);
+        Left { more_ns: ns, whole_ns: ns, at_ns: nanoseconds(now), ..self }
+    }
+
     /// Is it of requests at a time?
     pub(crate) fn is_at_once(&self) -> bool {
         self.window == Some(0)

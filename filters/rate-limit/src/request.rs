@@ -2,9 +2,13 @@
 
 mod tell;
 
+use std::borrow::Cow;
+
 use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{Found, Subject as Asked};
 use postern_core::{Decision, Host, Mode as Recorded, Outcome, Record};
+
+use siphasher::sip128::SipHasher13;
 
 use crate::allowance::{Allowance, Left, Spent};
 use crate::dialect::Show;
@@ -13,7 +17,7 @@ use crate::metrics::{self, Fate};
 use crate::policy::{Answers, AtOnce, Holding, Holds, Limit, Mode, Plan, Telling};
 use crate::service::{Engine, Pending};
 use crate::standing::{Standing, tightest};
-use crate::table::{Hash, Tag, clock, finish};
+use crate::table::{Hash, Tag, finish};
 use crate::take::{Counted, take, undo};
 use crate::under_way::{self, Places};
 use crate::{RateLimit, refusal};
@@ -37,8 +41,6 @@ pub(crate) struct Said {
     pub(crate) later: Vec<Later>,
     /// Who is observed, by its place.
     pub(crate) observed: Option<usize>,
-    /// Seconds since the Unix epoch.
-    pub(crate) now: u64,
     /// How it was counted, if the service that should have did not.
     pub(crate) without: Option<&'static str>,
 }
@@ -88,7 +90,7 @@ impl RateLimit {
         let mut outcome = Outcome::pass();
         let mut counted = Vec::with_capacity(found.len());
         let mut at_once = Vec::new();
-        let mut nothing = None;
+        let (mut nothing, mut would) = (None, Vec::new());
         for found in &found {
             match self.prepare(found, &caller) {
                 Prepared::Counted(one) => counted.push(one),
@@ -96,14 +98,26 @@ impl RateLimit {
                 Prepared::Unlimited => {
                     outcome.count.push(metrics::of_limit(found.index, Fate::Unlimited));
                 }
-                Prepared::Nothing(standing) => nothing = Some(standing),
+                Prepared::Nothing(standing) if found.rule.mode == Mode::Enforce => {
+                    nothing = Some(standing);
+                }
+                Prepared::Nothing(_) => {
+                    outcome.count.push(metrics::of_limit(found.index, Fate::WouldRefuse));
+                    would.push(found.index);
+                }
+                // What refuses nothing refuses nothing when it cannot count either.
+                Prepared::Unavailable if found.rule.mode == Mode::Shadow => {}
                 Prepared::Unavailable => return unavailable(found.rule),
             }
         }
         if let Some(Nothing(standing)) = nothing {
             outcome.count.push(metrics::of_limit(standing.limit, Fate::Refused));
-            let by = By { counted: &counted, at_once: &at_once };
+            let by = By { counted: &counted, at_once: &at_once, would: self.ids(&would) };
             return self.answer(stream, outcome, false, vec![standing], &caller, &by);
+        }
+        if counted.is_empty() && at_once.is_empty() && !would.is_empty() {
+            let by = By { counted: &counted, at_once: &at_once, would: self.ids(&would) };
+            return self.answer(stream, outcome, true, Vec::new(), &caller, &by);
         }
         if counted.is_empty() && at_once.is_empty() {
             let id = first.rule.id.as_str().to_owned();
@@ -114,7 +128,7 @@ impl RateLimit {
         if let Some(service) = &self.service
             && counted.iter().any(|one| one.limit.engine == Engine::Service)
         {
-            let by = (counted, at_once);
+            let by = (counted, at_once, would);
             return self.by_service(service, stream, outcome, &caller, &found, by);
         }
         let Ok((mut admitted, forgotten)) = take(&self.table, host, &mut counted) else {
@@ -136,8 +150,12 @@ impl RateLimit {
             Self::tell_at_once(&at_once, admitted, &mut standings, &mut outcome.count);
             stream.places = Self::places(&mut at_once);
         }
-        let by = By { counted: &counted, at_once: &at_once };
+        let by = By { counted: &counted, at_once: &at_once, would: self.ids(&would) };
         self.answer(stream, outcome, admitted, standings, &caller, &by)
+    }
+
+    fn ids(&self, limits: &[usize]) -> Vec<&str> {
+        limits.iter().filter_map(|at| self.limits.get(*at)).map(|l| l.id.as_str()).collect()
     }
 
     /// What became of a request in each limit that counted it here.
@@ -192,24 +210,28 @@ impl RateLimit {
         };
         let allowance = match windows.for_caller(caller) {
             Holds::Allowance(allowance) => allowance,
-            Holds::Nothing(window) if limit.mode == Mode::Enforce => {
+            Holds::Nothing(window) => {
                 let usual = windows.allowance().rates().nth(window);
                 let window_seconds = usual.map_or(1, |rate| rate.window());
-                let left = Left {
-                    quota: 0,
-                    window: Some(window_seconds),
-                    remaining: 0,
-                    more_in: window_seconds,
-                    whole_in: window_seconds,
-                    enough: false,
-                };
+                let left = nothing_of(window_seconds, window_seconds, caller.host());
                 let policy = windows.name(window);
                 return Prepared::Nothing(Nothing(Standing { limit: found.index, policy, left }));
             }
-            Holds::Nothing(_) => return Prepared::Unlimited,
         };
         let own = is_override.then_some(tag);
-        let Some(hash) = self.hash(found, name, own, caller) else { return Prepared::Unavailable };
+        let Some(mut hasher) = self.hash(found, name, own, caller) else {
+            return Prepared::Unavailable;
+        };
+        if let Cow::Owned(allowance) = &allowance
+            && allowance != windows.allowance()
+        {
+            // Other quotas are counted by themselves: in an entry of theirs, windows and
+            // bursts would be taken for those of a policy that has changed.
+            for rate in allowance.rates() {
+                key::push(&mut hasher, b'q', &rate.quota().to_le_bytes());
+            }
+        }
+        let hash = finish(&hasher);
         Prepared::Counted(Counted {
             index: found.index,
             limit,
@@ -232,23 +254,14 @@ impl RateLimit {
         let (index, limit) = (found.index, found.rule);
         let most = at_once.for_caller(caller);
         if most == 0 {
-            if limit.mode == Mode::Shadow {
-                return Prepared::Unlimited;
-            }
-            let left = Left {
-                quota: 0,
-                window: Some(0),
-                remaining: 0,
-                more_in: 1,
-                whole_in: 1,
-                enough: false,
-            };
+            let left = nothing_of(0, 1, caller.host());
             let policy = at_once.name();
             return Prepared::Nothing(Nothing(Standing { limit: index, policy, left }));
         }
-        let Some(hash) = self.hash(found, plan, None, caller) else {
+        let Some(hasher) = self.hash(found, plan, None, caller) else {
             return Prepared::Unavailable;
         };
+        let hash = finish(&hasher);
         Prepared::AtOnce(under_way::Asked { index, limit, at_once, hash, most, entered: None })
     }
 
@@ -259,7 +272,7 @@ impl RateLimit {
         plan: &str,
         own: Option<Tag>,
         caller: &Caller<'_>,
-    ) -> Option<Hash> {
+    ) -> Option<SipHasher13> {
         let limit = found.rule;
         let mut hasher = self.table.hasher(caller.host())?;
         key::push(&mut hasher, b'#', limit.id.as_str().as_bytes());
@@ -270,7 +283,7 @@ impl RateLimit {
         let captures =
             if limit.reads_path() { found.captures(caller.asked.target) } else { Vec::new() };
         caller.name(&limit.key, &captures, &mut hasher);
-        Some(finish(&hasher))
+        Some(hasher)
     }
 
     fn answer(
@@ -299,14 +312,11 @@ impl RateLimit {
         } else if !all && later.is_empty() {
             standings = first.into_iter().collect();
         }
-        let now = counted.first().and_then(|c| c.spent.as_ref()).map(|s| s.now());
-        let now = now.unwrap_or_else(|| clock(caller.host()));
         stream.said = Some(Box::new(Said {
             telling: telling.map(|(index, _)| index),
             standings,
             later,
             observed: None,
-            now: now.checked_div(1_000_000_000).unwrap_or(0),
             without: None,
         }));
         outcome
@@ -355,7 +365,7 @@ impl RateLimit {
 
     /// Keeps what the answer of a request is to say, of which a service had to be
     /// asked first.
-    pub(crate) fn keep(&self, stream: &mut Stream, kept: Keeping, host: &dyn Host) {
+    pub(crate) fn keep(&self, stream: &mut Stream, kept: Keeping) {
         let Keeping { telling, admitted, mut standings, later, without } = kept;
         let told = telling.and_then(|index| self.dialects.get(index));
         if admitted && told.is_some_and(|told| told.answers == Answers::Refused) {
@@ -369,8 +379,7 @@ impl RateLimit {
         if silent && without.is_none() && observed.is_none() {
             return;
         }
-        let now = clock(host).checked_div(1_000_000_000).unwrap_or(0);
-        let said = Said { telling, standings, later, observed, now, without };
+        let said = Said { telling, standings, later, observed, without };
         stream.said = Some(Box::new(said));
     }
 
@@ -404,6 +413,8 @@ impl RateLimit {
 struct By<'a, 'p> {
     counted: &'a [Counted<'p>],
     at_once: &'a [under_way::Asked<'p>],
+    /// Limits in shadow mode of which a claim says that they let nothing pass.
+    would: Vec<&'p str>,
 }
 
 impl<'p> By<'_, 'p> {
@@ -418,7 +429,8 @@ impl<'p> By<'_, 'p> {
         let shadow = |limit: &Limit| limit.mode == Mode::Shadow;
         let over = |one: &&Counted<'_>| one.spent.as_ref().is_some_and(|spent| !spent.admitted);
         let counted = self.counted.iter().filter(|c| shadow(c.limit)).filter(over);
-        let mut would: Vec<&str> = counted.map(|c| c.limit.id.as_str()).collect();
+        let mut would = self.would.clone();
+        would.extend(counted.map(|c| c.limit.id.as_str()));
         let at_once = self.at_once.iter().filter(|one| shadow(one.limit) && one.is_over());
         would.extend(at_once.map(|one| one.limit.id.as_str()));
         would
@@ -432,6 +444,14 @@ pub(crate) struct Keeping {
     pub(crate) standings: Vec<Standing>,
     pub(crate) later: Vec<Later>,
     pub(crate) without: Option<&'static str>,
+}
+
+/// A claim says so: come again after these seconds, in which it may have changed.
+#[cold]
+fn nothing_of(window: u64, seconds: u64, host: &dyn Host) -> Left {
+    let (remaining, enough, window) = (0, false, Some(window));
+    let left = Left { quota: 0, window, remaining, more_ns: 0, whole_ns: 0, at_ns: 0, enough };
+    left.in_seconds(seconds, host.now())
 }
 
 enum Prepared<'r> {

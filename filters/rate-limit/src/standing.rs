@@ -19,7 +19,7 @@ pub(crate) struct Standing {
 impl Standing {
     /// Seconds, at least 1 and never before there is more.
     pub(crate) fn retry_after(&self) -> u64 {
-        self.left.more_in.max(1)
+        self.left.more_in().max(1)
     }
 }
 
@@ -28,8 +28,8 @@ impl Standing {
 /// last, since it is none the less for its own.
 pub(crate) fn tightest(standings: &[Standing]) -> Option<&Standing> {
     standings.iter().min_by_key(|s| {
-        let Left { enough, remaining, more_in, .. } = s.left;
+        let Left { enough, remaining, more_ns, .. } = s.left;
         let at_once = enough && s.left.is_at_once();
-        (enough, at_once, if enough { remaining } else { 0 }, Reverse(more_in))
+        (enough, at_once, if enough { remaining } else { 0 }, Reverse(more_ns))
     })
 }

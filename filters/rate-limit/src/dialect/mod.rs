@@ -123,8 +123,6 @@ pub(crate) struct Saying<'a> {
     pub(crate) standings: &'a [Standing],
     pub(crate) show: Show,
     pub(crate) beside: Beside,
-    /// When the request came, in seconds since the Unix epoch.
-    pub(crate) now: u64,
 }
 
 impl Dialect {
@@ -159,8 +157,7 @@ impl Dialect {
             Show::Tightest => std::slice::from_ref(first),
             Show::All => saying.standings,
         };
-        let (left, now) = (&first.left, saying.now);
-        let reset_at = now.saturating_add(left.whole_in);
+        let left = &first.left;
         let three = |names: [&'static str; 3], limit: Vec<u8>, reset: u64| {
             let [total, remaining, when] = names;
             vec![
@@ -188,10 +185,10 @@ impl Dialect {
                     limit.extend_from_slice(b", ");
                     limit.extend(windows);
                 }
-                three(X_RATELIMIT, limit, left.whole_in)
+                three(X_RATELIMIT, limit, left.whole_in())
             }
-            Dialect::Github => three(X_RATELIMIT, digits::of(left.quota), reset_at),
-            Dialect::Twitter => three(X_RATE_LIMIT, digits::of(left.quota), reset_at),
+            Dialect::Github => three(X_RATELIMIT, digits::of(left.quota), left.whole_at()),
+            Dialect::Twitter => three(X_RATE_LIMIT, digits::of(left.quota), left.whole_at()),
             Dialect::Legacy if matches!(response.status(), Some(401 | 403)) => Vec::new(),
             Dialect::Legacy => vec![
                 HeaderEdit::set("x-ratelimit-total", digits::of(left.quota)),
@@ -201,7 +198,7 @@ impl Dialect {
             Dialect::Custom(fields) => fields
                 .iter()
                 .filter_map(|(name, value)| {
-                    Some(HeaderEdit::set(name.as_str().to_owned(), value.fill(first, now)?))
+                    Some(HeaderEdit::set(name.as_str().to_owned(), value.fill(first)?))
                 })
                 .collect(),
         }
@@ -254,7 +251,7 @@ fn ietf_left(out: &mut Vec<u8>, standing: &Standing) -> Option<()> {
     parameter(out, b";r=", standing.left.remaining);
     // When others end, nobody knows.
     if !standing.left.is_at_once() {
-        parameter(out, b";t=", standing.left.more_in);
+        parameter(out, b";t=", standing.left.more_in());
     }
     Some(())
 }
@@ -277,6 +274,6 @@ fn draft_7(standing: &Standing) -> Vec<u8> {
     let mut out = Vec::with_capacity(48);
     parameter(&mut out, b"limit=", standing.left.quota);
     parameter(&mut out, b", remaining=", standing.left.remaining);
-    parameter(&mut out, b", reset=", standing.left.whole_in);
+    parameter(&mut out, b", reset=", standing.left.whole_in());
     out
 }

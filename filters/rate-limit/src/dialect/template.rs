@@ -62,7 +62,7 @@ impl Template {
     }
 
     /// `None`: it names the window, which is not known.
-    pub(super) fn fill(&self, standing: &Standing, now: u64) -> Option<Vec<u8>> {
+    pub(super) fn fill(&self, standing: &Standing) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(32);
         let left = &standing.left;
         for piece in &self.0 {
@@ -82,10 +82,10 @@ impl Template {
                 Place::Remaining => left.remaining,
                 Place::Used => left.quota.saturating_sub(left.remaining),
                 Place::Window => left.window?,
-                Place::Reset => left.whole_in,
-                Place::ResetAt => now.saturating_add(left.whole_in),
-                Place::More => left.more_in,
-                Place::MoreAt => now.saturating_add(left.more_in),
+                Place::Reset => left.whole_in(),
+                Place::ResetAt => left.whole_at(),
+                Place::More => left.more_in(),
+                Place::MoreAt => left.more_at(),
             };
             digits::push(&mut out, number);
         }

@@ -156,7 +156,7 @@ impl Observe {
             match form.read(headers, now) {
                 Ok(reports) => {
                     for report in reports {
-                        match self.standing(report, refused) {
+                        match self.standing(report, refused, now) {
                             Ok(standing) => merge(&mut reading.standings, standing),
                             Err(why) => reading.spoilt.push(why),
                         }
@@ -186,7 +186,7 @@ impl Observe {
         named(headers, |name| is_known(name) || own(name))
     }
 
-    fn standing(&self, report: Report, refused: bool) -> Result<Standing, Spoilt> {
+    fn standing(&self, report: Report, refused: bool, now: Duration) -> Result<Standing, Spoilt> {
         let Report { name, quota, window, remaining, reset } = report;
         let quota = quota.or(self.quota).ok_or(Spoilt::Incomplete)?;
         if remaining > quota {
@@ -204,10 +204,13 @@ impl Observe {
             quota,
             window,
             remaining,
-            more_in: reset,
-            whole_in: reset,
+            more_ns: 0,
+            whole_ns: 0,
+            at_ns: 0,
             enough: remaining > 0 || !refused,
         };
+        // A reset that was a time is the same one again.
+        let left = left.in_seconds(reset, Duration::from_secs(now.as_secs()));
         Ok(Standing { limit: NOWHERE, policy, left })
     }
 }

@@ -62,7 +62,6 @@ impl RateLimit {
         for standing in standings {
             merge(&mut said.standings, standing);
         }
-        said.now = now.as_secs();
         fields
     }
 }

@@ -394,8 +394,9 @@ proptest! {
         let observe = filter(ALL, "\"ietf\"");
         let observe = observe.observes.get(0).unwrap();
         let left = Left {
-            quota, window: Some(window), remaining, more_in: reset, whole_in: reset, enough: true,
+            quota, window: Some(window), remaining, more_ns: 0, whole_ns: 0, at_ns: 0, enough: true,
         };
+        let left = left.in_seconds(reset, START);
         let standing = Standing { limit: NOWHERE, policy: "there".into(), left };
         for dialect in ["ietf", "draft_7", "draft_3", "github", "twitter"] {
             let filter = filter(ALL, &format!("\"{dialect}\""));
@@ -404,7 +405,6 @@ proptest! {
                 standings: std::slice::from_ref(&standing),
                 show: crate::Show::Tightest,
                 beside: crate::Beside::Replace,
-                now: START.as_secs(),
             };
             let response = Response::new(Headers::new([(":status", "200")]), true);
             let said = dialect.fields(&saying, &response).into_iter().map(|edit| match edit {

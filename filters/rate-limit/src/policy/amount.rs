@@ -31,7 +31,8 @@ postern_core::config! {
 
     /// A quota that a claim of the caller says.
     pub(super) struct ClaimConfig {
-        /// The claim: a whole number. 0 lets nothing pass.
+        /// The claim: a whole number. 0 lets nothing pass. Callers of another quota are
+        /// counted by themselves.
         claim: Text,
         /// What holds where the claim is missing or is no such number.
         otherwise: Quota,

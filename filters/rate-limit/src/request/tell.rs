@@ -35,7 +35,7 @@ impl RateLimit {
             let standings = said.standings.as_slice();
             // What is observed is taken off: there is nothing to stand beside.
             let beside = if said.observed.is_some() { Beside::Replace } else { self.beside };
-            let saying = Saying { standings, show, beside, now: said.now };
+            let saying = Saying { standings, show, beside };
             let fields = dialect.fields(&saying, response);
             outcome.headers.extend(without(there, &fields));
             outcome.headers.extend(fields);

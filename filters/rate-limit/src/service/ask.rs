@@ -26,6 +26,10 @@ use crate::take::{Counted, take, undo};
 use crate::under_way;
 use crate::{RateLimit, refusal};
 
+/// What counts a request: windows, places, and which limits in shadow mode would refuse
+/// it in any case.
+type Counting<'p> = (Vec<Counted<'p>>, Vec<under_way::Asked<'p>>, Vec<usize>);
+
 impl RateLimit {
     /// Counts a request that the service counts too.
     #[cold]
@@ -37,7 +41,7 @@ impl RateLimit {
         mut outcome: Outcome,
         caller: &Caller<'_>,
         found: &[Found<'_, Limit>],
-        (counted, mut at_once): (Vec<Counted<'_>>, Vec<under_way::Asked<'_>>),
+        (counted, mut at_once, would): Counting<'_>,
     ) -> Outcome {
         let host = caller.host();
         let now = host.now();
@@ -48,12 +52,12 @@ impl RateLimit {
             telling: self.telling(caller).map(|(index, _)| index),
             later: Vec::new(),
             under_way: Default::default(),
-            would: Vec::new(),
+            would,
         };
         let (remote, refusing) = self.remembered(service, remote, &mut aside, &mut outcome, now);
         if !refusing.is_empty() {
             outcome.count.push(service.meters.counter(Counter::Remembered));
-            return self.refused(stream, outcome, refusing, aside, "remembered", host);
+            return self.refused(stream, outcome, refusing, aside, "remembered");
         }
         let Ok((mut admitted, forgotten)) = take(&self.table, host, &mut local) else {
             return first.map_or_else(Outcome::pass, unavailable);
@@ -80,7 +84,7 @@ impl RateLimit {
             if admitted {
                 aside.later = self.later(&local, caller);
             }
-            return self.decided(stream, outcome, admitted, (local, standings), aside, host);
+            return self.decided(stream, outcome, admitted, (local, standings), aside);
         }
         aside.later = self.later(&local, caller);
         let leave = service.circuit.leave(host, now);
@@ -272,7 +276,7 @@ impl RateLimit {
         standings.sort_by_key(|standing| standing.limit);
         local.append(&mut remote);
         local.sort_by_key(|one| one.index);
-        let mut outcome = self.decided(stream, outcome, !refused, (local, standings), aside, host);
+        let mut outcome = self.decided(stream, outcome, !refused, (local, standings), aside);
         outcome.record = outcome.record.map(|record| record.with("engine", "service"));
         outcome
     }
@@ -285,7 +289,6 @@ impl RateLimit {
         admitted: bool,
         (counted, mut standings): (Vec<Counted<'_>>, Vec<Standing>),
         aside: Aside,
-        host: &dyn Host,
     ) -> Outcome {
         let Aside { telling, mut later, under_way, would } = aside;
         // Of a request that the service refuses, nobody is to be told that it had a place.
@@ -308,7 +311,7 @@ impl RateLimit {
             later.clear();
         }
         let without = None;
-        self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
+        self.keep(stream, Keeping { telling, admitted, standings, later, without });
         outcome
     }
 
@@ -319,14 +322,13 @@ impl RateLimit {
         standings: Vec<Standing>,
         aside: Aside,
         engine: &'static str,
-        host: &dyn Host,
     ) -> Outcome {
         let Aside { telling, later, under_way: _, would } = aside;
         let would = self.would(&would, &[]);
         self.decide(&mut outcome, false, &standings, &would, 0);
         outcome.record = outcome.record.map(|record| record.with("engine", engine));
         let (admitted, without) = (false, None);
-        self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
+        self.keep(stream, Keeping { telling, admitted, standings, later, without });
         outcome
     }
 }

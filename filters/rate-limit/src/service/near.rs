@@ -58,9 +58,8 @@ impl Near {
         if left.is_zero() || left > self.longest || cost < over.cost {
             return None;
         }
-        let seconds = left.as_millis().div_ceil(1_000);
-        let more_in = u64::try_from(seconds).unwrap_or(u64::MAX);
-        let left = Left { more_in, whole_in: more_in, ..over.left };
+        let seconds = u64::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        let left = over.left.in_seconds(seconds, now);
         Some(Over { left, ..over.clone() })
     }
 

@@ -77,7 +77,7 @@ const LARGEST: u64 = 999_999_999_999_999;
 
 /// Where a caller stands by a status, in a window that the policy has so. `None`: the
 /// service has no limit for it.
-pub(crate) fn by_status(status: &Status, rate: &Rate) -> Option<Reported> {
+pub(crate) fn by_status(status: &Status, rate: &Rate, now: Duration) -> Option<Reported> {
     let Status { code, limit, remaining, reset } = status;
     let Limit { requests, unit } = limit.as_ref()?;
     let named = unit.map(super::message::Unit::seconds);
@@ -85,14 +85,8 @@ pub(crate) fn by_status(status: &Status, rate: &Rate) -> Option<Reported> {
     let window = named.unwrap_or(rate.window());
     let seconds = reset.map_or(window, |milliseconds| milliseconds.div_ceil(1_000)).min(LATEST);
     let quota = if *requests == 0 { rate.quota() } else { u64::from(*requests) };
-    let left = Left {
-        quota,
-        window: Some(window),
-        remaining: u64::from(*remaining).min(quota),
-        more_in: seconds,
-        whole_in: seconds,
-        enough: *code != Code::OverLimit,
-    };
+    let (remaining, enough) = (u64::from(*remaining).min(quota), *code != Code::OverLimit);
+    let left = of(quota, window, remaining, enough).in_seconds(seconds, now);
     Some(Reported { left, reset: reset.map(Duration::from_millis) })
 }
 
@@ -146,31 +140,22 @@ impl Said {
     }
 
     /// Of this window.
-    pub(crate) fn reported(&self, rate: &Rate) -> Reported {
+    pub(crate) fn reported(&self, rate: &Rate, now: Duration) -> Reported {
         let window = self.window.unwrap_or(rate.window()).min(LATEST);
         let seconds = self.reset.unwrap_or(window).min(LATEST);
         let quota = self.quota.min(LARGEST);
-        let left = Left {
-            quota,
-            window: Some(window),
-            remaining: self.remaining.min(quota),
-            more_in: seconds,
-            whole_in: seconds,
-            enough: !self.over,
-        };
+        let left = of(quota, window, self.remaining.min(quota), !self.over);
+        let left = left.in_seconds(seconds, now);
         Reported { left, reset: self.reset.map(|_| Duration::from_secs(seconds)) }
     }
 }
 
 /// Where a caller stands of whom the service says no more than that it is over.
-pub(crate) fn over(rate: &Rate) -> Reported {
-    let left = Left {
-        quota: rate.quota(),
-        window: Some(rate.window()),
-        remaining: 0,
-        more_in: rate.window(),
-        whole_in: rate.window(),
-        enough: false,
-    };
+pub(crate) fn over(rate: &Rate, now: Duration) -> Reported {
+    let left = of(rate.quota(), rate.window(), 0, false).in_seconds(rate.window(), now);
     Reported { left, reset: None }
+}
+
+fn of(quota: u64, window: u64, remaining: u64, enough: bool) -> Left {
+    Left { quota, window: Some(window), remaining, more_ns: 0, whole_ns: 0, at_ns: 0, enough }
 }

@@ -43,9 +43,9 @@ pub(super) fn said(
     let asked: Vec<_> = of.iter().filter_map(asked).collect();
     let rates: Vec<&Rate> = asked.iter().map(|(.., rate)| *rate).collect();
     let verdicts = if response.statuses.is_empty() {
-        by_word(response, &rates)
+        by_word(response, &rates, now)
     } else {
-        by_statuses(response, &rates)
+        by_statuses(response, &rates, now)
     };
     if verdicts.iter().any(|verdict| verdict.unmatched) {
         outcome.count.push(service.meters.counter(Counter::Unmatched));
@@ -78,34 +78,34 @@ struct Verdict {
     unmatched: bool,
 }
 
-fn by_statuses(response: &Response, rates: &[&Rate]) -> Vec<Verdict> {
+fn by_statuses(response: &Response, rates: &[&Rate], now: Duration) -> Vec<Verdict> {
     // A service that says OK over all means it: it may only be trying a limit.
     let over_all = response.overall == Code::OverLimit;
     let told = response.statuses.iter().any(|status| status.code == Code::OverLimit);
     let verdict = |(status, rate): (_, &&Rate)| {
-        let found = by_status(status, rate);
+        let found = by_status(status, rate, now);
         // One that names none of them means all.
         let is_over = over_all && (status.code == Code::OverLimit || !told);
-        let reported = if is_over { found.or_else(|| Some(over(rate))) } else { found };
+        let reported = if is_over { found.or_else(|| Some(over(rate, now))) } else { found };
         Verdict { over: is_over, sure: told, reported, unmatched: found.is_none() }
     };
     response.statuses.iter().zip(rates).map(verdict).collect()
 }
 
 /// Without statuses there is a word for all of them, and headers of the tightest.
-fn by_word(response: &Response, rates: &[&Rate]) -> Vec<Verdict> {
+fn by_word(response: &Response, rates: &[&Rate], now: Duration) -> Vec<Verdict> {
     let is_over = response.overall == Code::OverLimit;
     let headers = by_headers(response);
     let which = headers.and_then(|headers| headers.which(rates));
     let of_one = |at: usize, rate: &&Rate| match (which, headers) {
         (Some(own), Some(headers)) if own == at => {
-            let reported = Some(headers.reported(rate));
+            let reported = Some(headers.reported(rate, now));
             Verdict { over: is_over, sure: true, reported, unmatched: false }
         }
         (Some(_), _) => Verdict::default(),
         // Nobody knows which of them it is: of no other is more said than that it is over.
         (None, _) if is_over => {
-            let reported = (at == 0).then(|| over(rate));
+            let reported = (at == 0).then(|| over(rate, now));
             Verdict { over: true, sure: false, reported, unmatched: false }
         }
         (None, _) => Verdict::default(),

@@ -63,7 +63,7 @@ impl RateLimit {
             outcome.step = Outcome::refuse(refused).step;
             let (standings, later) = (Vec::new(), Vec::new());
             let (admitted, without) = (false, Some("closed"));
-            self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
+            self.keep(stream, Keeping { telling, admitted, standings, later, without });
             return outcome;
         }
         let word = if degraded.is_empty() { "open" } else { "degraded" };
@@ -94,7 +94,7 @@ impl RateLimit {
         let record = outcome.record.take();
         outcome.record = record.map(|r| r.with("engine", word).with("service", why.word));
         let without = Some(word);
-        self.keep(stream, Keeping { telling, admitted, standings, later, without }, host);
+        self.keep(stream, Keeping { telling, admitted, standings, later, without });
         outcome
     }
 }

@@ -4,6 +4,8 @@
 //! An entry: a byte with the number of its cells (and the bit [`REST`]), the
 //! caller's hash, the limit's tag, the cells.
 
+use std::cmp::Reverse;
+
 use crate::allowance::{Cells, WINDOWS};
 use crate::rate::Cell;
 
@@ -92,7 +94,7 @@ pub(super) fn write(bytes: &mut Vec<u8>, hash: &Hash, tag: &Tag, cells: &Cells, 
         return 0;
     }
     let mut slot = Slot::read(bytes, hash, now);
-    let forgotten = slot.make_room(now);
+    let forgotten = slot.make_room(*tag, now);
     slot.callers.push((*hash, *tag, cells.clone()));
     *bytes = slot.to_bytes();
     forgotten
@@ -122,16 +124,28 @@ impl Slot {
     }
 
     /// Forgets the least used until there is room for one more.
-    fn make_room(&mut self, now: u64) -> usize {
+    fn make_room(&mut self, own: Tag, now: u64) -> usize {
         let mut forgotten = 0usize;
         while self.callers.len() >= WAYS {
-            let shares = self.callers.iter().map(|(_, _, cells)| cells.share(now));
-            let least = shares.enumerate().min_by_key(|(_, share)| *share);
-            let (_, tag, cells) = self.callers.swap_remove(least.map_or(0, |(i, _)| i));
+            let least = self.least(&own, now);
+            let (_, tag, cells) = self.callers.swap_remove(least);
             self.note(tag, cells, now);
             forgotten = forgotten.saturating_add(1);
         }
         forgotten
+    }
+
+    /// Who goes: of the limit that has the most callers here, the one of which the
+    /// smallest share is used. So callers of one limit, however many, do not push out
+    /// those of another.
+    fn least(&self, own: &Tag, now: u64) -> usize {
+        let of = |tag: &Tag| {
+            let callers = self.callers.iter().filter(|(_, other, _)| other == tag).count();
+            callers.saturating_add(usize::from(tag == own))
+        };
+        let all = self.callers.iter().enumerate();
+        let least = all.min_by_key(|(_, (_, tag, cells))| (Reverse(of(tag)), cells.share(now)));
+        least.map_or(0, |(i, _)| i)
     }
 
     fn note(&mut self, tag: Tag, cells: Cells, now: u64) {

@@ -34,7 +34,7 @@ fn remaining(allowance: &Allowance, spent: &Spent) -> u64 {
 }
 
 fn more_in(allowance: &Allowance, spent: &Spent) -> u64 {
-    allowance.left(spent).map(|left| left.more_in).max().unwrap()
+    allowance.left(spent).map(|left| left.more_in()).max().unwrap()
 }
 
 fn keep(state: &mut Option<Cells>, spent: Spent) {

@@ -243,3 +243,45 @@ fn an_override_is_counted_by_itself() {
         assert_eq!((inside, outside), (most, 6), "{own}");
     }
 }
+
+/// One subject with two tokens that say different quotas.
+#[test]
+fn each_quota_that_a_claim_says_is_counted_by_itself() {
+    for (algorithm, burst) in
+        [("gcra", r#""burst": 20,"#), ("fixed_window", ""), ("sliding_window", "")]
+    {
+        let filter = policy(&format!(
+            r#""match": {{}}, "algorithm": "{algorithm}", {burst} "window": "60s",
+            "quota": {{"claim": "rpm", "otherwise": 10, "most": 6000}}"#
+        ));
+        let host = FakeHost::at(START);
+        let most = if algorithm == "gcra" { 20 } else { 1 };
+        identify(&host, with_claims(r#"{"rpm": 1}"#));
+        assert_eq!(passed(&filter, &host, &[], 30), most, "{algorithm}");
+        for _ in 0..3 {
+            identify(&host, with_claims(r#"{"rpm": 6000}"#));
+            passed(&filter, &host, &[], 30);
+            identify(&host, with_claims(r#"{"rpm": 1}"#));
+            assert_eq!(passed(&filter, &host, &[], 30), 0, "{algorithm}");
+        }
+        // What says nothing, and what says the same as that.
+        identify(&host, with_claims("{}"));
+        passed(&filter, &host, &[], 30);
+        identify(&host, with_claims(r#"{"rpm": 10}"#));
+        assert_eq!(passed(&filter, &host, &[], 1), 0, "{algorithm}");
+    }
+}
+
+#[test]
+fn who_has_no_claim_keeps_its_count_when_the_policy_changes() {
+    let of = |otherwise: u32| {
+        policy(&format!(
+            r#""match": {{}}, "algorithm": "fixed_window", "window": "60s",
+            "quota": {{"claim": "rpm", "otherwise": {otherwise}}}"#
+        ))
+    };
+    let host = FakeHost::at(START);
+    identify(&host, with_claims("{}"));
+    assert_eq!(passed(&of(3), &host, &[], 9), 3);
+    assert_eq!(passed(&of(5), &host, &[], 9), 2);
+}

@@ -60,7 +60,8 @@ fn each_dialect_has_its_fields() {
         ],
     );
     let at = START.as_secs() + 47;
-    let (soon, later) = (format!("{}", at + 6), format!("{}", at + 13));
+    // All of it is back at 53.5.
+    let (soon, later) = (format!("{}", at + 7), format!("{}", at + 13));
     let three = |prefix: &str, limit: &str, left: &str, reset: &str| {
         [("limit", limit), ("remaining", left), ("reset", reset)]
             .map(|(name, value)| format!("{prefix}-{name}: {value}"))
@@ -226,4 +227,29 @@ fn numbers_are_written_in_full() {
     for number in [0, 7, 10, 99, 100, 1_234_567_890, u64::MAX] {
         assert_eq!(crate::digits::of(number), number.to_string().into_bytes());
     }
+}
+
+/// What an answer costs is known when it comes: from then on the rest is reckoned.
+#[test]
+fn a_time_is_never_too_early_however_late_the_answer() {
+    let filter = rate_limit(
+        r#"{"limits": [{"id": "a", "match": {}, "quota": 10, "window": "60s",
+            "costs": [{"match": {}, "answers": [{"statuses": [200], "cost": 8}]}]}],
+        "dialects": [{"match": {}, "dialect": {"fields": [
+            {"name": "x-at", "value": "{reset_at} {more_at}"}, {"name": "x-in", "value": "{reset} {more}"}
+        ]}}]}"#,
+    );
+    let host = FakeHost::at(START + Duration::from_millis(250));
+    let (mut quick, _) = ask(&filter, &host, &[]);
+    // A request costs 6 s. All of it is back at 6.25.
+    let epoch = START.as_secs();
+    let told = [format!("x-at: {0} {0}", epoch + 7), "x-in: 6 6".to_owned()];
+    assert_eq!(dress(&filter, &host, &mut quick, 404), told);
+    let host = FakeHost::at(START + Duration::from_millis(250));
+    let (mut slow, _) = ask(&filter, &host, &[]);
+    host.set_now(START + Duration::from_millis(30_500));
+    // By then the first unit is back, and seven are gone: 42 s from there.
+    let told = [format!("x-at: {0} {0}", epoch + 73), "x-in: 42 6".to_owned()];
+    let told = told.map(|field| field.replace("73 1699999273", "73 1699999237"));
+    assert_eq!(dress(&filter, &host, &mut slow, 200), told);
 }

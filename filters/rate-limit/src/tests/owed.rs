@@ -44,7 +44,7 @@ proptest! {
             let remaining = full.saturating_sub(drops) / request;
             prop_assert_eq!(u128::from(left.remaining), remaining);
             let whole_in = drops.div_ceil(leak).div_ceil(SECOND.into());
-            prop_assert_eq!(u128::from(left.whole_in), whole_in);
+            prop_assert_eq!(u128::from(left.whole_in()), whole_in);
             state = if spent.changed { Some(spent.cells) } else { state };
         }
     }

@@ -89,7 +89,7 @@ fn a_limit_in_shadow_is_only_recorded() {
     assert!(outcome.count.contains(&would), "{:?}", outcome.count);
     let over = r#"{"decision":"allow","rule":"all","code":"within_limit","version":"v","mode":"enforce","remaining":2,"would_refuse":"tried"}"#;
     assert_eq!(record(outcome), over);
-    // Alone, it tells the client nothing, and passes even where nothing can be counted.
+    // Alone, it tells the client nothing.
     let policy =
         r#"{"limits": [{"id": "a", "match": {}, "mode": "shadow", "quota": 1, "window": "60s"}]}"#;
     let filter = rate_limit(policy);
@@ -159,5 +159,49 @@ fn a_refused_request_costs_the_limits_nothing_that_would_have_let_it_pass() {
     assert_eq!(left(), r#"ratelimit: "wide";r=8;t=7, "narrow";r=0;t=60"#);
     for _ in 0..3 {
         assert_eq!(left(), r#"ratelimit: "wide";r=8;t=7, "narrow";r=0;t=60"#);
+    }
+}
+
+#[test]
+fn a_limit_in_shadow_passes_where_nothing_can_be_counted() {
+    for amount in [r#""quota": 1, "window": "60s""#, r#""concurrency": 1"#] {
+        let policy =
+            format!(r#"{{"limits": [{{"id": "a", "match": {{}}, "mode": "shadow", {amount}}}]}}"#);
+        let (filter, host) = (rate_limit(&policy), FakeHost::at(START));
+        host.break_shared(postern_core::fake::Fault::Unavailable);
+        for _ in 0..3 {
+            assert!(matches!(ask(&filter, &host, &[]).1.step, Step::Continue), "{amount}");
+        }
+        host.mend_shared();
+        assert!(matches!(ask(&filter, &host, &[]).1.step, Step::Continue));
+        host.break_shared(postern_core::fake::Fault::Unavailable);
+        assert!(matches!(ask(&filter, &host, &[]).1.step, Step::Continue));
+    }
+}
+
+#[test]
+fn a_claim_that_lets_nothing_pass_would_refuse_in_shadow() {
+    for amount in [
+        r#""quota": {"claim": "n", "otherwise": 1}, "window": "60s""#,
+        r#""concurrency": {"claim": "n", "otherwise": 1}"#,
+    ] {
+        let limit = format!(r#"{{"id": "tried", "match": {{}}, "mode": "shadow", {amount}}}"#);
+        let host = FakeHost::at(START);
+        let claims = [("n".to_owned(), 0.into())].into_iter().collect();
+        identify(&host, identity::Caller { claims, ..caller("s") });
+        let also = r#", {"id": "real", "match": {}, "also": true, "quota": 9, "window": "60s"}"#;
+        for (others, rule, mode) in [("", "tried", "shadow"), (also, "real", "enforce")] {
+            let filter = rate_limit(&format!(r#"{{"limits": [{limit}{others}]}}"#));
+            let (_, outcome) = ask(&filter, &host, &[]);
+            assert!(matches!(outcome.step, Step::Continue));
+            let would = crate::metrics::of_limit(0, crate::metrics::Fate::WouldRefuse);
+            assert!(outcome.count.contains(&would), "{:?}", outcome.count);
+            let record = String::from_utf8(outcome.record.unwrap().to_json("v")).unwrap();
+            let begins = format!(
+                r#"{{"decision":"allow","rule":"{rule}","code":"within_limit","version":"v","mode":"{mode}""#
+            );
+            assert!(record.starts_with(&begins), "{record}");
+            assert!(record.ends_with(r#","would_refuse":"tried"}"#), "{record}");
+        }
     }
 }

@@ -312,8 +312,8 @@ fn far_more_callers_than_places() {
     assert!((95..=97).contains(&mean), "{mean} left of 100: {new:?}");
 }
 
-/// In a slot that is full, whoever used the smallest share goes, whatever the
-/// algorithm and however large the limit.
+/// In a slot that is full, of the limit with the most callers there whoever used the
+/// smallest share goes, whatever the algorithm and however large the limit.
 #[test]
 fn the_least_used_is_forgotten_first() {
     let host = FakeHost::at(START);
@@ -335,13 +335,33 @@ fn the_least_used_is_forgotten_first() {
     for n in 0..4096u32 {
         spend(&table, &host, format!("large {n}").as_bytes(), &large).unwrap();
     }
-    for n in 0..1500u32 {
+    for n in 0..500u32 {
         spend(&table, &host, &n.to_le_bytes(), &small).unwrap();
     }
-    let kept = (0..1500u32)
+    let kept = (0..500u32)
         .filter(|n| spend(&table, &host, &n.to_le_bytes(), &small).unwrap().1.remaining == 3)
         .count();
-    assert_eq!(kept, 1500, "those with large limits made room");
+    assert_eq!(kept, 500, "those of the limit with the most callers made room");
+}
+
+/// A limit of which each key is used up by one request, and whose key is the client's to
+/// choose.
+#[test]
+fn a_flood_of_keys_of_one_limit_leaves_callers_of_another_alone() {
+    let host = FakeHost::at(START);
+    let table = Table::new(1_024);
+    let (tiny, own) = (one(Algorithm::FixedWindow, 1, 3_600), one(Algorithm::Gcra, 20, 3_600));
+    let request = |n: u32| spend(&table, &host, format!("own {n}").as_bytes(), &own).unwrap();
+    for round in 0..10u32 {
+        for n in 0..800u32 {
+            spend(&table, &host, format!("{round} {n}").as_bytes(), &tiny).unwrap();
+        }
+        for n in 0..500 {
+            let (admitted, left, _) = request(n);
+            assert!(admitted && left.remaining == u64::from(19 - round), "{round} {n}");
+        }
+    }
+    assert_eq!(request(1_000).1.remaining, 19, "and newcomers have all of theirs");
 }
 
 #[test]

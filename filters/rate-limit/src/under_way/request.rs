@@ -7,6 +7,7 @@ use crate::RateLimit;
 use crate::allowance::Left;
 use crate::metrics::{self, Fate};
 use crate::policy::{AtOnce, Limit, Mode};
+use crate::rate::SECOND;
 use crate::standing::Standing;
 use crate::table::Hash;
 use crate::take::Unavailable;
@@ -44,8 +45,9 @@ impl Asked<'_> {
             window: Some(0),
             remaining: self.most.saturating_sub(under_way).into(),
             // Nobody knows; some request ends soon.
-            more_in: 1,
-            whole_in: 1,
+            more_ns: SECOND,
+            whole_ns: SECOND,
+            at_ns: 0,
             enough: !self.is_over(),
         };
         Some(Standing { limit: self.index, policy: self.at_once.name(), left })

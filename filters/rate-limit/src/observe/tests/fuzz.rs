@@ -20,7 +20,7 @@ fn fuzzed(bytes: &[u8]) {
     for Standing { policy, left, .. } in &reading.standings {
         assert!(left.remaining <= left.quota, "{left:?}");
         let longest = crate::rate::LONGEST.as_secs();
-        assert!(left.more_in <= longest && left.window.unwrap_or(1) <= longest, "{left:?}");
+        assert!(left.more_in() <= longest && left.window.unwrap_or(1) <= longest, "{left:?}");
         assert!(!policy.is_empty() && policy.len() <= LONGEST_NAME);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         assert!(policy.bytes().all(plain), "{policy}");

@@ -15,8 +15,15 @@ fn hash(number: u64) -> Hash {
 }
 
 fn over(until: u64, cost: u64) -> Over {
-    let left =
-        Left { quota: 1, window: Some(1), remaining: 0, more_in: 9, whole_in: 9, enough: false };
+    let left = Left {
+        quota: 1,
+        window: Some(1),
+        remaining: 0,
+        more_ns: 9,
+        whole_ns: 9,
+        at_ns: 0,
+        enough: false,
+    };
     Over { until: Duration::from_secs(until), cost, window: 0, quota: 1, left }
 }
 
@@ -39,7 +46,7 @@ proptest! {
             match (own, seen) {
                 (Some((until, _)), Some(seen)) => {
                     prop_assert_eq!(seen.until, Duration::from_secs(until));
-                    prop_assert_eq!(seen.left.more_in, until - now);
+                    prop_assert_eq!(seen.left.more_in(), until - now);
                 }
                 (Some(_), None) => prop_assert!(room < 4_096, "forgotten with room for all"),
                 (None, seen) => prop_assert_eq!(seen, None),

@@ -1,8 +1,10 @@
 //! Keys of policy files that no filter gets, since the tool takes them out: `filter` and
 //! `include`. The schema and the reference have them all the same.
 
+use postern_core::config::Decode;
 use postern_core::config::schema::{Field, Schema};
 
+use crate::contract::file::ContractConfig;
 use crate::include::MAX_FILES;
 use crate::policy::Kind;
 
@@ -56,6 +58,14 @@ pub(crate) fn included() -> Document {
         .map(|field| Field { required: false, ..field });
     let doc = "A part of a policy, for its key `include`.".to_owned();
     Document { name: "Included", doc, fields: fields.collect() }
+}
+
+/// A contract's file.
+pub(crate) fn contract() -> Document {
+    match ContractConfig::schema() {
+        Schema::Object { name, doc, fields, .. } => Document { name, doc: doc(), fields: fields() },
+        _ => Document { name: "", doc: String::new(), fields: Vec::new() },
+    }
 }
 
 /// The keys of a type, with `include` if it has what may stand in another file.

@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod chain;
 pub mod check;
 pub mod clusters;
+pub mod contract;
 pub mod edge;
 pub mod explain;
 pub mod finding;

@@ -7,18 +7,31 @@ use std::fmt::Write;
 use postern_auth::Code;
 use postern_core::config::schema::{Field, Schema};
 
-use crate::keys;
+use crate::keys::{self, Document};
 use crate::policy::Kind;
 
 /// One filter's reference page.
 #[must_use]
 pub fn of(kind: Kind) -> String {
+    let mut out = page(&format!("`{}`: policy", kind.name()), kind, &keys::document(kind));
+    if kind == Kind::Auth {
+        codes(&mut out);
+    }
+    out
+}
+
+/// The page of contracts.
+#[must_use]
+pub fn contract() -> String {
+    // No key of them is one that `authz` alone has.
+    page("Contract", Kind::LegacyCompat, &keys::contract())
+}
+
+fn page(title: &str, kind: Kind, root: &Document) -> String {
     let mut out = format!(
-        "# `{}`: policy reference\n\n\
+        "# {title} reference\n\n\
          Made by `postern reference`; do not edit. Unknown and duplicate keys are refused.\n",
-        kind.name()
     );
-    let root = keys::document(kind);
     object(&mut out, root.name, &root.doc, &root.fields, false);
     let mut queue: Vec<Schema> = root.fields.iter().flat_map(|f| inner(&f.schema)).collect();
     let mut seen = BTreeSet::from([root.name]);
@@ -34,9 +47,6 @@ pub fn of(kind: Kind) -> String {
             Schema::Choice { name, words } if seen.insert(name) => choice(&mut out, name, &words),
             _ => {}
         }
-    }
-    if kind == Kind::Auth {
-        codes(&mut out);
     }
     out
 }

@@ -19,6 +19,13 @@ pub fn included() -> Value {
     whole(Kind::Authz, &keys::included(), "Postern policy: included by authz")
 }
 
+/// The schema of a contract.
+#[must_use]
+pub fn contract() -> Value {
+    // No key of it is one that `authz` alone has.
+    whole(Kind::LegacyCompat, &keys::contract(), "Postern contract")
+}
+
 fn whole(kind: Kind, document: &Document, title: &str) -> Value {
     let mut definitions = Map::new();
     let mut root = fields(kind, &document.fields, false, &mut definitions);

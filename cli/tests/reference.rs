@@ -28,6 +28,8 @@ fn the_reference_is_current() {
         current(&format!("{}.md", kind.name()), &reference::of(kind));
         current(&format!("{}.schema.json", kind.name()), &format!("{:#}", schema::of(kind)));
     }
+    current("contract.md", &reference::contract());
+    current("contract.schema.json", &format!("{:#}", schema::contract()));
     current("authz-included.schema.json", &format!("{:#}", schema::included()));
 }
 

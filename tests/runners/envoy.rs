@@ -2,6 +2,7 @@
 //! running gateway can show.
 
 mod behaviour;
+mod contracts;
 mod dialects;
 mod fleet;
 mod identities;
@@ -118,6 +119,16 @@ fn main() -> ExitCode {
             test(seated).map_err(Failed::from)
         }));
     }
+    let contracted: Arc<Mutex<OnceLock<Result<Gateway, String>>>> = Arc::default();
+    for (name, test) in contracts::ALL {
+        let contracted = Arc::clone(&contracted);
+        trials.push(Trial::test(format!("contracts::{name}"), move || {
+            let contracted = contracted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let contracted =
+                contracted.get_or_init(contracts::start).as_ref().map_err(Failed::from)?;
+            test(contracted).map_err(Failed::from)
+        }));
+    }
     let minted: Arc<Mutex<OnceLock<Result<Minted, String>>>> = Arc::default();
     for (name, test) in libraries::ALL {
         let minted = Arc::clone(&minted);
@@ -156,6 +167,6 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, known, probed, seated, minted, told, elsewhere));
+    drop((shared, known, probed, seated, minted, told, elsewhere, contracted));
     conclusion.exit_code()
 }

@@ -20,6 +20,8 @@ pub fn run(settings: &Settings) -> Result<()> {
         write(&postern, &["reference", filter], &folder.join(format!("{filter}.md")))?;
         write(&postern, &["schema", filter], &folder.join(format!("{filter}.schema.json")))?;
     }
+    write(&postern, &["reference", "contract"], &folder.join("contract.md"))?;
+    write(&postern, &["schema", "contract"], &folder.join("contract.schema.json"))?;
     let included = folder.join("authz-included.schema.json");
     write(&postern, &["schema", "authz", "--included"], &included)?;
     say!("{} is up to date", settings.shown(&folder));

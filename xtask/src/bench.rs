@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Are these the words that may follow `bench`?
 pub fn understood(words: &[&str]) -> bool {
     let json = match words {
-        ["--quick" | "--parts" | "--stock-parts", json @ ..] => json,
+        ["--quick" | "--parts" | "--floor" | "--stock-parts", json @ ..] => json,
         _ => return false,
     };
     matches!(json, [] | ["--json", _])
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_bench_takes_one_mode_and_a_file() {
-        for good in [&["--quick"][..], &["--parts"], &["--quick", "--json", "a.json"]] {
+        for good in [&["--quick"][..], &["--parts"], &["--floor"], &["--quick", "--json", "a.json"]] {
             assert!(understood(good), "{good:?}");
         }
         for bad in [&[][..], &["--json", "a"], &["--quick", "--json"], &["--quick", "--parts"]] {

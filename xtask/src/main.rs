@@ -54,7 +54,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench --quick [--json FILE]
                  CPU time per request of Envoy with our filters, beside a bare one
                  and one with stock filters that do the same; at most 3 minutes;
-                 --parts, --stock-parts instead: one filter more at a time
+                 --parts, --stock-parts instead: one filter more at a time; --floor: beside
+                 filters that make the same calls to the proxy and compute nothing
   drill          the incident replayed under load: a candidate that refuses every
                  private request, enforced, for a cohort, in shadow; how soon all is
                  well again, and how many were refused; mostly half a minute

@@ -15,6 +15,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost(pub(crate) u32);
 
+impl Cost {
+    /// Next to nothing, or somebody else's.
+    pub(crate) const NONE: Cost = Cost(0);
+}
+
 /// The dearest check: a share holds at least this much, or it would never be
 /// enough for one.
 pub(crate) const DEAREST: Cost = Cost(16);

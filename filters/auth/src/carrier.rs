@@ -114,7 +114,8 @@ impl Carrier {
             (Carrier::Authorization(own), Found::Authorization { scheme, rest })
                 if own.0 == *scheme =>
             {
-                Some(token68(rest).map(|token| Taken { user: None, secret: token.into() }))
+                let token = rest.strip_prefix(b" ").ok_or(Malformed);
+                Some(token.map(|token| Taken { unread: true, ..Taken::good(token.into()) }))
             }
             (Carrier::Basic(_), Found::Authorization { scheme, rest }) if scheme == "basic" => {
                 Some(token68(rest).and_then(basic))
@@ -174,17 +175,29 @@ pub(crate) struct Taken<'a> {
     pub(crate) user: Option<Vec<u8>>,
     /// The token or key.
     pub(crate) secret: Cow<'a, [u8]>,
+    /// Is it still to be held to the grammar of its place, token68 (RFC 9110 §11.2)? One
+    /// that was seen before need not be.
+    unread: bool,
 }
 
 impl<'a> Taken<'a> {
     /// What a connection or a signature presents is not in one place.
     pub(crate) fn nothing() -> Self {
-        Taken { user: None, secret: Cow::Borrowed(&[]) }
+        Taken::good(Cow::Borrowed(&[]))
+    }
+
+    fn good(secret: Cow<'a, [u8]>) -> Self {
+        Taken { user: None, secret, unread: false }
+    }
+
+    /// Is it in the grammar of its place?
+    pub(crate) fn is_well_formed(&self) -> bool {
+        !self.unread || grammar::is_token68(&self.secret)
     }
 
     fn of(secret: Cow<'a, [u8]>) -> Result<Self, Malformed> {
         let good = !secret.is_empty() && secret.iter().all(u8::is_ascii_graphic);
-        if good { Ok(Taken { user: None, secret }) } else { Err(Malformed) }
+        if good { Ok(Taken::good(secret)) } else { Err(Malformed) }
     }
 }
 
@@ -212,7 +225,7 @@ fn basic(token: &[u8]) -> Result<Taken<'static>, Malformed> {
     let colon = decoded.iter().position(|b| *b == b':').ok_or(Malformed)?;
     let (user, secret) = decoded.split_at_checked(colon).ok_or(Malformed)?;
     let secret = secret.get(1..).filter(|s| !s.is_empty()).ok_or(Malformed)?;
-    Ok(Taken { user: Some(user.to_vec()), secret: secret.to_vec().into() })
+    Ok(Taken { user: Some(user.to_vec()), ..Taken::good(secret.to_vec().into()) })
 }
 
 /// An `Authorization` scheme, in lower case.

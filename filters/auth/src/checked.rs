@@ -23,6 +23,8 @@ pub(crate) struct Checked {
     /// The fingerprint of the key that it was checked with: whatever holds on
     /// to the credential lets go of it with this key.
     pub(crate) key: Option<String>,
+    /// Did checking it take much of this worker's time?
+    pub(crate) dear: bool,
 }
 
 /// Why a credential did not pass.
@@ -60,6 +62,7 @@ impl From<Caller> for Checked {
             issued: None,
             token_id: None,
             key: None,
+            dear: false,
         }
     }
 }

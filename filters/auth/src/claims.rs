@@ -1,5 +1,6 @@
 //! The claims of a JWT (RFC 7519), and the caller that they name.
 
+use postern_core::bytes;
 use postern_core::config::{Node, Value};
 use postern_core::grammar;
 use postern_core::identity::Caller;
@@ -140,6 +141,7 @@ impl Claims {
             issued: times.issued,
             token_id: id.map(str::to_owned),
             key: None,
+            dear: false,
         })
     }
 
@@ -205,7 +207,8 @@ pub(crate) fn texts(items: &[Node]) -> Result<Vec<&str>, Reason> {
 /// Can this name a subject, client or plan, in a header and in a log?
 pub(crate) fn is_printable(text: &str) -> bool {
     (1..=MAX_TEXT).contains(&text.len())
-        && !text.chars().any(char::is_control)
+        && !bytes::has_control(text.as_bytes())
+        && (text.is_ascii() || !text.chars().any(char::is_control))
         && grammar::is_header_value(text.as_bytes())
 }
 

@@ -6,7 +6,7 @@ use postern_core::filter::Environment;
 use postern_core::{Answer, Host, Metric, Work};
 
 use crate::algorithm::Algorithm;
-use crate::budget::Budget;
+use crate::budget::{Budget, Cost};
 use crate::carrier::{Carrier, Taken};
 use crate::checked::{Checked, Failure};
 use crate::claim_header::{self, ClaimHeader};
@@ -73,8 +73,9 @@ postern_core::config! {
         /// Headers for the upstream that are made from claims.
         headers: Vec<ClaimHeader> = Vec::new(),
         /// How many good tokens each worker remembers, so that one that comes
-        /// again is not checked again before it ends: of 2 KiB each on average.
-        /// `0` checks each time.
+        /// again is not checked each time: from the second time on, or from the
+        /// first if its signature had to be checked inside the filter; until it
+        /// ends. They may have 2 KiB each on average. `0` checks each time.
         cache_size: Count<0, 1000000> = Count::new(10_000),
         /// Leave the token in the request for the upstream. It is removed
         /// otherwise.
@@ -250,8 +251,9 @@ impl Jwt {
         let now = i64::try_from(host.now().as_secs()).unwrap_or(i64::MAX);
         let times = claims.check(&self.expected, now).map_err(Flaw::of_own)?;
         let checked = claims.checked(provider, &self.told, times).map_err(Flaw::of_own)?;
-        let key = check_signature(&jws, algorithm, sets, host, budget)?;
-        Ok(Checked { key: Some(key.fingerprint().to_owned()), ..checked })
+        let (key, cost) = check_signature(&jws, algorithm, sets, host, budget)?;
+        let key = Some(key.fingerprint().to_owned());
+        Ok(Checked { key, dear: cost != Cost::NONE, ..checked })
     }
 
     /// Does it say that it is of this issuer?
@@ -269,7 +271,7 @@ fn check_signature<'k>(
     sets: &'k [&KeySet],
     host: &dyn Host,
     budget: &Budget,
-) -> Result<&'k Key, Failure> {
+) -> Result<(&'k Key, Cost), Failure> {
     let kid = jws.header.kid.as_deref();
     let candidates = sets.iter().flat_map(|set| set.candidates(algorithm, kid));
     let mut tried: Vec<&Key> = Vec::new();
@@ -280,7 +282,7 @@ fn check_signature<'k>(
             continue;
         }
         match key.check(jws.signed, &jws.signature, host, budget) {
-            Ok(()) => return Ok(key),
+            Ok(cost) => return Ok((key, cost)),
             Err(busy @ Failure::Busy { .. }) => return Err(busy),
             Err(bad) => failure = bad,
         }

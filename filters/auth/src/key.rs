@@ -13,7 +13,7 @@ use superboring::rsa::Padding;
 use superboring::sign::{RsaPssSaltlen, Verifier};
 
 use crate::algorithm::Algorithm;
-use crate::budget::{self, Budget, Cost};
+use crate::budget::{Budget, Cost, DEAREST};
 use crate::checked::Failure;
 use crate::material::Material;
 use crate::reason::Reason;
@@ -52,7 +52,8 @@ impl Key {
         &self.fingerprint
     }
 
-    /// Checks that `signature` (as in a JWS, decoded) signs `message`.
+    /// Checks that `signature` (as in a JWS, decoded) signs `message`; what that cost
+    /// this worker.
     ///
     /// # Errors
     /// It does not; or that cannot be said now, or not at all on this host.
@@ -62,21 +63,22 @@ impl Key {
         signature: &[u8],
         host: &dyn Host,
         budget: &Budget,
-    ) -> Result<(), Failure> {
+    ) -> Result<Cost, Failure> {
         if !self.has_the_right_length(signature) {
             return Err(Reason::Signature.into());
         }
         if let Some((algorithm, public_key)) = self.algorithm.host().zip(self.material.spki()) {
             let check = SignatureCheck { algorithm, public_key, signature, message };
             if let Some(verdict) = host.verify(&check) {
-                return if verdict { Ok(()) } else { Err(Reason::Signature.into()) };
+                return if verdict { Ok(Cost::NONE) } else { Err(Reason::Signature.into()) };
             }
         }
-        if let Some(cost) = self.cost() {
+        let cost = self.cost();
+        if cost != Cost::NONE {
             budget.take(cost, host.now()).map_err(|retry_after| Failure::Busy { retry_after })?;
         }
         match self.verifies_here(message, signature) {
-            Some(true) => Ok(()),
+            Some(true) => Ok(cost),
             Some(false) => Err(Reason::Signature.into()),
             None => Err(Reason::Unsupported.into()),
         }
@@ -93,18 +95,18 @@ impl Key {
         signature.len() == right
     }
 
-    /// What a check here costs; `None`: next to nothing.
-    fn cost(&self) -> Option<Cost> {
-        Some(Cost(match &self.material {
+    /// What a check here costs.
+    fn cost(&self) -> Cost {
+        Cost(match &self.material {
             // The time grows with the square of the length.
             Material::Rsa { size, .. } if *size <= 256 => 4,
             Material::Rsa { size, .. } if *size <= 384 => 9,
-            Material::Rsa { .. } => budget::DEAREST.0,
+            Material::Rsa { .. } => DEAREST.0,
             Material::P384 { .. } => 4,
             Material::P256 { .. } | Material::Secp256k1 { .. } => 2,
             Material::Ed25519(_) => 1,
-            Material::P521 { .. } | Material::Secret(_) => return None,
-        }))
+            Material::P521 { .. } | Material::Secret(_) => return Cost::NONE,
+        })
     }
 
     /// `None`: that cannot be checked here.

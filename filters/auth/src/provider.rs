@@ -173,7 +173,8 @@ impl Provider {
             return self.check(taken, asked);
         };
         let (now, keys) = (asked.seconds(), self.kind.keys_version());
-        match cache.recall(&taken.secret, now, keys, |known| self.kind.holds(known)) {
+        let credential = cache.hashed(&taken.secret);
+        match cache.recall(credential, now, keys, |known| self.kind.holds(known)) {
             Some(Remembered::Good(known)) => {
                 count.push(self.first_metric.saturating_add(HITS));
                 return Verdict::Known(known);
@@ -188,11 +189,11 @@ impl Provider {
         match &verdict {
             // One without an end would be remembered for ever.
             Verdict::Known(known) if known.checked.expires.is_some() => {
-                cache.keep(&taken.secret, known);
+                cache.meet(credential, known, known.checked.dear);
             }
             // The one check that costs something.
             Verdict::Bad(flaw) if flaw.reason == Reason::Signature => {
-                cache.refuse(&taken.secret, Reason::Signature, now, keys);
+                cache.refuse(credential, Reason::Signature, now, keys);
             }
             _ => {}
         }
@@ -200,6 +201,9 @@ impl Provider {
     }
 
     fn check(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
+        if !taken.is_well_formed() {
+            return Reason::Malformed.into();
+        }
         match self.kind.verify(taken, asked) {
             Verdict::Wait { key, at_most, or } => {
                 Verdict::Wait { key: self.outside(key), at_most, or }

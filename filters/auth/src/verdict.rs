@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
-use postern_core::{Answer, HeaderEdit, Headers, Host, Identity, Metric, Request, Target, Work};
+use postern_core::{Answer, HeaderEdit, Headers, Host, Metric, Request, Target, Work};
 
 use crate::budget::Budget;
 use crate::carrier::Taken;
@@ -185,7 +185,7 @@ impl Known {
     }
 
     pub(crate) fn new(checked: Checked) -> Self {
-        let identity = Identity::Known(Box::new(checked.caller.clone())).to_json().into();
+        let identity = checked.caller.to_json().into();
         let headers = identity_headers::of(&checked);
         Known { checked, identity, headers, once: None }
     }

@@ -75,6 +75,17 @@ pub fn has_control(bytes: &[u8]) -> bool {
     first(bytes, marked, |b| b.is_ascii_control()).is_some()
 }
 
+/// Are these all bytes of a scope (RFC 6749 §3.3): visible ASCII characters other than
+/// `"` and `\`?
+#[must_use]
+pub fn is_scope(bytes: &[u8]) -> bool {
+    let marked = |word| {
+        let quotes = equal(word, b'"') | equal(word, b'\\');
+        word & HIGHEST | below(word, 0x21) | equal(word, 0x7f) | quotes
+    };
+    first(bytes, marked, |b| !b.is_ascii_graphic() || matches!(b, b'"' | b'\\')).is_none()
+}
+
 /// A table over all bytes, made by the compiler from a function of one byte.
 macro_rules! table {
     ($of:path) => {{
@@ -135,6 +146,8 @@ mod tests {
                 let ends = |b: &u8| matches!(*b, b'"' | b'\\') || *b < 0x20;
                 prop_assert_eq!(string_end(bytes), place(ends));
                 prop_assert_eq!(has_control(bytes), place(|b| b.is_ascii_control()).is_some());
+                let stray = |b: &u8| !(0x21..=0x7e).contains(b) || matches!(b, b'"' | b'\\');
+                prop_assert_eq!(is_scope(bytes), place(stray).is_none());
                 for text in [&b"a\""[..], b"\"\x1fa", b"a", b"aa"] {
                     let place = bytes.windows(text.len()).position(|w| w == text);
                     prop_assert_eq!(find_text(bytes, text), place);
@@ -153,6 +166,8 @@ mod tests {
                 let ends = matches!(byte, b'"' | b'\\' | 0..=0x1f);
                 assert_eq!(string_end(&bytes), ends.then_some(at), "{byte}");
                 assert_eq!(has_control(&bytes), byte.is_ascii_control(), "{byte}");
+                let scope = matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+                assert_eq!(is_scope(&bytes), scope, "{byte}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The words of challenges (RFC 6749 §3.3, RFC 9110 §11.5) that policies name:
 //! they stand in quoted strings as they are.
 
+use crate::bytes;
 use crate::config::schema::Schema;
 use crate::config::{At, Decode, Errors, decode_text};
 
@@ -74,6 +75,5 @@ impl Decode for Scope {
 /// Is this a scope-token, of 1 to 256 characters?
 #[must_use]
 pub fn is_scope(text: &str) -> bool {
-    let token = |b: u8| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\';
-    (1..=256).contains(&text.len()) && text.bytes().all(token)
+    (1..=256).contains(&text.len()) && bytes::is_scope(text.as_bytes())
 }

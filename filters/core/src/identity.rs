@@ -45,42 +45,10 @@ impl Identity {
     /// Compact JSON, version 1.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let Identity::Known(caller) = self else { return br#"{"v":1,"anonymous":true}"#.to_vec() };
-        let mut out = Vec::with_capacity(512);
-        out.extend_from_slice(br#"{"v":1,"sub":"#);
-        push_json_text(&mut out, &caller.sub);
-        let mut member = |name: &[u8], text: &str| {
-            out.extend_from_slice(name);
-            push_json_text(&mut out, text);
-        };
-        if let Some(iss) = &caller.iss {
-            member(br#","iss":"#, iss);
+        match self {
+            Identity::Anonymous => br#"{"v":1,"anonymous":true}"#.to_vec(),
+            Identity::Known(caller) => caller.to_json(),
         }
-        if let Some(client) = &caller.client {
-            member(br#","client":"#, client);
-        }
-        out.extend_from_slice(br#","scopes":["#);
-        for (at, scope) in caller.scopes.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            push_json_text(&mut out, scope);
-        }
-        out.extend_from_slice(br#"],"provider":"#);
-        push_json_text(&mut out, &caller.provider);
-        out.extend_from_slice(br#","credential":"#);
-        push_json_text(&mut out, &caller.credential);
-        if let Some(plan) = &caller.plan {
-            out.extend_from_slice(br#","plan":"#);
-            push_json_text(&mut out, plan);
-        }
-        if !caller.claims.is_empty() {
-            out.extend_from_slice(br#","claims":"#);
-            // A map of texts and values always has a form in JSON.
-            out.append(&mut serde_json::to_vec(&caller.claims).unwrap_or_default());
-        }
-        out.push(b'}');
-        out
     }
 
     /// Reads what [`Identity::to_json`] wrote. `None` for anything else:
@@ -91,6 +59,48 @@ impl Identity {
             Seen::Anonymous => Identity::Anonymous,
             Seen::Known(caller) => Identity::Known(Box::new(caller.owned()?)),
         })
+    }
+}
+
+impl Caller {
+    /// The JSON of an [`Identity`].
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(br#"{"v":1,"sub":"#);
+        push_json_text(&mut out, &self.sub);
+        let mut member = |name: &[u8], text: &str| {
+            out.extend_from_slice(name);
+            push_json_text(&mut out, text);
+        };
+        if let Some(iss) = &self.iss {
+            member(br#","iss":"#, iss);
+        }
+        if let Some(client) = &self.client {
+            member(br#","client":"#, client);
+        }
+        out.extend_from_slice(br#","scopes":["#);
+        for (at, scope) in self.scopes.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            push_json_text(&mut out, scope);
+        }
+        out.extend_from_slice(br#"],"provider":"#);
+        push_json_text(&mut out, &self.provider);
+        out.extend_from_slice(br#","credential":"#);
+        push_json_text(&mut out, &self.credential);
+        if let Some(plan) = &self.plan {
+            out.extend_from_slice(br#","plan":"#);
+            push_json_text(&mut out, plan);
+        }
+        if !self.claims.is_empty() {
+            out.extend_from_slice(br#","claims":"#);
+            // A map of texts and values always has a form in JSON.
+            out.append(&mut serde_json::to_vec(&self.claims).unwrap_or_default());
+        }
+        out.push(b'}');
+        out
     }
 }
 

@@ -23,6 +23,14 @@ unsafe extern "C" {
         cas: *mut u32,
     ) -> u32;
     fn proxy_set_shared_data(k: *const u8, ks: usize, v: *const u8, vs: usize, cas: u32) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        ns: usize,
+        argument: *const u8,
+        argument_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
@@ -75,6 +83,20 @@ pub fn shared(key: &str) -> u32 {
 
 pub fn set_shared(key: &str, value: &[u8], cas: u32) {
     unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+}
+
+pub fn call_foreign(name: &str, argument: &[u8]) {
+    let (mut data, mut size) = (core::ptr::null_mut(), 0);
+    unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            &raw mut data,
+            &raw mut size,
+        )
+    };
 }
 
 pub fn now() {

@@ -58,7 +58,12 @@ impl Report {
     }
 
     fn ratios(&self) -> Vec<(&'static str, f64)> {
-        let named = [("warm", "ours", "stock+cache"), ("cold", "ours, cold", "stock, cold")];
+        let named = [
+            ("warm", "ours", "stock+cache"),
+            ("cold", "ours, cold", "stock, cold"),
+            ("floor, warm", "crossings", "stock+cache"),
+            ("floor, cold", "crossings, cold", "stock, cold"),
+        ];
         named.into_iter().filter_map(|(name, of, to)| Some((name, self.ratio(of, to)?))).collect()
     }
 

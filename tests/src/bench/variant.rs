@@ -112,6 +112,23 @@ const fn part(name: &'static str, mounts: &'static [Mount]) -> Variant {
     Variant { name, mounts, does: Does::Part, ..BARE }
 }
 
+const CROSSINGS: Variant = part(
+    "crossings",
+    &[Crossings("legacy-compat"), Crossings("auth"), Crossings("rate-limit"), Crossings("authz")],
+);
+/// With the check of a signature, which the host does.
+const CROSSINGS_COLD: Variant = Variant {
+    name: "crossings, cold",
+    mounts: &[
+        Crossings("legacy-compat"),
+        Crossings("auth-cold"),
+        Crossings("rate-limit"),
+        Crossings("authz"),
+    ],
+    tokens: Sent::Once,
+    ..CROSSINGS
+};
+
 /// The comparison. The first is what the others are paired with; a second one
 /// like it shows the noise.
 pub const COMPARED: &[Variant] = &[BARE, AGAIN, EMPTY, STOCK_CACHE, OURS, STOCK_COLD, OURS_COLD];
@@ -126,6 +143,11 @@ pub const BUILDS: &[Variant] = &[
     Variant { name: "other, cold", modules: Modules::Other, ..OURS_COLD },
 ];
 
+/// What a chain of Wasm filters costs that makes our filters' calls to the proxy and
+/// computes nothing, beside ours and the stock chain.
+pub const FLOOR: &[Variant] =
+    &[BARE, AGAIN, STOCK_CACHE, CROSSINGS, OURS, STOCK_COLD, CROSSINGS_COLD, OURS_COLD];
+
 /// Where the time goes: each of our filters added to those before it.
 pub const PARTS: &[Variant] = &[
     BARE,
@@ -134,15 +156,7 @@ pub const PARTS: &[Variant] = &[
     EMPTY,
     part("shell 1", &[Shell]),
     part("shell 4", &[Shell, Shell, Shell, Shell]),
-    part(
-        "crossings",
-        &[
-            Crossings("legacy-compat"),
-            Crossings("auth"),
-            Crossings("rate-limit"),
-            Crossings("authz"),
-        ],
-    ),
+    CROSSINGS,
     part("legacy-compat", &[Ours("legacy-compat")]),
     part("+ auth", &[Ours("legacy-compat"), Ours("auth")]),
     part("+ rate-limit", &[Ours("legacy-compat"), Ours("auth"), Ours("rate-limit")]),

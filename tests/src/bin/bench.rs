@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use postern_tests::bench::mount::Built;
 use postern_tests::bench::run::{Options, run};
-use postern_tests::bench::variant::{BUILDS, COMPARED, PARTS, STOCK_PARTS, Variant};
+use postern_tests::bench::variant::{BUILDS, COMPARED, FLOOR, PARTS, STOCK_PARTS, Variant};
 use postern_tests::corpus::workspace;
 
 const USAGE: &str =
-    "usage: postern-bench [--parts | --stock-parts | --other FOLDER] [--rounds N] [--requests N]
+    "usage: postern-bench [--parts | --floor | --stock-parts | --other FOLDER] [--rounds N] [--requests N]
                      [--warm-up N] [--starts N] [--json FILE]
 
 variables: ENVOY, POSTERN_MODULES";
@@ -51,6 +51,7 @@ fn parse(words: &[String]) -> Option<Asked> {
         let options = &mut asked.options;
         match word {
             "--parts" => asked.variants = PARTS,
+            "--floor" => asked.variants = FLOOR,
             "--stock-parts" => asked.variants = STOCK_PARTS,
             "--rounds" => options.rounds = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--requests" => {

@@ -268,7 +268,7 @@ pub(super) fn basic_seeds() -> Vec<Vec<u8>> {
 /// User name and secret, joined and encoded again, are what was sent.
 pub(super) fn basic(rest: &[u8]) {
     let found = Found::Authorization { scheme: "basic".to_owned(), rest };
-    let Some(Ok(Taken { user: Some(user), secret })) = twice(|| Carrier::basic().take(&found))
+    let Some(Ok(Taken { user: Some(user), secret, .. })) = twice(|| Carrier::basic().take(&found))
     else {
         return;
     };
@@ -299,6 +299,9 @@ pub(super) fn api_key(value: &[u8]) {
             let taken = other.take(found);
             assert!(own || taken.is_none(), "carrier {place} took another's");
             let Some(Ok(taken)) = taken else { continue };
+            if !taken.is_well_formed() {
+                continue;
+            }
             assert!(taken.user.is_none() && !taken.secret.is_empty());
             assert!(taken.secret.iter().all(u8::is_ascii_graphic));
             let plain = postern_core::target::decode_form(value);

@@ -7,7 +7,7 @@ use crate::checked::Checked;
 
 /// `None`: it holds what cannot be told.
 pub(super) fn write(checked: &Checked) -> Option<Vec<u8>> {
-    let Checked { caller, headers, expires, issued, token_id, key: _ } = checked;
+    let Checked { caller, headers, expires, issued, token_id, key: _, dear: _ } = checked;
     let headers: Option<Vec<(&str, &str)>> = headers
         .iter()
         .map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?)))

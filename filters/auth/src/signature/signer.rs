@@ -192,7 +192,8 @@ impl Signer {
         signature: &[u8],
         asked: &Asked<'_>,
     ) -> Result<(), Failure> {
-        self.key.check(base, signature, asked.host, asked.budget).map_err(|failure| match failure {
+        let checked = self.key.check(base, signature, asked.host, asked.budget);
+        checked.map(drop).map_err(|failure| match failure {
             Failure::Bad(_) => Reason::MessageSignature.into(),
             busy => busy,
         })

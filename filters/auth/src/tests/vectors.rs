@@ -10,7 +10,7 @@ use superboring::hash::MessageDigest;
 
 use super::mint;
 use crate::algorithm::Algorithm;
-use crate::budget::Budget;
+use crate::budget::{Budget, Cost};
 use crate::checked::Failure;
 use crate::jwk::Jwk;
 use crate::jws::Jws;
@@ -46,7 +46,7 @@ fn key(jwk: &Value, alg: Algorithm) -> Key {
 
 fn verifies(key: &Key, message: &[u8], signature: &[u8], host: &dyn Host) -> bool {
     match key.check(message, signature, host, &Budget::per_second(1000)) {
-        Ok(()) => true,
+        Ok(_) => true,
         Err(failure) if failure == Reason::Signature.into() => false,
         Err(other) => panic!("{other:?}"),
     }
@@ -351,7 +351,7 @@ fn checks_here_are_counted_but_not_those_of_the_host() {
     let (rsa, ed) =
         (key(&mint::rsa_jwk(), Algorithm::Rs256), key(&mint::ed25519_jwk(), Algorithm::EdDsa));
     assert_eq!(rsa.check(b"m", &[0; 256], &fake, &none_left), busy);
-    assert_eq!(rsa.check(b"m", &[0; 256], &yes, &none_left), Ok(()));
+    assert_eq!(rsa.check(b"m", &[0; 256], &yes, &none_left), Ok(Cost::NONE));
     assert_eq!(ed.check(b"m", &[0; 64], &yes, &none_left), busy);
     // The wrong length is wrong at no cost, and HMAC costs nothing.
     let bad = Err(Failure::from(Reason::Signature));

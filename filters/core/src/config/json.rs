@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::de::Read;
 
 use super::error::{Errors, Problem};
 use super::node::{Key, Node, Position, Span, Value};
@@ -13,8 +14,11 @@ use super::node::{Key, Node, Position, Span, Value};
 /// # Errors
 /// One error with line and column when the text is not JSON.
 pub fn parse_json(text: &[u8]) -> Result<Node, Errors> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let parsed = Any::deserialize(&mut reader).and_then(|any| reader.end().map(|()| any.0));
+    // Text that is known to be UTF-8 is not looked at again string by string.
+    let parsed = match std::str::from_utf8(text) {
+        Ok(text) => parse(&mut serde_json::Deserializer::from_str(text)),
+        Err(_) => parse(&mut serde_json::Deserializer::from_slice(text)),
+    };
     parsed.map_err(|e| {
         let at = Position { line: e.line(), column: e.column() };
         let what = match e.classify() {
@@ -29,6 +33,13 @@ pub fn parse_json(text: &[u8]) -> Result<Node, Errors> {
         });
         errors
     })
+}
+
+fn parse<'de, R: Read<'de>>(
+    reader: &mut serde_json::Deserializer<R>,
+) -> Result<Node, serde_json::Error> {
+    let any = Any::deserialize(&mut *reader)?;
+    reader.end().map(|()| any.0)
 }
 
 struct Any(Node);

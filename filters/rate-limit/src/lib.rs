@@ -167,6 +167,10 @@ impl Filter for RateLimit {
         work
     }
 
+    fn task_answer(&self, _task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        self.service.as_ref().map_or_else(Work::default, |s| s.task_answer(answer, host))
+    }
+
     fn request_headers(
         &self,
         stream: &mut Stream,
@@ -192,11 +196,21 @@ impl Filter for RateLimit {
         if self.observing && matches!(outcome.step, Step::Continue | Step::Ask(_)) {
             self.watch(stream, &asked, host);
         }
+        if self.beside == Beside::Clear
+            && !stream.is_told()
+            && matches!(outcome.step, Step::Continue | Step::Ask(_))
+        {
+            self.clear(stream, &asked, host);
+        }
         outcome
     }
 
     fn follows(&self, stream: &Stream) -> bool {
-        stream.is_told() || stream.has_places() || self.retry_after_on_503.is_some()
+        stream.is_told()
+            || stream.has_places()
+            || stream.clears
+            || stream.waits.is_some()
+            || self.retry_after_on_503.is_some()
     }
 
     fn answer(&self, stream: &mut Stream, answer: &Answer, host: &dyn Host) -> Outcome {
@@ -215,6 +229,9 @@ impl Filter for RateLimit {
     fn ended(&self, stream: &mut Stream, host: &dyn Host) {
         if stream.has_places() {
             self.leave(host, &mut stream.places);
+        }
+        if let (Some(service), Some(pending)) = (&self.service, stream.waits.take()) {
+            service.ended(&pending, host);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Stream {
     pub(crate) said: Option<Box<Said>>,
     /// Left at its end.
     pub(crate) places: Places,
+    /// Nothing is said of it, and nobody else is to say anything.
+    pub(crate) clears: bool,
     /// It waits for the service that counts it.
     pub(crate) waits: Option<Box<Pending>>,
 }
@@ -434,6 +436,31 @@ impl<'p> By<'_, 'p> {
         let at_once = self.at_once.iter().filter(|one| shadow(one.limit) && one.is_over());
         would.extend(at_once.map(|one| one.limit.id.as_str()));
         would
+    }
+}
+
+impl RateLimit {
+    /// Takes off what an answer says of limits, though nothing is known of any.
+    #[cold]
+    pub(crate) fn clear(&self, stream: &mut Stream, asked: &Asked<'_>, host: &dyn Host) {
+        let telling = self.with_caller(asked, host, |caller| self.telling(caller));
+        stream.clears = telling.is_none_or(|(_, told)| told.answers == Answers::All);
+    }
+
+    /// Whoever asks, as far as dialects look at it.
+    pub(crate) fn with_caller<T>(
+        &self,
+        asked: &Asked<'_>,
+        host: &dyn Host,
+        then: impl FnOnce(&Caller<'_>) -> T,
+    ) -> T {
+        let identity = if self.told_by_identity { host.property(&[STATE]) } else { None };
+        let identity = identity.as_deref().and_then(Seen::read);
+        let known = match &identity {
+            Some(Seen::Known(caller)) => Some(caller.as_ref()),
+            Some(Seen::Anonymous) | None => None,
+        };
+        then(&Caller::new(asked, known, host, self.ipv6_prefix))
     }
 }
 

@@ -3,6 +3,7 @@
 mod algorithms;
 mod at_once;
 mod before_auth;
+mod beside;
 mod callers;
 mod configuration;
 mod dialects;

@@ -12,6 +12,8 @@ enum Family {
     Draft7,
     /// `X-RateLimit-Limit`: draft 3, GitHub.
     Limit,
+    /// `RateLimit-Limit`, of drafts 3 to 6: none of ours.
+    Draft6,
     /// `x-rate-limit-limit`.
     Twitter,
     /// `X-Ratelimit-Total`.
@@ -37,6 +39,7 @@ impl Family {
             return Some(if old { Family::Draft7 } else { Family::Ietf });
         }
         [
+            ("ratelimit-limit", Family::Draft6),
             ("ratelimit-policy", Family::Ietf),
             ("x-ratelimit-total", Family::Total),
             ("x-ratelimit-limit", Family::Limit),
@@ -50,7 +53,7 @@ impl Family {
     fn left(self, headers: &Headers<'_>) -> Option<u64> {
         let number = |text: &[u8]| std::str::from_utf8(text).ok()?.trim().parse().ok();
         match self {
-            Family::Ietf => None,
+            Family::Ietf | Family::Draft6 => None,
             Family::Draft7 => {
                 let parts = headers.get("ratelimit")?.split(|b| *b == b',');
                 let mut remaining =

@@ -34,6 +34,7 @@ postern_core::config! {
     }
 
     /// Fields of your own.
+    /// Names that say something else to clients or to the proxy are refused.
     struct CustomConfig {
         /// Each field with its value: text with `{limit}`, `{remaining}`, `{used}`,
         /// `{window}` and `{policy}`; `{reset}` and `{reset_at}`, when all of the
@@ -60,12 +61,13 @@ postern_core::config! {
 
     /// What is done about rate-limit fields that an answer has already.
     pub choice Beside {
+        /// Those of every dialect are taken off: whatever an upstream sends, nobody gets
+        /// two, counted or not. Each answer's headers are read for it. What passes a mount
+        /// with `answers: refused` keeps them.
+        Clear = "clear",
         /// Those of the same name are replaced; others are not looked at: for upstreams
         /// that send none.
         Replace = "replace",
-        /// Those of every dialect are taken off: whatever an upstream sends, nobody gets
-        /// two. Each answer's headers are read for it.
-        Clear = "clear",
         /// What a second mount of this filter said stays true: lists are joined, of
         /// single values the tighter one stands, and where another dialect is
         /// spoken nothing is added. Each answer's headers are read for it.
@@ -98,6 +100,7 @@ impl Decode for Dialect {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         if let Value::Map(_) = &at.node().value {
             let CustomConfig { fields } = CustomConfig::decode(at, errors)?;
+            check(&fields, at, errors)?;
             let fields = fields.into_iter().map(|FieldConfig { name, value }| (name, value));
             return Some(Dialect::Custom(fields.collect()));
         }
@@ -115,6 +118,66 @@ impl Decode for Dialect {
     fn schema() -> Schema {
         Schema::AnyOf(vec![DialectName::schema(), CustomConfig::schema()])
     }
+}
+
+/// Fields that frame a message, belong to a connection or to somebody else's part of an
+/// answer: written by a dialect they would break it.
+const OTHERS: [&str; 24] = [
+    "age",
+    "alt-svc",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "keep-alive",
+    "location",
+    "proxy-authenticate",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "strict-transport-security",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "www-authenticate",
+];
+
+/// Is it a name that a dialect may not write?
+pub(crate) fn is_others(name: &HeaderName) -> bool {
+    OTHERS.contains(&name.as_str())
+}
+
+fn check(fields: &[FieldConfig], at: At<'_>, errors: &mut Errors) -> Option<()> {
+    let node = at.node().get("fields").unwrap_or(at.node());
+    let at = at.key("fields", node);
+    let Value::List(items) = &node.value else { return None };
+    if items.is_empty() {
+        at.error(errors, "expected at least one field; `none` tells nothing");
+        return None;
+    }
+    let mut good = Some(());
+    for (i, (field, item)) in fields.iter().zip(items).enumerate() {
+        let name = field.name.as_str();
+        let first = fields.iter().position(|other| other.name == field.name).unwrap_or(i);
+        let message = if is_others(&field.name) {
+            format!("`{name}` has a meaning of its own, and no dialect may write it")
+        } else if first < i {
+            format!("`{name}` is written by fields[{first}] already")
+        } else {
+            continue;
+        };
+        let at = at.index(i, item);
+        at.key("name", item.get("name").unwrap_or(item)).error(errors, message);
+        good = None;
+    }
+    good
 }
 
 /// What is said of a request's standings on its answer.

@@ -49,6 +49,7 @@ impl Template {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
+            closed(before)?;
             let (name, after) = after.split_once('}').ok_or("a `{` has no `}`")?;
             let place = PLACES.iter().find(|(own, _)| *own == name).map(|(_, place)| *place);
             let known = PLACES.map(|(own, _)| format!("`{{{own}}}`")).join(", ");
@@ -57,6 +58,7 @@ impl Template {
             pieces.push(Piece::Value(place));
             rest = after;
         }
+        closed(rest)?;
         pieces.push(Piece::Text(rest.to_owned()));
         Ok(Template(pieces))
     }
@@ -91,6 +93,10 @@ impl Template {
         }
         Some(out)
     }
+}
+
+fn closed(text: &str) -> Result<(), String> {
+    if text.contains('}') { Err("a `}` has no `{`".to_owned()) } else { Ok(()) }
 }
 
 impl Decode for Template {

@@ -1,6 +1,5 @@
 //! What a request's answer reports, put to what is said of it.
 
-use postern_core::identity::{STATE, Seen};
 use postern_core::rules::Subject as Asked;
 use postern_core::{Decision, HeaderEdit, Host, Outcome, Record, Response};
 
@@ -17,14 +16,8 @@ impl RateLimit {
     pub(crate) fn watch(&self, stream: &mut Stream, asked: &Asked<'_>, host: &dyn Host) {
         let Some(found) = self.observes.first(asked) else { return };
         let said = stream.said.get_or_insert_with(|| {
-            let identity = if self.told_by_identity { host.property(&[STATE]) } else { None };
-            let identity = identity.as_deref().and_then(Seen::read);
-            let known = match &identity {
-                Some(Seen::Known(caller)) => Some(caller.as_ref()),
-                Some(Seen::Anonymous) | None => None,
-            };
-            let caller = Caller::new(asked, known, host, self.ipv6_prefix);
-            let telling = self.telling(&caller).map(|(index, _)| index);
+            let index = |caller: &Caller<'_>| self.telling(caller).map(|(index, _)| index);
+            let telling = self.with_caller(asked, host, index);
             Box::new(Said { telling, ..Said::default() })
         });
         said.observed = Some(found.index);

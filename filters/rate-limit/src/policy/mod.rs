@@ -40,8 +40,9 @@ postern_core::config! {
         /// How clients are told what is left: the first that matches the
         /// request; `ietf` if none does.
         dialects: Vec<DialectConfig> = Vec::new(),
-        /// What is done about rate-limit fields that an answer has already.
-        beside: Beside = Beside::Replace,
+        /// What is done about rate-limit fields that an answer has already, of an upstream or
+        /// of a filter behind this one.
+        beside: Beside = Beside::Clear,
         /// The `Retry-After` of answers with 503 that have none, whoever made them;
         /// none if left out. Each answer's headers are read for it.
         retry_after_on_503: Option<Window>,
@@ -71,7 +72,7 @@ postern_core::config! {
         /// On every answer to a request that was counted.
         All = "all",
         /// Only where this mount refused: for limits that few ever meet, beside another
-        /// mount's that all are told.
+        /// mount's that all are told. Other answers are left as they are.
         Refused = "refused",
     }
 }

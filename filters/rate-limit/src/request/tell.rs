@@ -9,6 +9,7 @@ use super::{Later, Said, Stream};
 use crate::dialect::{Beside, Dialect, Saying, Show};
 use crate::metrics;
 use crate::observe::{known, without};
+use crate::policy::Answers;
 use crate::table::Bucket;
 use crate::{RateLimit, digits};
 
@@ -25,9 +26,11 @@ impl RateLimit {
                 self.correct(said, &later, response, host, &mut outcome);
             }
             let telling = said.telling.and_then(|index| self.dialects.get(index));
+            let silent = telling.is_some_and(|told| told.answers == Answers::Refused)
+                && said.standings.is_empty();
             let there = match said.observed {
                 Some(place) => self.observed(said, place, response, host, &mut outcome),
-                None if self.beside == Beside::Clear => known(response.headers()),
+                None if self.beside == Beside::Clear && !silent => known(response.headers()),
                 None => Vec::new(),
             };
             let (dialect, show) =
@@ -42,6 +45,9 @@ impl RateLimit {
             if let Some(word) = said.without {
                 outcome.headers.extend(self.service.as_ref().and_then(|s| s.told(word)));
             }
+        }
+        if stream.clears && stream.said.is_none() {
+            outcome.headers.extend(without(known(response.headers()), &[]));
         }
         if let Some(seconds) = self.retry_after_on_503
             && response.status() == Some(503)

@@ -178,25 +178,12 @@ impl RateLimit {
         outcome.count.push(service.meters.latency(took));
         match reported::read(answer, pending.request.descriptors.len()) {
             Ok(response) => {
-                if service.circuit.good(host, now) {
-                    service.log(format!(
-                        "the rate-limit service at `{}` answers again",
-                        service.cluster
-                    ));
-                }
+                service.is_back(host, now);
                 self.judged(service, stream, outcome, pending, &response, host)
             }
             Err(failure) => {
                 outcome.count.push(service.meters.counter(Counter::Failed));
-                let left_alone = service.circuit.bad(host, now, pending.probe);
-                if let Some(again) = left_alone {
-                    let (cluster, word) = (&service.cluster, failure.word());
-                    service.log(format!(
-                        "the rate-limit service at `{cluster}` does not answer ({word}): left \
-                         alone for {} ms",
-                        again.as_millis()
-                    ));
-                }
+                let left_alone = service.failed(failure, host, now, pending.probe);
                 let Pending { local, remote, aside, .. } = pending;
                 let both = (self.counted(local), self.counted(remote));
                 let why = Why { word: failure.word(), again: left_alone.unwrap_or_default() };

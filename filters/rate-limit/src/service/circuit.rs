@@ -23,6 +23,9 @@ const TRIES: usize = 64;
 /// that never came back.
 const LAPSE: Duration = Duration::from_millis(250);
 
+/// A tick asks that late at most.
+const TICK: Duration = super::RESTING;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Circuit {
@@ -86,6 +89,15 @@ impl Circuit {
         Leave::Alone(self.backoff)
     }
 
+    /// The request that asked, alone, has gone before the answer: whoever asks in its place
+    /// does so from now on.
+    pub(crate) fn taken_over(&self, host: &dyn Host, now: Duration) {
+        let wait = now.saturating_add(TICK).saturating_add(self.deadline).saturating_add(LAPSE);
+        self.change(host, |state| {
+            (state.until != 0).then_some(State { probe: millis(wait), ..*state })
+        });
+    }
+
     /// The service has answered. Was it left alone until now?
     pub(crate) fn good(&self, host: &dyn Host, now: Duration) -> bool {
         let better = |state: &State| {
@@ -114,7 +126,7 @@ impl Circuit {
     fn longest(&self) -> Duration {
         let whole = self.backoff.saturating_mul(1u32.checked_shl(DOUBLED).unwrap_or(1));
         let spread = whole.saturating_mul(5).checked_div(4).unwrap_or(whole);
-        spread.max(self.deadline.saturating_add(LAPSE))
+        spread.max(self.deadline.saturating_add(LAPSE).saturating_add(TICK))
     }
 
     /// It has not. Is it left alone from now on, and for how long?

@@ -5,6 +5,7 @@ use std::time::Duration;
 use postern_core::config::{At, Count, Errors, Node, Period, Text, Value};
 use postern_core::rules::{HeaderName, Match};
 
+use crate::dialect::is_others;
 use crate::policy::Limit;
 
 postern_core::config! {
@@ -95,6 +96,12 @@ pub(crate) fn check(
                 let node = node.get(key).unwrap_or(node);
                 place.key(key, node).error(errors, format!("expected at most `{words}`"));
             }
+        }
+        if let Some(name) = service.header.as_ref().filter(|name| is_others(name)) {
+            let message =
+                format!("`{}` has a meaning of its own, and cannot say this", name.as_str());
+            let node = node.get("header").unwrap_or(node);
+            place.key("header", node).error(errors, message);
         }
         if limits.iter().all(|(_, limit)| limit.engine == Engine::Local) {
             place.error(errors, "no limit has `engine: service`");

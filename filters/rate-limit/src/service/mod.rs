@@ -19,6 +19,7 @@ mod message;
 mod meters;
 mod near;
 mod pending;
+mod probe;
 mod protobuf;
 mod question;
 mod reported;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use postern_core::digest::{hex, sha256};
 use postern_core::rules::{HeaderName, Match};
-use postern_core::{Ask, HeaderEdit, Host, Work};
+use postern_core::{Ask, HeaderEdit};
 
 use crate::policy::Limit;
 use circuit::Circuit;
@@ -68,6 +69,8 @@ pub(crate) struct Service {
     pub(crate) meters: Meters,
     /// For the log.
     lines: RefCell<Vec<String>>,
+    /// The request that looked whether the service is back has gone: a tick asks.
+    lost: Cell<bool>,
     /// When it was told that the service has no limit.
     told_unmatched: Cell<Option<Duration>>,
 }
@@ -107,6 +110,7 @@ impl Service {
             near: RefCell::new(Near::new(remembered.get(), remembered_for.get())),
             meters: Meters::new(limits, first),
             lines: RefCell::default(),
+            lost: Cell::default(),
             told_unmatched: Cell::default(),
             cluster,
             timeout,
@@ -116,16 +120,6 @@ impl Service {
     /// The field that says how a request was counted without it.
     pub(crate) fn told(&self, word: &'static str) -> Option<HeaderEdit> {
         self.header.as_ref().map(|name| HeaderEdit::set(name.as_str().to_owned(), word))
-    }
-
-    /// What there is to tell, beside the streams.
-    pub(crate) fn tick(&self, host: &dyn Host) -> Work {
-        Work {
-            gauges: vec![(self.meters.state(), self.circuit.told(host, host.now()))],
-            log: self.lines.take(),
-            again: Some(RESTING),
-            ..Work::default()
-        }
     }
 
     /// A question, over the proxy's HTTP callout: an HTTP/2 cluster makes gRPC of it.

@@ -152,3 +152,63 @@ fn a_policy_counts_something() {
     );
     rate_limit(r#"{"limits": [], "observe": [{"id": "a", "match": {}}]}"#);
 }
+
+#[test]
+fn fields_of_a_dialect_say_nothing_else() {
+    let limit = r#""limits": [{"id": "a", "match": {}, "quota": 1, "window": "1s"}]"#;
+    refused(
+        &format!(
+            r#"{{{limit}, "dialects": [
+                {{"match": {{}}, "dialect": {{"fields": []}}}},
+                {{"match": {{}}, "dialect": {{"fields": [
+                    {{"name": "Content-Length", "value": "{{remaining}}"}},
+                    {{"name": "x-left", "value": "{{remaining}}"}},
+                    {{"name": "X-Left", "value": "{{limit}}"}},
+                    {{"name": "retry-after", "value": "{{reset_at}}"}}
+                ]}}}},
+                {{"match": {{}}, "dialect": {{"fields": [
+                    {{"name": "x", "value": ""}}, {{"name": "x", "value": "{{limit"}},
+                    {{"name": "x", "value": "limit}}"}}, {{"name": "x", "value": "é"}}
+                ]}}}}
+            ]}}"#
+        ),
+        "dialects[0].dialect.fields: expected at least one field; `none` tells nothing\n\
+         dialects[1].dialect.fields[0].name: `content-length` has a meaning of its own, and no dialect may write it\n\
+         dialects[1].dialect.fields[2].name: `x-left` is written by fields[1] already\n\
+         dialects[1].dialect.fields[3].name: `retry-after` has a meaning of its own, and no dialect may write it\n\
+         dialects[2].dialect.fields[0].value: expected printable ASCII, not empty\n\
+         dialects[2].dialect.fields[1].value: a `{` has no `}`\n\
+         dialects[2].dialect.fields[2].value: a `}` has no `{`\n\
+         dialects[2].dialect.fields[3].value: expected printable ASCII, not empty",
+    );
+}
+
+#[test]
+fn requests_at_a_time_are_checked() {
+    refused(
+        r#"{"limits": [
+            {"id": "a", "match": {}, "concurrency": 0},
+            {"id": "b", "match": {}, "concurrency": 1, "quota": 1, "window": "1s"},
+            {"id": "c", "match": {}, "concurrency": 1, "algorithm": "gcra", "burst": 2, "costs": [{"match": {}}]},
+            {"id": "d", "match": {}, "concurrency": 1, "windows": ["1/s"]},
+            {"id": "e", "match": {}, "concurrency": {"claim": "n"}},
+            {"id": "f", "match": {}, "concurrency": "two"},
+            {"id": "g", "match": {}, "concurrency": 1, "plans": {"gold": {"quota": 1, "window": "1s"}}},
+            {"id": "h", "match": {}, "concurrency": 1,
+             "overrides": [{"callers": {"subjects": ["s"]}, "limit": {"windows": ["1/s"]}}]},
+            {"id": "i", "match": {}, "quota": 1, "window": "1s", "plans": {"gold": {"concurrency": 1}}}
+        ]}"#,
+        "limits[0].concurrency: expected a whole number from 1 to 1000000000, but found 0\n\
+         limits[1]: `quota` has no place beside `concurrency`\n\
+         limits[1]: `window` has no place beside `concurrency`\n\
+         limits[2]: `burst` has no place beside `concurrency`\n\
+         limits[2]: `algorithm` has no place beside `concurrency`\n\
+         limits[2]: `costs` has no place beside `concurrency`\n\
+         limits[3]: `windows` has no place beside `concurrency`\n\
+         limits[4].concurrency: missing key `otherwise`\n\
+         limits[5].concurrency: expected a whole number from 1 to 1000000000, but found a string\n\
+         limits[6].plans.gold: missing key `concurrency`, which the limit itself has\n\
+         limits[7].overrides[0].limit: missing key `concurrency`, which the limit itself has\n\
+         limits[8].plans.gold: `concurrency` has no place here: the limit itself has none",
+    );
+}

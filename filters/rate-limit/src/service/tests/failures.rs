@@ -256,3 +256,57 @@ fn shared_data_that_cannot_be_had_refuse_as_without_a_service() {
     host.break_shared(postern_core::fake::Fault::Unavailable);
     assert_eq!(send(&filter, &host, &ok()).status, 503);
 }
+
+/// A client that leaves before the answer does not keep the service left alone.
+#[test]
+fn a_look_that_a_client_ends_is_taken_over() {
+    let host = FakeHost::at(START);
+    let filter = rate_limit(&policy("", &limit("current", "")));
+    let dead = Answer::Unavailable;
+    for _ in 0..3 {
+        assert_eq!(send(&filter, &host, &dead).asked, 1);
+    }
+    filter.tick(&host);
+    let begin = || {
+        let all = [(":method", "GET"), (":path", "/"), (":authority", "api.example.com")];
+        let mut stream = Stream::default();
+        let outcome =
+            filter.request_headers(&mut stream, &Request::new(Headers::new(all), true), &host);
+        (stream, matches!(outcome.step, Step::Ask(_)))
+    };
+    later(&host, Duration::from_secs(1));
+    let (mut looks, asks) = begin();
+    assert!(asks);
+    assert!(filter.follows(&looks));
+    filter.ended(&mut looks, &host);
+    // Nobody else looks until the tick does.
+    later(&host, Duration::from_millis(1_900));
+    assert!(!begin().1);
+    let work = filter.tick(&host);
+    let [task] = work.ask.as_slice() else { panic!("{work:?}") };
+    let question = asked(&task.ask);
+    assert_eq!(question.descriptors, [(vec!["probe=".to_owned()], None, 1)]);
+    let names = |work: &postern_core::Work| -> Vec<String> {
+        work.count.iter().map(|i| filter.metrics()[*i].name.to_string()).collect()
+    };
+    assert_eq!(names(&work), ["service_asked", "service_probes"]);
+    assert_eq!(filter.tick(&host).ask, [], "once");
+    // In vain: it is left alone for longer.
+    assert_eq!(names(&filter.task_answer(task.id, &dead, &host)), ["service_failed"]);
+    assert!(!begin().1);
+    assert!(
+        filter.tick(&host).log[0].starts_with("the rate-limit service at `rls` does not answer")
+    );
+    later(&host, Duration::from_secs(10));
+    let (mut looks, asks) = begin();
+    assert!(asks);
+    filter.ended(&mut looks, &host);
+    let work = filter.tick(&host);
+    let ok = said(&statuses(Code::Ok, &[(Code::Ok, None, 0, 0)]));
+    assert_eq!(names(&filter.task_answer(work.ask[0].id, &ok, &host)), [""; 0]);
+    assert_eq!(filter.tick(&host).log, ["the rate-limit service at `rls` answers again"]);
+    assert!(begin().1 && begin().1, "all ask");
+    // Who leaves while all ask changes nothing.
+    filter.ended(&mut begin().0, &host);
+    assert_eq!(filter.tick(&host).ask, []);
+}

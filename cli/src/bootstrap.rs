@@ -2,6 +2,7 @@
 //! file is one; this checks what Envoy would take and the gateway could not
 //! live with.
 
+pub mod limiters;
 mod logs;
 mod names;
 pub mod shared;

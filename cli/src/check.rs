@@ -90,6 +90,10 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
                     }));
                 }
                 good.warnings.extend(shared_counts(&file));
+                if let Some(node) = parsed(&file) {
+                    let policies = good.policies.iter().map(|c| &c.policy);
+                    good.warnings.extend(bootstrap::limiters::clash(&file, &node, policies));
+                }
                 mounted.append(&mut names);
                 good.bootstraps.push(file);
             }

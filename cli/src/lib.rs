@@ -12,6 +12,7 @@ pub mod explain;
 pub mod finding;
 pub mod include;
 mod keys;
+mod limits;
 pub mod policy;
 mod published;
 pub mod reference;

@@ -1,4 +1,4 @@
-//! What rules of `authz` ask of a caller, beside what the policies of `auth` in the same
+//! What rules of `authz` and limits of `rate-limit` ask of a caller, beside what the policies of `auth` in the same
 //! folder tell of one: a claim that nobody publishes is nobody's.
 
 use std::collections::BTreeSet;
@@ -32,7 +32,8 @@ pub(crate) fn asked_in_vain<'p>(
         |other: &&Policy| other.kind == Kind::Auth && other.file.parent() == policy.file.parent();
     let mut warnings = Errors::default();
     // From elsewhere comes what else there is.
-    if policy.kind == Kind::Authz && policy.node.get("identity").is_none() {
+    let asks = matches!(policy.kind, Kind::Authz | Kind::RateLimit);
+    if asks && policy.node.get("identity").is_none() {
         let told = told(all.filter(beside));
         if !told.files.is_empty() {
             walk(At::root(&policy.node), "", &told, &mut warnings);

@@ -103,7 +103,7 @@ fn masked(lines: &str, finding: &Finding, span: &std::ops::Range<usize>) -> Stri
             let before = line.get(..colon).unwrap_or_default();
             let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
             let rest = line.get(colon + 1..).unwrap_or_default();
-            let value = rest.find([',', '}', '\n']).unwrap_or(rest.len());
+            let value = end_of_value(rest, before.contains('{'));
             // A mapping's own members are looked at by their own names.
             let opens = rest.trim_start().starts_with('{');
             let secret = name.is_some_and(|name| SECRET.contains(&name));
@@ -114,6 +114,33 @@ fn masked(lines: &str, finding: &Finding, span: &std::ops::Range<usize>) -> Stri
         at += line.len();
     }
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where a value ends that follows a key on its line. What is not sure to be behind it
+/// counts as a part of it.
+fn end_of_value(rest: &str, in_braces: bool) -> usize {
+    let line = rest.find('\n').unwrap_or(rest.len());
+    let text = rest.get(..line).unwrap_or_default();
+    let begin = text.len() - text.trim_start().len();
+    let quote = text.get(begin..).and_then(|value| value.chars().next());
+    let end = match quote {
+        Some(quote @ ('"' | '\'')) => {
+            let mut escaped = false;
+            let closes = |c: char| {
+                let closes = c == quote && !escaped;
+                escaped = c == '\\' && quote == '"' && !escaped;
+                closes
+            };
+            text.get(begin + 1..).unwrap_or_default().find(closes).map(|at| begin + at + 2)
+        }
+        _ if in_braces => text.find([',', '}']),
+        _ => None,
+    };
+    let Some(end) = end.filter(|_| in_braces) else { return line };
+    let behind = text.get(end..).unwrap_or_default();
+    let open = behind.trim_start_matches([' ', '}', ']']);
+    let good = open.is_empty() || open.starts_with([',', '#']);
+    if good { end } else { line }
 }
 
 /// The byte at a place.
@@ -211,6 +238,19 @@ mod tests {
         );
         hides("secret: {env: A, value: b}", "x.env", "not set", "A", "secret: {env: A, value: *}");
         hides("env: A, alg: none", "secret.alg", "expected", "none", "env: A, alg: none");
+        hides(
+            r#"{id: a, secret: "s3}cr,et", x: 1}"#,
+            "keys[0].x",
+            "expected",
+            "1",
+            r#"{id: a, secret: **********, x: 1}"#,
+        );
+        hides(r#"{secret: "a\"}b", x: 1}"#, "x", "m", "1", r#"{secret: *******, x: 1}"#);
+        hides("{secret: 'a'}more, x: 1}", "x", "m", "1", "{secret: ***************");
+        hides("{secret: a}more", "x", "m", "m", "{secret: ******");
+        hides("{secret: \"a}more", "x", "m", "m", "{secret: *******");
+        hides("secret: a,b}c # d", "x", "m", "a", "secret: *********");
+        hides("{a: {secret: b}}, c", "x", "m", "c", "{a: {secret: *}}, c");
         hides("  - [pk_a, b]", "x.token[0]", "expected", "pk_a", "  - [****, b]");
     }
 

@@ -89,7 +89,11 @@ impl Allowance {
             let whole_in = rate.whole_in(cell, spent.now);
             let enough = spent.admitted || remaining >= spent.cost;
             let units = if enough { remaining.saturating_add(1) } else { spent.cost };
-            let more_in = rate.wait(cell, units, spent.now).unwrap_or(whole_in);
+            // What is never enough is no more so soon: a whole window is told.
+            let never = || whole_in.max(rate.window().saturating_mul(SECOND));
+            let more_in = rate
+                .wait(cell, units, spent.now)
+                .unwrap_or_else(|| if enough { whole_in } else { never() });
             Left {
                 quota: rate.quota(),
                 window: Some(rate.window()),

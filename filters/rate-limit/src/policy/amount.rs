@@ -77,6 +77,11 @@ impl Windows {
         self.names.get(window).cloned().unwrap_or_else(|| "".into())
     }
 
+    /// The most that a request may cost. `None`: a claim says so.
+    pub(super) fn most(&self) -> Option<u64> {
+        if self.reads_claims() { None } else { self.allowance.rates().map(Rate::most).min() }
+    }
+
     /// Does it depend on the caller's claims?
     pub(crate) fn reads_claims(&self) -> bool {
         !self.claims.is_empty()

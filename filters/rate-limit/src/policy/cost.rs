@@ -64,6 +64,14 @@ impl Cost {
         self.cost.of(headers)
     }
 
+    /// The least that it may be.
+    pub(super) fn least(&self) -> u64 {
+        match &self.cost {
+            Source::Units(units) => *units,
+            Source::Header { .. } => 0,
+        }
+    }
+
     /// Is it known with the answer only?
     pub(crate) fn looks_at_answers(&self) -> bool {
         !self.answers.is_empty()

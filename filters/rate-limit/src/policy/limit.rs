@@ -259,6 +259,8 @@ impl Decode for Compiled {
             }
         }
         let costs: Vec<_> = costs.into_iter().map(Cost::new).collect();
+        let plans = compiled.values().chain(special.iter().map(|(_, plan)| plan));
+        check_costs(&costs, default.as_ref(), plans.map(|(_, plan)| plan), at, errors);
         let limit = Limit {
             default: (tag(id.as_str(), "", ""), default?),
             id,
@@ -287,6 +289,34 @@ fn check_variables(key: &[Part], matches: &Match, at: At<'_>, errors: &mut Error
             let node = at.node().get("key").unwrap_or(at.node());
             let message = format!("expected `{{{name}}}` in each of `match.paths`");
             at.key("key", node).index(i, node).error(errors, message);
+        }
+    }
+}
+
+/// What costs more than anybody may spend is never let through.
+fn check_costs<'p>(
+    costs: &[(Match, Cost)],
+    default: Option<&Plan>,
+    others: impl Iterator<Item = &'p Plan>,
+    at: At<'_>,
+    errors: &mut Errors,
+) {
+    let most = |plan: &Plan| match plan {
+        Plan::Limited(windows) => windows.most(),
+        Plan::Unlimited | Plan::AtOnce(_) => None,
+    };
+    let Some(default) = default.and_then(most) else { return };
+    // One without an end ends it.
+    let most = others.map(most).try_fold(default, |all, own| own.map(|own| all.max(own)));
+    let Some(most) = most else { return };
+    let node = at.node().get("costs").unwrap_or(at.node());
+    let at = at.key("costs", node);
+    let Value::List(items) = &node.value else { return };
+    for (i, ((_, cost), item)) in costs.iter().zip(items).enumerate() {
+        if cost.least() > most {
+            let message = format!("expected at most {most}: more is never let through");
+            let at = at.index(i, item);
+            at.key("cost", item.get("cost").unwrap_or(item)).error(errors, message);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use postern_core::conditions::{Addresses, Block};
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, AtLeastOne, Decode, Errors, Text};
+use postern_core::config::{At, AtLeastOne, Decode, Errors, Text, Value};
 
 use crate::key::Caller;
 
@@ -16,7 +16,8 @@ postern_core::config! {
         subjects: AtLeastOne<Text> = AtLeastOne::default(),
         /// The client is one of these.
         clients: AtLeastOne<Text> = AtLeastOne::default(),
-        /// The credential (`kind:id`) is one of these.
+        /// The credential is one of these, as records name it: `api_key:<id>`,
+        /// `basic:<id>`, `certificate:<id>`, `signature:<id>`, `jwt:<jti>` or `token:<jti>`.
         credentials: AtLeastOne<Text> = AtLeastOne::default(),
         /// The plan is one of these.
         plans: AtLeastOne<Text> = AtLeastOne::default(),
@@ -64,10 +65,27 @@ impl Who {
     }
 }
 
+/// What names no kind of credential is nobody's.
+fn check(credentials: &[Text], at: At<'_>, errors: &mut Errors) {
+    const KINDS: [&str; 6] = ["api_key", "basic", "certificate", "jwt", "signature", "token"];
+    let node = at.node().get("credentials").unwrap_or(at.node());
+    let at = at.key("credentials", node);
+    let Value::List(items) = &node.value else { return };
+    for (i, (credential, item)) in credentials.iter().zip(items).enumerate() {
+        let named = credential.as_str().split_once(':');
+        if !named.is_some_and(|(kind, id)| KINDS.contains(&kind) && !id.is_empty()) {
+            let message = "expected `kind:id` with one of the kinds `api_key`, `basic`, \
+                           `certificate`, `jwt`, `signature` or `token`";
+            at.index(i, item).error(errors, message);
+        }
+    }
+}
+
 impl Decode for Who {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let WhoConfig { subjects, clients, credentials, plans, addresses } =
             WhoConfig::decode(at, errors)?;
+        check(&credentials, at, errors);
         Some(Who {
             subjects: subjects.into_vec(),
             clients: clients.into_vec(),

@@ -142,7 +142,7 @@ fn requests_cost_what_they_are_said_to() {
         {"match": {"paths": ["/dear"]}, "cost": 4},
         {"match": {"paths": ["/free"]}, "cost": 0},
         {"match": {"paths": ["/said"]}, "cost": {"header": "x-cost", "most": 5, "otherwise": 2}},
-        {"match": {"paths": ["/never"]}, "cost": 11}
+        {"match": {"paths": ["/never"]}, "cost": {"header": "x-none", "most": 11, "otherwise": 11}}
     ]"#;
     let (filter, host) = (policy(rest), FakeHost::at(START));
     let left = |headers: &[(&str, &[u8])]| {
@@ -152,7 +152,7 @@ fn requests_cost_what_they_are_said_to() {
     let path = |path: &'static [u8]| [(":path", path)];
     assert_eq!(left(&path(b"/dear")), (200, r#"ratelimit: "a";r=6;t=6"#.to_owned()));
     assert_eq!(left(&path(b"/free")), (200, r#"ratelimit: "a";r=6;t=6"#.to_owned()));
-    assert_eq!(left(&path(b"/never")), (429, r#"ratelimit: "a";r=6;t=24"#.to_owned()));
+    assert_eq!(left(&path(b"/never")), (429, r#"ratelimit: "a";r=6;t=60"#.to_owned()));
     let said = |cost: &'static [u8]| [(":path", &b"/said"[..]), ("x-cost", cost)];
     assert_eq!(left(&said(b"1")), (200, r#"ratelimit: "a";r=5;t=6"#.to_owned()));
     assert_eq!(left(&said(b"+1")), (200, r#"ratelimit: "a";r=3;t=6"#.to_owned()));

@@ -212,3 +212,47 @@ fn requests_at_a_time_are_checked() {
          limits[8].plans.gold: `concurrency` has no place here: the limit itself has none",
     );
 }
+
+#[test]
+fn what_is_never_let_through_is_a_mistake() {
+    let dear = r#""costs": [{"match": {}, "cost": 10}, {"match": {"paths": ["/x"]}, "cost": 11}]"#;
+    let header = r#""costs": [{"match": {}, "cost": {"header": "x", "most": 99}}]"#;
+    refused(
+        &format!(
+            r#"{{"limits": [
+                {{"id": "a", "match": {{}}, "quota": 10, "window": "60s", {dear}}},
+                {{"id": "b", "match": {{}}, "quota": 100, "window": "60s", "burst": 10, {dear}}},
+                {{"id": "c", "match": {{}}, "windows": ["20/m", "10/h"], {dear}}},
+                {{"id": "d", "match": {{}}, "quota": 5, "window": "60s", {dear},
+                  "plans": {{"more": {{"quota": 10, "window": "60s"}}}}}}
+            ]}}"#
+        ),
+        "limits[0].costs[1].cost: expected at most 10: more is never let through\n\
+         limits[1].costs[1].cost: expected at most 10: more is never let through\n\
+         limits[2].costs[1].cost: expected at most 10: more is never let through\n\
+         limits[3].costs[1].cost: expected at most 10: more is never let through",
+    );
+    // For some callers it is enough, or nobody knows.
+    for good in [
+        format!(
+            r#""quota": 5, "window": "60s", {dear}, "plans": {{"more": {{"quota": 11, "window": "60s"}}}}"#
+        ),
+        format!(r#""quota": 5, "window": "60s", {dear}, "plans": {{"all": "unlimited"}}"#),
+        format!(r#""quota": {{"claim": "n", "otherwise": 5}}, "window": "60s", {dear}"#),
+        format!(r#""quota": 5, "window": "60s", {header}"#),
+    ] {
+        rate_limit(&format!(r#"{{"limits": [{{"id": "a", "match": {{}}, {good}}}]}}"#));
+    }
+}
+
+#[test]
+fn credentials_have_a_kind() {
+    refused(
+        r#"{"limits": [{"id": "a", "match": {}, "quota": 1, "window": "1s", "overrides": [
+            {"callers": {"credentials": ["acme-1", "api_key:a", "apikey:a", "jwt:", "basic:b"]}, "limit": "unlimited"}
+        ]}]}"#,
+        "limits[0].overrides[0].callers.credentials[0]: expected `kind:id` with one of the kinds `api_key`, `basic`, `certificate`, `jwt`, `signature` or `token`\n\
+         limits[0].overrides[0].callers.credentials[2]: expected `kind:id` with one of the kinds `api_key`, `basic`, `certificate`, `jwt`, `signature` or `token`\n\
+         limits[0].overrides[0].callers.credentials[3]: expected `kind:id` with one of the kinds `api_key`, `basic`, `certificate`, `jwt`, `signature` or `token`",
+    );
+}

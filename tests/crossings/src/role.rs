@@ -111,7 +111,7 @@ extern "C" fn proxy_on_request_headers(_id: u32, _count: u32, _end: u32) -> u32 
             proxy::set_shared("cell", &[0; 96], cas);
             proxy::set_property(
                 "postern.rate-limit",
-                r#"{"decision":"allow","rule":"current","code":"within_limit","version":"3a69e716b451","mode":"enforce","remaining":98}"#,
+                r#"{"decision":"allow","rule":"current","code":"within_limit","version":"b2089d43fc24","mode":"enforce","remaining":98}"#,
             );
         }
         _ => {

@@ -140,7 +140,9 @@ impl Case {
                 }
             }),
             (None, Some(text), _) => Some(Body::Constant(text.clone().into_bytes())),
-            (None, None, Some(edit)) => Some(Body::Edit(Edit::compile(edit, names, errors))),
+            (None, None, Some(edit)) => {
+                Some(Body::Edit(Edit::compile(edit, captures, compiler, names, errors)))
+            }
             (None, None, None) => None,
         };
         let content_type = content_type.as_ref().and_then(|t| header_value(t, errors));
@@ -176,8 +178,12 @@ impl Case {
     /// The captures that its body takes.
     pub(crate) fn captures(&self) -> Vec<&str> {
         let mut out = Vec::new();
-        if let Body::Template(template) = &self.body {
-            template.visit(&mut |expression| out.extend(expression.captures()));
+        match &self.body {
+            Body::Template(template) => {
+                template.visit(&mut |expression| out.extend(expression.captures()));
+            }
+            Body::Edit(edit) => edit.visit(&mut |expression| out.extend(expression.captures())),
+            Body::Keep | Body::Constant(_) => {}
         }
         out
     }
@@ -195,7 +201,8 @@ impl Case {
     }
 }
 
-fn check_captures(
+/// Are all captures of a template those of the rule?
+pub(crate) fn check_captures(
     template: &Template,
     place: &Located<postern_core::config::Node>,
     captures: Option<&Captures>,

@@ -99,6 +99,11 @@ impl Expression {
         self.sources.iter().any(|s| matches!(s, Source::Current(_) | Source::Root(_)))
     }
 
+    /// Does it look at the whole body?
+    pub(crate) fn reads_root(&self) -> bool {
+        self.sources.iter().any(|s| matches!(s, Source::Root(_)))
+    }
+
     /// The captures that it takes.
     pub(crate) fn captures(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter_map(|s| match s {
@@ -323,12 +328,21 @@ fn conversion(tokens: &[Token], names: &Names) -> Result<Conversion, String> {
         ("replace", [from, to]) if !from.is_empty() => {
             Conversion::Replace((*from).to_owned(), (*to).to_owned())
         }
-        ("date", [format]) => Conversion::Date(named(&names.date_formats, "date format", format)?),
+        ("date", [to, from @ ..]) if from.len() <= 1 => {
+            let format = |name: &str| named(&names.date_formats, "date format", name);
+            let from = from.first().map(|from| format(from)).transpose()?;
+            Conversion::Date(format(to)?, from)
+        }
         ("words", [map]) => Conversion::Words(named(&names.words, "word map", map)?),
         ("string" | "number" | "money" | "cents" | "round" | "lower" | "optional", _) => {
             return Err(format!("the conversion `{name}` takes no argument"));
         }
-        ("or" | "join" | "date" | "words", _) => {
+        ("date", _) => {
+            return Err("the conversion `date` takes a date format, and the one that dates come \
+                        in unless it is ISO 8601"
+                .to_owned());
+        }
+        ("or" | "join" | "words", _) => {
             return Err(format!("the conversion `{name}` takes one argument"));
         }
         ("replace", _) => {

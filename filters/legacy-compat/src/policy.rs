@@ -6,6 +6,7 @@ use postern_core::config::schema::Schema;
 use postern_core::config::{At, Count, Decode, Errors, Items, Name, Part, Text, Value};
 use postern_core::rules::{HeaderName, HostPattern, Match};
 
+use crate::edit::policy::StepPolicy;
 use crate::place::{Located, Ordered, Place};
 use crate::value::DateFormat;
 
@@ -206,8 +207,11 @@ postern_core::config! {
         Fault = "fault",
     }
 
-    /// Values of a JSON body in another form; all else stays byte for byte.
+    /// An edit of a JSON body; what it does not address stays byte for byte. The steps
+    /// are done first, in order.
     pub(crate) struct EditPolicy {
+        /// What is done, in order.
+        steps: Items<Located<StepPolicy>> = Items::default(),
         /// Conversions of members by name, at any depth; a value that does not
         /// fit its conversion is treated as if it had none.
         convert: Vec<ConvertPolicy> = Vec::new(),

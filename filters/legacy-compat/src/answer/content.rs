@@ -2,6 +2,7 @@
 
 use super::{Answering, Stream};
 use crate::cases::{Body, Case, fault};
+use crate::edit::Unedited;
 use crate::expression::Scope;
 use crate::facts::Facts;
 use crate::gzip;
@@ -52,13 +53,17 @@ pub(super) fn render(
     document: &Document<'_>,
     facts: &Facts,
 ) -> Result<Vec<u8>, &'static str> {
+    let limit = answering.max_body.saturating_mul(MAX_GROWTH);
     match &case.body {
         Body::Keep => Err("no_body"),
         Body::Constant(bytes) => Ok(bytes.clone()),
-        Body::Edit(edit) => Ok(edit.apply(document).into_bytes()),
+        Body::Edit(edit) => match edit.apply(document, facts, limit) {
+            Ok(json) => Ok(json.into_bytes()),
+            Err(Unedited::OtherShape) => Err("other_shape"),
+            Err(Unedited::TooLarge) => Err("too_large"),
+        },
         Body::Template(template) => {
             let scope = Scope { document, current: document.root(), facts };
-            let limit = answering.max_body.saturating_mul(MAX_GROWTH);
             match template.render(scope, limit) {
                 Ok(json) => Ok(json.into_bytes()),
                 Err(Unrendered::Mismatch(_)) => Err("other_shape"),

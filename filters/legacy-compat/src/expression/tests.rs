@@ -12,9 +12,12 @@ const BODY: &str = r#"{
 
 fn names() -> Names {
     let format = DateFormat::parse("%Y/%m/%d").unwrap_or_else(|e| panic!("{e}"));
+    let seconds = DateFormat::parse("%s").unwrap_or_else(|e| panic!("{e}"));
     let words = BTreeMap::from([("LIVE".to_owned(), "on sale".to_owned())]);
     Names {
-        date_formats: [("old".to_owned(), Rc::new(format))].into(),
+        date_formats: [("old", format), ("seconds", seconds)]
+            .map(|(name, format)| (name.to_owned(), Rc::new(format)))
+            .into(),
         words: [("states".to_owned(), Rc::new(words))].into(),
     }
 }
@@ -105,6 +108,8 @@ fn conversions_keep_digits_and_refuse_what_does_not_fit() {
         ("name | replace 'Theme' T", r#""A \"T\"""#),
         ("tags | join ', '", "\"a, 1, true\""),
         ("sold_at | date old", "\"2016/03/07\""),
+        ("sold_at | date old | date seconds old", "\"1457308800\""),
+        ("name | date seconds old", "`name | date seconds old` wants a date"),
         ("name | number", "`name | number` wants a number"),
         ("tags | money", "`tags | money` wants a scalar"),
         ("name | date old", "`name | date old` wants a date"),
@@ -130,6 +135,12 @@ fn what_is_no_expression() {
         ("a | string x", "the conversion `string` takes no argument"),
         ("a | join", "the conversion `join` takes one argument"),
         ("a | date new", "unknown date format `new`"),
+        ("a | date old new", "unknown date format `new`"),
+        (
+            "a | date",
+            "the conversion `date` takes a date format, and the one that dates come in unless it \
+             is ISO 8601",
+        ),
         ("a | words none", "unknown word map `none`"),
         (
             "a | replace '' b",

@@ -56,6 +56,20 @@ pub(crate) struct Key {
     end: usize,
 }
 
+impl Value {
+    /// Where it stands.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+}
+
+impl Key {
+    /// Where it stands, quotes included.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+}
+
 impl<'a> Document<'a> {
     /// Reads a whole text.
     ///
@@ -73,9 +87,19 @@ impl<'a> Document<'a> {
         &self.root
     }
 
+    /// Where the outermost value stands; around it are blanks.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.root.range()
+    }
+
     /// A value as it stands in the text.
     pub(crate) fn raw(&self, value: &Value) -> &'a str {
         self.source.get(value.start..value.end).unwrap_or_default()
+    }
+
+    /// What stands between two places.
+    pub(crate) fn between(&self, from: usize, to: usize) -> &'a str {
+        self.source.get(from..to.min(self.source.len())).unwrap_or_default()
     }
 
     /// A string without quotes and escapes; empty for other values.

@@ -36,8 +36,8 @@ pub(crate) enum Conversion {
     Cents,
     /// To the nearest whole number, halves away from zero.
     Round,
-    /// An ISO 8601 date in another form.
-    Date(Rc<DateFormat>),
+    /// A date in another form: from ISO 8601, or from the form that is named.
+    Date(Rc<DateFormat>, Option<Rc<DateFormat>>),
     /// One of a few words becomes another; others stay.
     Words(Rc<BTreeMap<String, String>>),
     /// Every occurrence of a text becomes another.
@@ -91,9 +91,13 @@ impl Conversion {
             Conversion::Money => Item::Text(decimal(&item, document, 0, 2)?.into()),
             Conversion::Cents => Item::Text(decimal(&item, document, 2, 2)?.into()),
             Conversion::Round => Item::Number(decimal(&item, document, 0, 0)?),
-            Conversion::Date(format) => {
-                let date = parse_date(&item.scalar(document)?).ok_or("a date")?;
-                Item::Text(format.write(date).into())
+            Conversion::Date(format, from) => {
+                let text = item.scalar(document)?;
+                let date = match from {
+                    Some(from) => from.read(&text),
+                    None => parse_date(&text),
+                };
+                Item::Text(format.write(date.ok_or("a date")?).into())
             }
             Conversion::Words(words) => match words.get(item.scalar(document)?.as_ref()) {
                 Some(word) => Item::Text(Cow::Owned(word.clone())),

@@ -1,4 +1,4 @@
-//! Dates: read as ISO 8601, written in a form that the policy names.
+//! Dates: read as ISO 8601 or in a form that the policy names, written in such a form.
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, decode_text};
@@ -55,6 +55,27 @@ impl Scan<'_> {
         number
     }
 
+    /// One of a few names, in any case; its number.
+    fn name(&mut self, names: &[&str], length: Option<usize>) -> Option<usize> {
+        names.iter().position(|name| {
+            let name = length.and_then(|n| name.get(..n)).unwrap_or(name);
+            let found = self.rest.get(..name.len()).is_some_and(|r| r.eq_ignore_ascii_case(name));
+            if found {
+                self.rest = self.rest.get(name.len()..).unwrap_or_default();
+            }
+            found
+        })
+    }
+
+    /// Seconds since the Unix epoch, up to the year 9999.
+    fn seconds(&mut self) -> Option<i64> {
+        let sign = if self.expect('-').is_some() { -1 } else { 1 };
+        let count = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(sign * digits.parse::<i64>().ok().filter(|n| *n <= 253_402_300_799)?)
+    }
+
     fn expect(&mut self, c: char) -> Option<()> {
         self.rest = self.rest.strip_prefix(c)?;
         Some(())
@@ -91,6 +112,40 @@ fn days_in(year: u32, month: u32) -> u32 {
 }
 
 impl Date {
+    /// A moment in UTC (Hinnant's `civil_from_days`). `None`: before the year 0.
+    fn of_epoch(seconds: i64) -> Option<Self> {
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let z = days + 719_468;
+        let (era, of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * of_year + 2) / 153;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let small = |n: i64| u32::try_from(n).ok();
+        Some(Date {
+            year: small(year)?,
+            month: small(month)?,
+            day: small(of_year - (153 * shifted + 2) / 5 + 1)?,
+            hour: small(second / 3_600)?,
+            minute: small(second / 60 % 60)?,
+            second: small(second % 60)?,
+            offset_minutes: 0,
+        })
+    }
+
+    /// Seconds since the Unix epoch (`days_from_civil`).
+    fn epoch(self) -> i64 {
+        let year = i64::from(self.year) - i64::from(self.month <= 2);
+        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let month = (i64::from(self.month) + 9) % 12;
+        let of_year = (153 * month + 2) / 5 + i64::from(self.day) - 1;
+        let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+        let days = era * 146_097 + of_era - 719_468;
+        let time = i64::from(self.hour) * 3_600 + i64::from(self.minute) * 60;
+        days * 86_400 + time + i64::from(self.second) - i64::from(self.offset_minutes) * 60
+    }
+
     /// Sunday is 0 (Sakamoto's method).
     fn weekday(self) -> usize {
         const SHIFT: [u32; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
@@ -121,7 +176,8 @@ const MONTHS: [&str; 12] = [
 
 /// The way a date is written: text with `%a` (`Mon`), `%A`, `%b` (`Mar`),
 /// `%B`, `%d` (`07`), `%e` (` 7`), `%m`, `%Y`, `%y`, `%H`, `%M`, `%S`, `%z`
-/// (`+0000`) and `%%`, as in C's `strftime`, in English.
+/// (`+0000`), `%:z` (`+00:00`), `%s` (seconds since 1970) and `%%`, as in C's
+/// `strftime`, in English.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DateFormat(Vec<Part>);
 
@@ -144,7 +200,10 @@ impl DateFormat {
             match c {
                 '%' => match rest.next() {
                     Some('%') => literal.push('%'),
-                    Some(field) if "aAbBdemYyHMSz".contains(field) => {
+                    Some(field) if "aAbBdemYyHMSsz:".contains(field) => {
+                        if field == ':' && rest.next() != Some('z') {
+                            return Err("`%:` is followed by `z`".to_owned());
+                        }
                         if !literal.is_empty() {
                             parts.push(Part::Literal(std::mem::take(&mut literal)));
                         }
@@ -168,6 +227,50 @@ impl DateFormat {
             return Err("expected a date format such as `%a %b %d %H:%M:%S %z %Y`".to_owned());
         }
         Ok(DateFormat(parts))
+    }
+
+    /// Reads a date in this form; what the form leaves out is the earliest, in UTC.
+    pub(crate) fn read(&self, text: &str) -> Option<Date> {
+        let mut scan = Scan { rest: text };
+        let mut date =
+            Date { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, offset_minutes: 0 };
+        for part in &self.0 {
+            let field = match part {
+                Part::Literal(literal) => {
+                    scan.rest = scan.rest.strip_prefix(literal.as_str())?;
+                    continue;
+                }
+                Part::Field(field) => *field,
+            };
+            let number = |n: usize| u32::try_from(n).ok()?.checked_add(1);
+            match field {
+                // The weekday follows from the date.
+                'a' => drop(scan.name(&WEEKDAYS, Some(3))?),
+                'A' => drop(scan.name(&WEEKDAYS, None)?),
+                'b' => date.month = number(scan.name(&MONTHS, Some(3))?)?,
+                'B' => date.month = number(scan.name(&MONTHS, None)?)?,
+                'd' => date.day = scan.digits(2)?,
+                'e' => {
+                    let one = scan.expect(' ').is_some();
+                    date.day = scan.digits(if one { 1 } else { 2 })?;
+                }
+                'm' => date.month = scan.digits(2).filter(|m| (1..=12).contains(m))?,
+                'Y' => date.year = scan.digits(4)?,
+                // As POSIX has it.
+                'y' => {
+                    let year = scan.digits(2)?;
+                    date.year = if year < 69 { 2000 + year } else { 1900 + year };
+                }
+                'H' => date.hour = scan.digits(2).filter(|h| *h < 24)?,
+                'M' => date.minute = scan.digits(2).filter(|m| *m < 60)?,
+                'S' => date.second = scan.digits(2).filter(|s| *s <= 60)?,
+                's' => date = Date::of_epoch(scan.seconds()?)?,
+                _ if scan.rest.is_empty() => return None,
+                _ => date.offset_minutes = scan.offset()?,
+            }
+        }
+        let day = (1..=days_in(date.year, date.month)).contains(&date.day);
+        (day && scan.rest.is_empty()).then_some(date)
     }
 
     /// Writes a date.
@@ -200,10 +303,12 @@ fn field_of(date: Date, field: char) -> String {
         'H' => format!("{:02}", date.hour),
         'M' => format!("{:02}", date.minute),
         'S' => format!("{:02}", date.second),
-        'z' => {
+        's' => date.epoch().to_string(),
+        'z' | ':' => {
+            let colon = if field == ':' { ":" } else { "" };
             let sign = if date.offset_minutes < 0 { '-' } else { '+' };
             let minutes = date.offset_minutes.unsigned_abs();
-            format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
+            format!("{sign}{:02}{colon}{:02}", minutes / 60, minutes % 60)
         }
         _ => String::new(),
     }
@@ -217,7 +322,7 @@ impl Decode for DateFormat {
     fn schema() -> Schema {
         Schema::Text {
             expected: "a date format such as `%a %b %d %H:%M:%S %z %Y`",
-            pattern: Some("^([^%]|%[aAbBdemYyHMSz%])+$"),
+            pattern: Some("^([^%]|%[aAbBdemYyHMSsz%]|%:z)+$"),
         }
     }
 }
@@ -287,12 +392,69 @@ mod tests {
             ("%Y-%Q", "`%Q` is no field of a date"),
             ("%Y%", "a date format ends with a lone `%`"),
             ("%Y\n", "a date format has no control characters"),
+            ("%:Y", "`%:` is followed by `z`"),
         ] {
             assert_eq!(DateFormat::parse(bad).unwrap_err(), expected);
         }
     }
 
+    #[test]
+    fn other_forms_are_read() {
+        let iso = DateFormat::parse("%Y-%m-%dT%H:%M:%S%:z").unwrap();
+        let read = |format: &str, text: &str| {
+            let date = DateFormat::parse(format).unwrap().read(text);
+            date.map_or("-".to_owned(), |date| iso.write(date))
+        };
+        let old = "%a %b %d %H:%M:%S %z %Y";
+        for (format, text, expected) in [
+            (old, "Mon Jun 01 00:00:00 +1000 2009", "2009-06-01T00:00:00+10:00"),
+            (old, "mon JUN 01 00:00:00 Z 2009", "2009-06-01T00:00:00+00:00"),
+            (old, "Mon Jun 31 00:00:00 +1000 2009", "-"),
+            (old, "Mon Jun 01 00:00:00 +1000 2009 ", "-"),
+            (old, "Mon Jun 01 00:00:00", "-"),
+            (old, "Mon J\u{fc}n 01 00:00:00 +1000 2009", "-"),
+            ("%A, %e %B %Y", "Monday,  7 March 2016", "2016-03-07T00:00:00+00:00"),
+            ("%A, %e %B %Y", "Monday, 17 March 2016", "2016-03-17T00:00:00+00:00"),
+            ("%d/%m/%y", "07/03/16", "2016-03-07T00:00:00+00:00"),
+            ("%d/%m/%y", "07/03/69", "1969-03-07T00:00:00+00:00"),
+            ("%d/%m/%y", "07/13/16", "-"),
+            ("%s", "1457352000", "2016-03-07T12:00:00+00:00"),
+            ("%s", "-1", "1969-12-31T23:59:59+00:00"),
+            ("%s", "253402300799", "9999-12-31T23:59:59+00:00"),
+            ("%s", "253402300800", "-"),
+            ("%s", "-99999999999", "-"),
+            ("%s", "", "-"),
+            ("%Y%z", "2016", "-"),
+        ] {
+            assert_eq!(read(format, text), expected, "{format}: {text}");
+        }
+        let seconds = DateFormat::parse("%s").unwrap();
+        let east = parse_date("2016-03-07T12:00:00+10:00").unwrap();
+        assert_eq!(seconds.write(east), "1457316000");
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_is_read_again(seconds in 0i64..253_402_300_800, offset in -1439i32..1440) {
+            let date = Date { offset_minutes: offset, ..Date::of_epoch(seconds).unwrap() };
+            for format in ["%a %b %d %H:%M:%S %z %Y", "%A %B %e %Y %H%M%S%:z"] {
+                let format = DateFormat::parse(format).unwrap();
+                prop_assert_eq!(format.read(&format.write(date)), Some(date));
+            }
+            let utc = Date::of_epoch(seconds).unwrap();
+            prop_assert_eq!(utc.epoch(), seconds);
+            prop_assert_eq!(date.epoch(), seconds - i64::from(offset) * 60);
+        }
+
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,30}", like in "[A-Za-zé]{3} [A-Z][a-z]{2} [0-9 :+é-]{0,24}") {
+            for format in ["%a %b %d %H:%M:%S %z %Y", "%s", "%A%e%B%y"] {
+                let format = DateFormat::parse(format).unwrap();
+                format.read(&text);
+                format.read(&like);
+            }
+        }
+
         #[test]
         fn the_weekday_goes_on_by_one_each_day(days in 0u32..3_000_000) {
             // Days counted up from Saturday, 1 January 0000.

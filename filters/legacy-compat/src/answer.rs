@@ -5,6 +5,7 @@ mod edits;
 
 use std::borrow::Cow;
 
+pub(crate) use content::MAX_GROWTH;
 use content::{replacement, rewritten};
 use edits::{body_headers, case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};
@@ -15,7 +16,9 @@ use crate::cases::{Body, Case};
 use crate::counter;
 use crate::facts::{Facts, RefusalFacts};
 use crate::framing::{is_packed, is_stream, length, unfit};
+use crate::header_edits::HeaderEdits;
 use crate::policy::Origin;
+use crate::request::Held;
 
 /// What is kept of a stream between its events.
 #[derive(Debug, Default)]
@@ -35,8 +38,10 @@ pub struct Stream {
     /// The answer's status as it came.
     status: u16,
     origin: Option<Origin>,
-    /// Headers of a held answer, for an answer made anew.
+    /// The headers as they came, for edits that look at them and for an answer made anew.
     kept: Vec<(Name, Vec<u8>)>,
+    /// A request that is held for its body.
+    pub(crate) held: Option<Box<Held>>,
     packed: bool,
     unfit: Option<&'static str>,
     finished: bool,
@@ -46,6 +51,11 @@ impl Stream {
     /// May its answer have to be changed?
     pub(crate) fn is_followed(&self) -> bool {
         !self.finished && (self.rule.is_some() || self.dialect.is_some())
+    }
+
+    /// Edits of the headers as they came.
+    fn edits(&self, edits: &HeaderEdits) -> Vec<HeaderEdit> {
+        edits.of(|| self.kept.iter().map(|(name, value)| (name.as_ref(), value)))
     }
 
     /// A record with the host, which the log takes from it: as a client wrote
@@ -82,8 +92,8 @@ impl<'b> Answering<'b> {
         own.or_else(|| self.dialect.and_then(|d| d.answers.first(facts, origin)))
     }
 
-    fn dialect_headers(&self) -> Vec<HeaderEdit> {
-        self.dialect.map(|d| d.headers.clone()).unwrap_or_default()
+    fn dialect_headers(&self, stream: &Stream) -> Vec<HeaderEdit> {
+        self.dialect.map(|d| stream.edits(&d.headers)).unwrap_or_default()
     }
 
     /// The request's record, and what became of the answer.
@@ -117,30 +127,30 @@ pub(crate) fn headers(
     stream.facts.status = status;
     let origin = origin(&mut stream.facts, host);
     stream.origin = Some(origin);
-    let Some(case) = answering.case(&stream.facts, origin) else {
-        let edits = answering.dialect_headers();
-        return Outcome::edit(edits);
-    };
-    if matches!(case.body, Body::Keep) {
-        let mut edits = answering.dialect_headers();
-        edits.extend(case_headers(&answering, stream, case));
-        return Outcome::edit(edits).with_record(answering.record(stream, "headers_edited"));
-    }
-    // Streams of events or messages have no whole body.
-    if is_stream(response) {
-        return Outcome::edit(answering.dialect_headers());
-    }
-    if stream.head || (matches!(status, 204 | 304) && !case.is_another_answer(status)) {
-        return without_body(&answering, stream, case);
-    }
     stream.kept = response
         .headers()
         .iter()
         .filter(|(name, _)| !name.starts_with(':'))
         .map(|(name, value)| (name.to_owned().into(), value.to_vec()))
         .collect();
+    let Some(case) = answering.case(&stream.facts, origin) else {
+        let edits = answering.dialect_headers(stream);
+        return Outcome::edit(edits);
+    };
+    if matches!(case.body, Body::Keep) {
+        let mut edits = answering.dialect_headers(stream);
+        edits.extend(case_headers(&answering, stream, case));
+        return Outcome::edit(edits).with_record(answering.record(stream, "headers_edited"));
+    }
+    // Streams of events or messages have no whole body.
+    if is_stream(response) {
+        return Outcome::edit(answering.dialect_headers(stream));
+    }
+    if stream.head || (matches!(status, 204 | 304) && !case.is_another_answer(status)) {
+        return without_body(&answering, stream, case);
+    }
     stream.unfit = if case.reads_body() { unfit(response) } else { None };
-    stream.packed = is_packed(response);
+    stream.packed = is_packed(response.headers());
     // A failing upstream may never finish its answer, and nobody reads that.
     let failed = origin == Origin::Upstream && status >= 500 && !case.reads_body();
     if failed || response.is_end_of_stream() {
@@ -237,7 +247,7 @@ fn mismatched(
 }
 
 fn original(answering: &Answering<'_>, stream: &Stream, code: &'static str) -> Outcome {
-    Outcome::edit(answering.dialect_headers()).with_record(answering.record(stream, code))
+    Outcome::edit(answering.dialect_headers(stream)).with_record(answering.record(stream, code))
 }
 
 /// An answer made anew: one without a body cannot be given one otherwise, nor
@@ -286,13 +296,13 @@ fn reply(
 
 /// HEAD, 204 and 304: the headers of the rewritten answer, without its body.
 fn without_body(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Outcome {
-    let mut edits = answering.dialect_headers();
+    let mut edits = answering.dialect_headers(stream);
     if case.is_another_answer(stream.status) || !matches!(stream.status, 204 | 304) {
         edits.extend(case_headers(answering, stream, case));
         // The length of the body that there would be is not known.
         edits.push(HeaderEdit::remove("content-length"));
     } else {
-        edits.extend(case.headers.iter().cloned());
+        edits.extend(stream.edits(&case.headers));
     }
     edits.extend(of_the_old_body());
     Outcome::edit(edits).with_record(answering.record(stream, "rewritten"))

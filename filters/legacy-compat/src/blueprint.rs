@@ -10,10 +10,12 @@ use postern_core::rules::{HeaderName, HostPattern, Rules};
 
 use crate::cases::{Case, Cases};
 use crate::expression::Names;
+use crate::header_edits::{HeaderEdits, checked_names};
 use crate::log_path::LogPath;
-use crate::place::{Located, Ordered};
+use crate::place::Located;
 use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RulePolicy, Unmatched};
 use crate::request_steps::RequestSteps;
+use crate::source::Source;
 use crate::template::Compiler;
 
 /// A compiled policy.
@@ -49,7 +51,7 @@ pub(crate) struct Dialect {
     /// The content type of JSON bodies that name none.
     pub(crate) json_type: Option<Vec<u8>>,
     /// Edits of every answer.
-    pub(crate) headers: Vec<HeaderEdit>,
+    pub(crate) headers: HeaderEdits,
     /// What answers become.
     pub(crate) answers: Cases,
 }
@@ -151,9 +153,15 @@ impl Blueprint {
             let made = Rule::compile(&rule.value, dialect, fallback, &mut compiler, &names, errors);
             compiled.push((rule.value.r#match.clone(), made));
         }
+        let mut log = LogPath::new(&log);
+        for source in compiled.iter().flat_map(|(_, rule)| rule.request.moved()) {
+            if let Source::Query(name) = source {
+                log.hide_query(name);
+            }
+        }
         Some(Blueprint {
             max_body: usize::try_from(max_body.get()).unwrap_or(usize::MAX),
-            log: LogPath::new(&log),
+            log,
             hosts: hosts.into_iter().collect::<Option<_>>()?,
             dialects,
             rules: Rules::new(compiled),
@@ -183,7 +191,7 @@ impl Dialect {
         for _ in 0..own.len() {
             let Some(dialect) = next.and_then(|i| own.get(i)) else { break };
             out.json_type = out.json_type.or_else(|| dialect.json_type.clone());
-            out.headers.splice(0..0, dialect.headers.iter().cloned());
+            out.headers.put_before(&dialect.headers);
             out.answers.extend(&dialect.answers);
             next = next.and_then(|i| parents.get(i).copied().flatten());
         }
@@ -222,7 +230,7 @@ impl Rule {
         errors: &mut Errors,
     ) -> Self {
         let captures = Captures::of(policy);
-        let request = RequestSteps::compile(&policy.request, &captures, errors);
+        let request = RequestSteps::compile(&policy.request, &captures, compiler, names, errors);
         let answers = Cases::compile(&policy.answers, Some(&captures), compiler, names, errors);
         answers.check_faults(&policy.answers, fallback, errors);
         let mut secret = request.secrets();
@@ -234,13 +242,16 @@ impl Rule {
         }
         let shared = fallback.into_iter().flat_map(Cases::iter);
         let reads_body = answers.iter().chain(shared).any(Case::reads_body);
+        let body = request.body().into_iter().flat_map(|body| body.captures());
+        let wanted = answers.iter().flat_map(Case::captures).chain(body);
+        let wanted = wanted.map(str::to_owned).collect();
         Rule {
             name: policy.name.value.as_str().to_owned(),
             dialect,
             request,
             secret,
             log_segments: policy.log_segments.and_then(|n| usize::try_from(n.get()).ok()),
-            wanted: answers.iter().flat_map(Case::captures).map(str::to_owned).collect(),
+            wanted,
             reads_body,
             answers,
         }
@@ -292,8 +303,16 @@ fn dialect(
 }
 
 /// Compiles header edits of answers.
-pub(crate) fn header_edits(policy: &HeadersPolicy, errors: &mut Errors) -> Vec<HeaderEdit> {
-    let mut edits = removals(&policy.remove);
+pub(crate) fn header_edits(policy: &HeadersPolicy, errors: &mut Errors) -> HeaderEdits {
+    let mut edits = HeaderEdits::default();
+    edits.moves(&policy.copy, true, errors);
+    edits.moves(&policy.rename, false, errors);
+    for (name, value) in checked_names(&policy.default, |v, e, m| v.error(e, m), errors) {
+        if let Some(value) = header_value(value, errors) {
+            edits.fallback(name, value);
+        }
+    }
+    removals(&policy.remove).into_iter().for_each(|edit| edits.push(edit));
     for (name, value) in checked_names(&policy.set, |v, e, m| v.error(e, m), errors) {
         if let Some(value) = header_value(value, errors) {
             edits.push(HeaderEdit::Set(name.into(), value));
@@ -315,28 +334,4 @@ pub(crate) fn header_value(text: &Located<Text>, errors: &mut Errors) -> Option<
 /// Removals of headers.
 pub(crate) fn removals(names: &[HeaderName]) -> Vec<HeaderEdit> {
     names.iter().map(|n| HeaderEdit::remove(n.as_str().to_owned())).collect()
-}
-
-/// The entries of a `set` whose names may be written, in lower case.
-pub(crate) fn checked_names<'p, T>(
-    set: &'p Ordered<T>,
-    error: impl Fn(&T, &mut Errors, String),
-    errors: &mut Errors,
-) -> Vec<(String, &'p T)> {
-    const FRAMING: [&str; 5] =
-        ["content-length", "transfer-encoding", "connection", "host", "upgrade"];
-    let mut out: Vec<(String, &T)> = Vec::new();
-    for (key, value) in &set.0 {
-        let name = key.text.to_ascii_lowercase();
-        if !grammar::is_header_name(&name) {
-            error(value, errors, "expected a header name (RFC 9110 token) as the key".to_owned());
-        } else if FRAMING.contains(&name.as_str()) {
-            error(value, errors, format!("`{name}` is written by the proxy alone"));
-        } else if out.iter().any(|(n, _)| *n == name) {
-            error(value, errors, format!("the header `{name}` is set twice"));
-        } else {
-            out.push((name, value));
-        }
-    }
-    out
 }

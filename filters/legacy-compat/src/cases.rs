@@ -1,12 +1,12 @@
 //! Cases: which answers, and what becomes of them.
 
-use postern_core::HeaderEdit;
 use postern_core::config::{Errors, Name};
 
 use crate::blueprint::{Captures, header_edits, header_value};
 use crate::edit::Edit;
 use crate::expression::{Names, Scope};
 use crate::facts::{Facts, RefusalFacts};
+use crate::header_edits::HeaderEdits;
 use crate::json::Document;
 use crate::place::Located;
 use crate::policy::{CasePolicy, OnMismatch, Origin, StatusPattern, WhenPolicy};
@@ -23,7 +23,7 @@ pub(crate) struct Case {
     /// Another status.
     pub(crate) status: Option<u16>,
     /// Header edits.
-    pub(crate) headers: Vec<HeaderEdit>,
+    pub(crate) headers: HeaderEdits,
     /// Another content type.
     pub(crate) content_type: Option<Vec<u8>>,
     /// Is the other body a `json` one?

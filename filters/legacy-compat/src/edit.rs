@@ -32,6 +32,14 @@ pub(crate) struct Edit {
     nulls: Nulls,
 }
 
+impl Default for Edit {
+    /// All stays.
+    fn default() -> Self {
+        let (steps, convert) = (Steps::default(), BTreeMap::new());
+        Edit { steps, convert, scalars: Scalars::Keep, nulls: Nulls::Keep }
+    }
+}
+
 impl Edit {
     /// Compiles it. `captures`: those of the rule; a dialect has none.
     pub(crate) fn compile(
@@ -54,6 +62,11 @@ impl Edit {
             }
         }
         Edit { steps, convert, scalars: policy.scalars, nulls: policy.nulls }
+    }
+
+    /// First of all this member goes.
+    pub(crate) fn remove_first(&mut self, name: &str) {
+        self.steps.remove_first(name);
     }
 
     /// Every expression in it.

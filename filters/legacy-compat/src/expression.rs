@@ -104,6 +104,11 @@ impl Expression {
         self.sources.iter().any(|s| matches!(s, Source::Root(_)))
     }
 
+    /// Does it look at the answer, or at a refusal?
+    pub(crate) fn reads_answer(&self) -> bool {
+        self.sources.iter().any(|s| matches!(s, Source::Refusal(_) | Source::Status))
+    }
+
     /// The captures that it takes.
     pub(crate) fn captures(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter_map(|s| match s {

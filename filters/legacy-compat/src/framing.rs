@@ -1,34 +1,42 @@
 //! What an answer's headers say of its body.
 
-use postern_core::Response;
+use postern_core::{Headers, Response};
 
 /// Is it a stream of events or messages?
 pub(crate) fn is_stream(response: &Response<'_>) -> bool {
-    let content_type = media_type(response);
+    let content_type = media_type(response.headers());
     content_type == "text/event-stream" || content_type.starts_with("application/grpc")
 }
 
 /// The media type in lower case, without parameters; empty if there is none.
-fn media_type(response: &Response<'_>) -> String {
-    let value = response.headers().get("content-type").unwrap_or_default();
+pub(crate) fn media_type(headers: &Headers<'_>) -> String {
+    let value = headers.get("content-type").unwrap_or_default();
     let text = String::from_utf8_lossy(value);
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// Is this JSON?
+pub(crate) fn is_json(media_type: &str) -> bool {
+    media_type == "application/json" || media_type.ends_with("+json")
+}
+
 /// What stands against reading the body as JSON, if anything.
 pub(crate) fn unfit(response: &Response<'_>) -> Option<&'static str> {
-    let media_type = media_type(response);
-    if media_type != "application/json" && !media_type.ends_with("+json") {
+    if !is_json(&media_type(response.headers())) {
         return Some("not_json");
     }
     if response.headers().get("content-range").is_some() {
         return Some("partial");
     }
-    let coded = response.headers().all("content-encoding").any(|value| {
+    unknown_coding(response.headers()).then_some("unknown_coding")
+}
+
+/// Is the body in a coding that cannot be undone here?
+pub(crate) fn unknown_coding(headers: &Headers<'_>) -> bool {
+    headers.all("content-encoding").any(|value| {
         let coding = value.to_ascii_lowercase();
         !matches!(coding.as_slice(), b"" | b"identity" | b"gzip" | b"x-gzip")
-    });
-    coded.then_some("unknown_coding")
+    })
 }
 
 /// The length that the answer says its body has.
@@ -38,9 +46,8 @@ pub(crate) fn length(response: &Response<'_>) -> Option<usize> {
 }
 
 /// Is its body compressed with gzip?
-pub(crate) fn is_packed(response: &Response<'_>) -> bool {
-    response
-        .headers()
+pub(crate) fn is_packed(headers: &Headers<'_>) -> bool {
+    headers
         .all("content-encoding")
         .any(|value| value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip"))
 }

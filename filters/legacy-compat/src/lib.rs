@@ -11,17 +11,24 @@
 mod answer;
 mod blueprint;
 mod cases;
+mod credential;
 mod edit;
 mod expression;
 mod facts;
+mod form;
 mod framing;
 mod gzip;
+mod header_edits;
 mod json;
 mod log_path;
+mod pattern;
 mod place;
 mod policy;
 mod request;
+mod request_body;
+mod request_policy;
 mod request_steps;
+mod source;
 mod template;
 mod value;
 
@@ -31,6 +38,7 @@ use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::{Filter, Host, Outcome, Request, Response, Sights};
 
 use crate::blueprint::Blueprint;
+use crate::source::Source;
 
 pub use crate::answer::Stream;
 
@@ -74,7 +82,16 @@ impl Filter for LegacyCompat {
 
     fn credential_places(&self) -> Vec<CredentialPlace> {
         let names = self.blueprint.log.secret_query();
-        names.map(|name| CredentialPlace::Query(name.into_owned())).collect()
+        let query = names.map(|name| CredentialPlace::Query(name.into_owned()));
+        let moved = self.blueprint.rules.iter().flat_map(|rule| rule.request.moved());
+        let header = |source: &Source| match source {
+            Source::Header(name) => Some(CredentialPlace::Header(name.clone())),
+            Source::Cookie(_) => Some(CredentialPlace::Header("cookie".to_owned())),
+            _ => None,
+        };
+        let mut places: Vec<_> = query.chain(moved.filter_map(header)).collect();
+        places.dedup();
+        places
     }
 
     fn request_headers(
@@ -97,6 +114,14 @@ impl Filter for LegacyCompat {
         host: &dyn Host,
     ) -> Outcome {
         answer::headers(&self.blueprint, stream, response, host)
+    }
+
+    fn request_body(&self, stream: &mut Stream, body: &[u8], _host: &dyn Host) -> Outcome {
+        request::body(&self.blueprint, stream, body)
+    }
+
+    fn request_body_over_cap(&self, stream: &mut Stream) -> Outcome {
+        request::over_cap(&self.blueprint, stream)
     }
 
     fn response_body(&self, stream: &mut Stream, body: &[u8], _host: &dyn Host) -> Outcome {

@@ -35,6 +35,13 @@ impl LogPath {
         LogPath { query: bytes(&policy.secret_query), prefixes, firsts }
     }
 
+    /// Another query parameter whose value is a secret.
+    pub(crate) fn hide_query(&mut self, name: &str) {
+        if !self.query.iter().any(|own| own.eq_ignore_ascii_case(name.as_bytes())) {
+            self.query.push(name.as_bytes().to_vec());
+        }
+    }
+
     /// The query parameters whose values are secrets.
     pub(crate) fn secret_query(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.query.iter().map(|name| String::from_utf8_lossy(name))

@@ -8,6 +8,7 @@ use postern_core::rules::{HeaderName, HostPattern, Match};
 
 use crate::edit::policy::StepPolicy;
 use crate::place::{Located, Ordered, Place};
+use crate::request_policy::RequestPolicy;
 use crate::value::DateFormat;
 
 postern_core::config! {
@@ -79,13 +80,20 @@ postern_core::config! {
         answers: Items<Located<CasePolicy>> = Items::default(),
     }
 
-    /// Header edits with fixed values.
+    /// Header edits of an answer, done in this order: `copy`, `rename`, `default`,
+    /// `remove`, `set`. They see the headers as they came.
     #[derive(Default)]
     pub(crate) struct HeadersPolicy {
-        /// Headers with one value that replaces all others.
-        set: Ordered<Located<Text>> = Ordered::default(),
+        /// Headers whose values another gets too: `from: to`.
+        copy: Ordered<Located<HeaderName>> = Ordered::default(),
+        /// Headers that get another name: `from: to`.
+        rename: Ordered<Located<HeaderName>> = Ordered::default(),
+        /// Headers that get a value if they are not there.
+        default: Ordered<Located<Text>> = Ordered::default(),
         /// Headers of which no copy is left.
         remove: Vec<HeaderName> = Vec::new(),
+        /// Headers with one value that replaces all others.
+        set: Ordered<Located<Text>> = Ordered::default(),
     }
 
     /// A rule: which requests, what becomes of them and of their answers.
@@ -106,50 +114,6 @@ postern_core::config! {
         /// How many segments of the path the log may show; the query is left
         /// out then. Without it: all.
         log_segments: Option<Count<0, 32>>,
-    }
-
-    /// What becomes of a request. Captures of the rule's paths stand in braces
-    /// as `{name}`.
-    #[derive(Default)]
-    pub(crate) struct RequestPolicy {
-        /// Another method.
-        method: Option<Located<Text>>,
-        /// Another path; captures are put in as they came, escapes included.
-        /// The query goes, but for `keep_query`.
-        path: Option<Place>,
-        /// Query parameters, in order.
-        query: Ordered<Place> = Ordered::default(),
-        /// Parameters of the client's query that stay.
-        keep_query: Vec<Located<Text>> = Vec::new(),
-        /// Header edits; captures are put in decoded.
-        headers: RequestHeadersPolicy = RequestHeadersPolicy::default(),
-        /// The credential that the client sent in its own way, for `auth`.
-        credential: Option<CredentialPolicy>,
-    }
-
-    /// Header edits of a request.
-    #[derive(Default)]
-    pub(crate) struct RequestHeadersPolicy {
-        /// Headers with one value that replaces all others.
-        set: Ordered<Place> = Ordered::default(),
-        /// Headers of which no copy is left.
-        remove: Vec<HeaderName> = Vec::new(),
-    }
-
-    /// A credential, from captures.
-    pub(crate) oneof CredentialPolicy {
-        /// `Authorization: Basic` (RFC 7617).
-        basic: Basic(BasicPolicy),
-        /// `Authorization: Bearer` (RFC 6750).
-        bearer: Bearer(Place),
-    }
-
-    /// A user and a password.
-    pub(crate) struct BasicPolicy {
-        /// The user.
-        username: Place,
-        /// The password: a key, for example.
-        password: Place,
     }
 
     /// A case: which answers, and what becomes of them.

@@ -8,13 +8,16 @@ use postern_core::rules::{Found, Subject};
 use postern_core::sight::Sighted;
 use postern_core::step::HeaderEdit;
 use postern_core::target::Target;
-use postern_core::{Decision, Outcome, Refusal, Request, Sights};
+use postern_core::{Decision, Outcome, Refusal, Request, Sights, Step};
 
 use crate::answer::Stream;
 use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
+use crate::framing::is_packed;
+use crate::json::Document;
 use crate::policy::Unmatched;
-use crate::request_steps::{RequestSteps, Unwritable};
+use crate::request_body::{BodySteps, Unfit, member};
+use crate::request_steps::{Parts, no_body};
 
 /// The filter state of the path that may be logged.
 const PATH: &str = "path";
@@ -43,7 +46,7 @@ pub(crate) fn received(
     let subject = Subject::of(request, &seen, proxy);
     stream.host = seen.host().map(str::to_owned);
     match blueprint.rules.first(&subject) {
-        Some(found) => matched(blueprint, stream, request.method(), &seen.target, &found),
+        Some(found) => matched(blueprint, stream, request, &seen.target, &found),
         None => unmatched(blueprint, stream, &seen),
     }
 }
@@ -71,7 +74,7 @@ fn log_segments(blueprint: &Blueprint, stream: &Stream, host: Option<&Host>) -> 
 fn matched(
     blueprint: &Blueprint,
     stream: &mut Stream,
-    method: Option<&[u8]>,
+    request: &Request<'_>,
     target: &Target<'_>,
     found: &Found<'_, Rule>,
 ) -> Outcome {
@@ -85,19 +88,128 @@ fn matched(
     }
     let secret = |name: &str| rule.secret.contains(name);
     let path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
-    let mut headers = match rule.request.edits(target, &captures) {
-        Ok(edits) => edits,
-        Err(why) => return refused(stream, refusal(why, &rule.request), &rule.name, path),
+    let mut parts = match rule.request.find(request, target, &captures) {
+        Ok(parts) => parts,
+        Err(why) => return refused(stream, rule.request.refusal(why), &rule.name, path),
     };
     if rule.reads_body {
-        headers.extend(whole_answer(method));
+        whole_answer(request.method()).into_iter().for_each(|edit| parts.push(edit));
     }
+    let body = rule.request.body().filter(|_| !request.is_end_of_stream());
+    let Some(body) = body else {
+        let mut outcome = rewritten(stream, rule, parts, target, no_body);
+        outcome.publish.push((PATH, path.into()));
+        return outcome;
+    };
+    if let Some(why) = body.unfit(request) {
+        let mut outcome = unfit_body(stream, rule, body, why, parts, target);
+        outcome.publish.push((PATH, path.into()));
+        return outcome;
+    }
+    stream.held = Some(Box::new(Held {
+        parts,
+        path: request.path().unwrap_or_default().to_vec(),
+        packed: is_packed(request.headers()),
+    }));
+    let record = stream.record(Decision::Allow, rule.name.clone(), "held");
+    let mut outcome = Outcome::hold().with_record(record);
+    outcome.publish.push((PATH, path.into()));
+    outcome
+}
+
+/// A request that is held for its body.
+#[derive(Debug)]
+pub(crate) struct Held {
+    parts: Parts,
+    /// As it came.
+    path: Vec<u8>,
+    packed: bool,
+}
+
+/// The request's body came, whole.
+pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> Outcome {
+    held(blueprint, stream, |stream, rule, steps, held, target| {
+        // Where no byte came, there is no buffer to put another body into.
+        if body.is_empty() {
+            return rewritten(stream, rule, held.parts, target, no_body);
+        }
+        let limit = blueprint.max_body;
+        let json = match steps.read(body, held.packed, limit) {
+            Ok(json) => json,
+            Err(why) => return unfit_body(stream, rule, steps, why, held.parts, target),
+        };
+        let limit = limit.saturating_mul(crate::answer::MAX_GROWTH);
+        let read = Document::read(json.as_bytes()).map_err(|_| Unfit::Content);
+        let written = read.and_then(|document| {
+            let written = steps.write(&document, &stream.facts, limit)?;
+            Ok((document, written))
+        });
+        match written {
+            Ok((document, new)) => {
+                let mut outcome =
+                    rewritten(stream, rule, held.parts, target, |name| member(&document, name));
+                if matches!(outcome.step, Step::Continue) {
+                    outcome.headers.extend(steps.headers());
+                    outcome.body = Some(new);
+                }
+                outcome
+            }
+            Err(why) => unfit_body(stream, rule, steps, why, held.parts, target),
+        }
+    })
+}
+
+/// The request's body is too long to be rewritten.
+pub(crate) fn over_cap(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
+    held(blueprint, stream, |stream, rule, steps, held, target| {
+        unfit_body(stream, rule, steps, Unfit::Size, held.parts, target)
+    })
+}
+
+fn held(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    then: impl FnOnce(&mut Stream, &Rule, &BodySteps, Held, &Target<'_>) -> Outcome,
+) -> Outcome {
+    let rule = stream.rule.and_then(|index| blueprint.rules.get(index));
+    let (Some(rule), Some(held)) = (rule, stream.held.take()) else { return Outcome::pass() };
+    let path = held.path.clone();
+    match (rule.request.body(), Target::parse(Some(&path))) {
+        (Some(steps), Ok(target)) => then(stream, rule, steps, *held, &target),
+        _ => Outcome::pass(),
+    }
+}
+
+/// A body that is not what was expected: refused, or left as it is.
+fn unfit_body(
+    stream: &mut Stream,
+    rule: &Rule,
+    steps: &BodySteps,
+    why: Unfit,
+    parts: Parts,
+    target: &Target<'_>,
+) -> Outcome {
+    match steps.refusal(why) {
+        Some(refusal) => refusal_of(stream, refusal, &rule.name),
+        None => rewritten(stream, rule, parts, target, no_body),
+    }
+}
+
+fn rewritten(
+    stream: &mut Stream,
+    rule: &Rule,
+    parts: Parts,
+    target: &Target<'_>,
+    body: impl Fn(&str) -> Option<String>,
+) -> Outcome {
+    let headers = match rule.request.edits(parts, target, body) {
+        Ok(edits) => edits,
+        Err(why) => return refusal_of(stream, rule.request.refusal(why), &rule.name),
+    };
     let code = if headers.is_empty() { "matched" } else { "rewritten" };
     stream.request = Some((Decision::Allow, code));
     let record = stream.record(Decision::Allow, rule.name.clone(), code);
-    let mut outcome = Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED);
-    outcome.publish.push((PATH, path.into()));
-    outcome
+    Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED)
 }
 
 fn unmatched(blueprint: &Blueprint, stream: &mut Stream, seen: &Sighted<'_>) -> Outcome {
@@ -136,30 +248,19 @@ fn whole_answer(method: Option<&[u8]>) -> Vec<HeaderEdit> {
     edits
 }
 
-fn refusal(why: Unwritable, steps: &RequestSteps) -> Refusal {
-    match why {
-        Unwritable::Path => Refusal::bad_request("the path cannot be rewritten"),
-        Unwritable::Header => Refusal::bad_request("a part of the path does not fit a header"),
-        Unwritable::Credential => Refusal::new(
-            401,
-            "invalid_credential",
-            "Unauthorized",
-            "the credential in the path is malformed",
-        )
-        .header("www-authenticate", steps.challenge()),
-    }
-}
-
 fn refused(
     stream: &mut Stream,
     refusal: Refusal,
     rule: &str,
     path: impl Into<Rc<[u8]>>,
 ) -> Outcome {
-    stream.request = Some((Decision::Deny, refusal.code));
-    let record = stream.record(Decision::Deny, rule.to_owned(), refusal.code);
-    let mut outcome =
-        Outcome::refuse(refusal).with_record(record).counting(counter::REQUEST_REFUSED);
+    let mut outcome = refusal_of(stream, refusal, rule);
     outcome.publish.push((PATH, path.into()));
     outcome
+}
+
+fn refusal_of(stream: &mut Stream, refusal: Refusal, rule: &str) -> Outcome {
+    stream.request = Some((Decision::Deny, refusal.code));
+    let record = stream.record(Decision::Deny, rule.to_owned(), refusal.code);
+    Outcome::refuse(refusal).with_record(record).counting(counter::REQUEST_REFUSED)
 }

@@ -1,47 +1,63 @@
-//! What becomes of a request: texts with captures, checked when loaded.
+//! What becomes of a request: texts with parts of it, checked when loaded.
 
 use std::collections::BTreeSet;
 
 use postern_core::config::{Errors, Text};
 use postern_core::grammar;
+use postern_core::rules::Method;
 use postern_core::step::HeaderEdit;
-use postern_core::target::{Target, percent_decode, query_pairs};
+use postern_core::target::{Target, decode_form, query_pairs};
 use postern_core::template::Captured;
+use postern_core::{Refusal, Request};
 
-use ct_codecs::{Base64, Encoder};
-
-use crate::blueprint::{Captures, checked_names, removals};
+use crate::blueprint::{Captures, removals};
+use crate::credential::Credential;
+use crate::expression::Names;
+use crate::header_edits::{HeaderEdits, checked_names};
+use crate::pattern::{Filled, Pattern, Sources};
 use crate::place::{Located, Place};
-use crate::policy::{CredentialPolicy, RequestPolicy};
-use crate::template::{Piece, pieces};
+use crate::request_body::BodySteps;
+use crate::request_policy::{MethodOverridePolicy, RequestPolicy};
+use crate::source::{Found, Source, cookies, push_percent};
+use crate::template::Compiler;
 
 /// Compiled steps.
 #[derive(Debug)]
 pub(crate) struct RequestSteps {
+    sources: Sources,
     method: Option<Vec<u8>>,
+    method_override: Option<MethodOverridePolicy>,
     path: Option<Pattern>,
     query: Vec<(String, Pattern)>,
     keep_query: Vec<Text>,
-    remove: Vec<HeaderEdit>,
+    drop_query: Vec<String>,
+    headers: HeaderEdits,
     set: Vec<(String, Pattern)>,
     credential: Option<Credential>,
-}
-
-#[derive(Debug)]
-enum Credential {
-    Basic(Pattern, Pattern),
-    Bearer(Pattern),
+    body: Option<BodySteps>,
 }
 
 /// Why a request cannot be rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unwritable {
-    /// A capture makes the path ambiguous.
+    /// A part makes the path ambiguous, or is not there.
     Path,
-    /// A capture does not fit a header.
+    /// A part does not fit a header.
     Header,
-    /// A capture does not fit the credential's form.
+    /// A part does not fit the credential's form.
     Credential,
+    /// A part stands there several times.
+    Several,
+    /// The method that is asked for is not among those that may be.
+    Method,
+}
+
+/// What was found in a request, by the numbers of the sources, and the edits that no
+/// body changes.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    found: Vec<Option<Found>>,
+    edits: Vec<HeaderEdit>,
 }
 
 impl RequestSteps {
@@ -49,23 +65,20 @@ impl RequestSteps {
     pub(crate) fn compile(
         policy: &RequestPolicy,
         captures: &Captures,
+        compiler: &mut Compiler<'_>,
+        names: &Names,
         errors: &mut Errors,
     ) -> Self {
-        let mut pattern = |place: &Place| Pattern::compile(place, captures, errors);
+        let mut sources = Sources::default();
+        let mut pattern = |place: &Place| Pattern::compile(place, captures, &mut sources, errors);
         let path = policy.path.as_ref().and_then(&mut pattern);
         let query = policy.query.0.iter().filter_map(|(key, place)| {
             let pattern = pattern(place)?;
             Some((key.text.clone(), place, pattern))
         });
         let query: Vec<_> = query.collect();
-        let credential = match &policy.credential {
-            Some(CredentialPolicy::Basic(basic)) => {
-                let (user, password) = (pattern(&basic.username), pattern(&basic.password));
-                user.zip(password).map(|(u, p)| Credential::Basic(u, p))
-            }
-            Some(CredentialPolicy::Bearer(token)) => pattern(token).map(Credential::Bearer),
-            None => None,
-        };
+        let credential =
+            policy.credential.as_ref().and_then(|c| Credential::compile(c, &mut pattern));
         if let (Some(place), Some(path)) = (&policy.path, &path) {
             path.check_path(place, errors);
         }
@@ -74,83 +87,237 @@ impl RequestSteps {
                 place.error(errors, "a `%` is not followed by two hexadecimal digits");
             }
         }
-        let query = query.into_iter().map(|(name, _, pattern)| (name, pattern)).collect();
-        if policy.path.is_none() {
-            for (_, place) in &policy.query.0 {
-                place.error(errors, "`query` needs a `path`");
-            }
-            if let Some(name) = policy.keep_query.first() {
-                name.error(errors, "`keep_query` needs a `path`");
+        let query: Vec<_> = query.into_iter().map(|(name, _, pattern)| (name, pattern)).collect();
+        if let (None, Some(name)) = (&policy.path, policy.keep_query.first()) {
+            name.error(errors, "`keep_query` needs a `path`");
+        }
+        if let (Some(_), Some(name)) = (&policy.path, policy.drop_query.first()) {
+            name.error(errors, "beside a `path` all goes that `keep_query` does not name");
+        }
+        let own = &policy.headers;
+        let mut headers = HeaderEdits::default();
+        headers.moves(&own.copy, true, errors);
+        headers.moves(&own.rename, false, errors);
+        for (name, value) in checked_names(&own.default, |v, e, m| v.error(e, m), errors) {
+            if let Some(value) = crate::blueprint::header_value(value, errors) {
+                headers.fallback(name, value);
             }
         }
-        let names = checked_names(&policy.headers.set, |v, e, m| v.error(e, m), errors);
-        let set: Vec<_> = names
+        removals(&own.remove).into_iter().for_each(|edit| headers.push(edit));
+        let set: Vec<_> = checked_names(&own.set, |v, e, m| v.error(e, m), errors)
             .into_iter()
-            .filter_map(|(name, place)| Some((name, Pattern::compile(place, captures, errors)?)))
+            .filter_map(|(name, place)| {
+                Some((name, Pattern::compile(place, captures, &mut sources, errors)?))
+            })
             .collect();
-        if credential.is_some()
-            && let Some((_, place)) = policy
-                .headers
-                .set
-                .0
-                .iter()
-                .find(|(k, _)| k.text.eq_ignore_ascii_case("authorization"))
-        {
-            place.error(errors, "the credential sets `authorization` already");
-        }
-        if let Some(credential) = &credential {
-            check_secrets(policy, credential, captures, errors);
-        }
-        RequestSteps {
+        let body = policy.body.as_ref().map(|body| {
+            BodySteps::compile(
+                body,
+                credential.as_ref(),
+                &sources,
+                captures,
+                compiler,
+                names,
+                errors,
+            )
+        });
+        let mut steps = RequestSteps {
+            sources,
             method: policy.method.as_ref().and_then(|m| method(m, errors)),
+            method_override: policy.method_override.as_ref().map(|o| {
+                check_override(o, policy.method.is_some(), errors);
+                o.value.clone()
+            }),
             path,
             query,
             keep_query: policy.keep_query.iter().map(|t| t.value.clone()).collect(),
-            remove: removals(&policy.headers.remove),
+            drop_query: policy.drop_query.iter().map(|t| t.value.as_str().to_owned()).collect(),
+            headers,
             set,
             credential,
+            body,
+        };
+        steps.check(policy, errors);
+        steps.take_out();
+        steps
+    }
+
+    /// A credential goes to `auth` and nowhere else; the body is there where it is read.
+    fn check(&self, policy: &RequestPolicy, errors: &mut Errors) {
+        if let (Some(credential), Some(source)) = (&self.credential, &policy.credential) {
+            credential.check(self, source, policy, errors);
         }
+        let needs_body = |s: &Source| matches!(s, Source::Body(_));
+        if let (None, Some(source)) =
+            (&self.body, self.sources.list().iter().find(|s| needs_body(s)))
+        {
+            let place = policy.path.iter().chain(policy.query.0.iter().map(|(_, p)| p));
+            let place = place.chain(policy.headers.set.0.iter().map(|(_, p)| p));
+            let credential = policy.credential.iter().flat_map(crate::credential::places);
+            if let Some(place) = place.chain(credential).next() {
+                let name = source.name();
+                place.error(errors, format!("`{name}` needs a `body`, which says what is sent"));
+            }
+        }
+    }
+
+    /// Where a credential stood, nothing of it is left.
+    fn take_out(&mut self) {
+        let moved: Vec<Source> = self.moved().cloned().collect();
+        for source in moved {
+            match source {
+                Source::Query(name) => self.drop_query.push(name),
+                Source::Header(name) => self.headers.push(HeaderEdit::remove(name)),
+                Source::BasicUser | Source::BasicPassword => {}
+                Source::Capture(_) | Source::Cookie(_) | Source::Body(_) => {}
+            }
+        }
+        if let Some(MethodOverridePolicy { header, query, .. }) = &self.method_override {
+            if let Some(header) = header {
+                self.headers.push(HeaderEdit::remove(header.as_str().to_owned()));
+            }
+            self.drop_query.extend(query.iter().map(|name| name.as_str().to_owned()));
+        }
+    }
+
+    /// The places that the credential is taken out of.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = &Source> {
+        let numbers = self.credential.iter().flat_map(Credential::sources);
+        numbers.filter_map(|number| self.sources.get(number))
+    }
+
+    /// A place by its number.
+    pub(crate) fn source(&self, number: usize) -> Option<&Source> {
+        self.sources.get(number)
+    }
+
+    /// The patterns beside the credential, with the parts of the policy that they are of.
+    pub(crate) fn patterns<'s>(
+        &'s self,
+        policy: &'s RequestPolicy,
+    ) -> impl Iterator<Item = (&'s Place, &'s Pattern)> {
+        let path = policy.path.iter().zip(&self.path);
+        let query = self.query.iter().filter_map(|(name, pattern)| {
+            let place = policy.query.0.iter().find(|(key, _)| key.text == *name);
+            place.map(|(_, place)| (place, pattern))
+        });
+        let set = self.set.iter().filter_map(|(name, pattern)| {
+            let own = |key: &str| key.eq_ignore_ascii_case(name);
+            let place = policy.headers.set.0.iter().find(|(key, _)| own(&key.text));
+            place.map(|(_, place)| (place, pattern))
+        });
+        path.chain(query).chain(set)
+    }
+
+    /// The names of headers that are copied or renamed.
+    pub(crate) fn moved_headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.moved()
     }
 
     /// The captures that a password or token is made of.
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
-        self.credential.iter().flat_map(Credential::secrets).map(str::to_owned).collect()
+        let secret = self.credential.iter().flat_map(Credential::secrets);
+        secret
+            .filter_map(|number| match self.sources.get(number)? {
+                Source::Capture(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What becomes of the body.
+    pub(crate) fn body(&self) -> Option<&BodySteps> {
+        self.body.as_ref()
     }
 
     /// What to say of a credential that is not one (RFC 9110 §11.6.1).
-    pub(crate) fn challenge(&self) -> &'static str {
-        match &self.credential {
-            Some(Credential::Basic(..)) => "Basic realm=\"postern\", charset=\"UTF-8\"",
-            _ => "Bearer realm=\"postern\"",
-        }
+    fn challenge(&self) -> &'static str {
+        self.credential.as_ref().map_or("", Credential::challenge)
     }
 
-    /// The header edits that rewrite a request.
+    /// Looks for all parts but those of the body.
     ///
     /// # Errors
-    /// A capture does not fit where it is put.
-    pub(crate) fn edits(
+    /// One stands there several times, or a method that may not be asked for.
+    pub(crate) fn find(
         &self,
+        request: &Request<'_>,
         target: &Target<'_>,
         captures: &[Captured<'_, '_>],
-    ) -> Result<Vec<HeaderEdit>, Unwritable> {
-        let mut edits = self.remove.clone();
-        if let Some(method) = &self.method {
-            edits.push(HeaderEdit::set(":method", method.clone()));
+    ) -> Result<Parts, Unwritable> {
+        let found = self.sources.list().iter().map(|s| s.find(request, target, captures));
+        let found: Result<Vec<_>, _> = found.collect();
+        let found = found.map_err(|_| Unwritable::Several)?;
+        let mut edits = self.headers.of(|| request.headers().iter());
+        if let Some(cookie) = self.other_cookies(request) {
+            edits.push(cookie);
         }
-        if let Some(path) = &self.path {
-            edits.push(HeaderEdit::set(":path", self.path(path, target, captures)?));
+        let basic = |s: &Source| matches!(s, Source::BasicUser | Source::BasicPassword);
+        let taken = self.sources.list().iter().zip(&found);
+        if self.moved().any(basic) && taken.clone().any(|(s, f)| basic(s) && f.is_some()) {
+            edits.push(HeaderEdit::remove("authorization"));
+        }
+        let method = match &self.method_override {
+            Some(asked) => overridden(asked, request, target)?,
+            None => self.method.clone(),
+        };
+        edits.extend(method.map(|method| HeaderEdit::set(":method", method)));
+        Ok(Parts { found, edits })
+    }
+
+    /// The cookies without those that were a credential; `None`: as they are.
+    fn other_cookies(&self, request: &Request<'_>) -> Option<HeaderEdit> {
+        let taken: Vec<&[u8]> = self
+            .moved()
+            .filter_map(|source| match source {
+                Source::Cookie(name) => Some(name.as_bytes()),
+                _ => None,
+            })
+            .collect();
+        let all = || request.headers().all("cookie").flat_map(cookies);
+        if !all().any(|(name, _)| taken.contains(&name)) {
+            return None;
+        }
+        let left = all().filter(|(name, _)| !taken.contains(name));
+        let left: Vec<_> = left.map(|(name, value)| [name, b"=", value].concat()).collect();
+        Some(match left.is_empty() {
+            true => HeaderEdit::remove("cookie"),
+            false => HeaderEdit::set("cookie", left.join(&b"; "[..])),
+        })
+    }
+
+    /// The header edits that rewrite a request; `body`: what of the body is told, if it
+    /// was read.
+    ///
+    /// # Errors
+    /// A part does not fit where it is put.
+    pub(crate) fn edits(
+        &self,
+        parts: Parts,
+        target: &Target<'_>,
+        body: impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<HeaderEdit>, Unwritable> {
+        let Parts { mut found, mut edits } = parts;
+        for (source, found) in self.sources.list().iter().zip(&mut found) {
+            if let Source::Body(name) = source {
+                *found = body(name).map(|text| Found::plain(text.as_bytes()));
+            }
+        }
+        match &self.path {
+            Some(path) => {
+                edits.push(HeaderEdit::set(":path", self.path(path, target, &found)?));
+            }
+            None => edits.extend(self.same_path(target, &found)?),
         }
         for (name, pattern) in &self.set {
-            let value = pattern.decoded(captures);
+            let Some(value) = pattern.decoded(&found) else { continue };
             if !grammar::is_header_value(&value) {
                 return Err(Unwritable::Header);
             }
             edits.push(HeaderEdit::Set(name.clone().into(), value));
         }
         if let Some(credential) = &self.credential {
-            // Beside one that the client sent, so that `auth` sees both and refuses.
-            edits.push(HeaderEdit::append("authorization", credential.value(captures)?));
+            edits.extend(credential.edit(&found)?);
         }
         Ok(edits)
     }
@@ -159,25 +326,31 @@ impl RequestSteps {
         &self,
         path: &Pattern,
         target: &Target<'_>,
-        captures: &[Captured<'_, '_>],
+        found: &[Option<Found>],
     ) -> Result<Vec<u8>, Unwritable> {
         let mut out = Vec::with_capacity(96);
-        path.raw(captures, |bytes| push_escaped(&mut out, bytes, b"?"));
-        // A capture may have made a dot segment.
+        for part in path.fill(found).ok_or(Unwritable::Path)? {
+            match part {
+                Filled::Literal(text) => push_escaped(&mut out, text.as_bytes(), b"?"),
+                Filled::Found(found) => push_escaped(&mut out, &found.for_path(), b"?"),
+            }
+        }
+        // A part may have made a dot segment.
         let checked = Target::parse(Some(&out)).map_err(|_| Unwritable::Path)?;
         if checked.is_changed() || checked.is_asterisk() {
             return Err(Unwritable::Path);
         }
         let mut mark = b'?';
         for (name, pattern) in &self.query {
-            out.push(std::mem::replace(&mut mark, b'&'));
-            push_escaped(&mut out, name.as_bytes(), b"&=+%");
-            out.push(b'=');
-            pattern.raw(captures, |bytes| push_escaped(&mut out, bytes, b"&"));
+            let Some(parts) = pattern.fill(found) else { continue };
+            push_name(&mut out, &mut mark, name);
+            push_parts(&mut out, &parts);
         }
         for (name, value) in query_pairs(target.query().unwrap_or_default()) {
-            let decoded = percent_decode(name);
-            if self.keep_query.iter().any(|k| k.as_str().as_bytes() == decoded.as_ref()) {
+            let decoded = decode_form(name);
+            let named = |k: &Text| k.as_str().as_bytes() == decoded.as_ref();
+            let dropped = |d: &String| d.as_bytes() == decoded.as_ref();
+            if self.keep_query.iter().any(named) && !self.drop_query.iter().any(dropped) {
                 out.push(std::mem::replace(&mut mark, b'&'));
                 push_escaped(&mut out, name, b"");
                 out.push(b'=');
@@ -186,161 +359,91 @@ impl RequestSteps {
         }
         if grammar::is_path(&out) { Ok(out) } else { Err(Unwritable::Path) }
     }
-}
 
-/// A credential from the path goes to `auth` and nowhere else.
-fn check_secrets(
-    policy: &RequestPolicy,
-    credential: &Credential,
-    captures: &Captures,
-    errors: &mut Errors,
-) {
-    let secrets: BTreeSet<&str> = credential.secrets().collect();
-    let (Some(first), Some(source)) = (secrets.first(), &policy.credential) else { return };
-    let place = match source {
-        CredentialPolicy::Basic(basic) => &basic.password,
-        CredentialPolicy::Bearer(token) => token,
-    };
-    if policy.path.is_none() {
-        place.error(errors, format!("`{first}` would stay in the path: the rule needs a `path`"));
-    }
-    let query = policy.query.0.iter().map(|(_, place)| place);
-    let set = policy.headers.set.0.iter().map(|(_, place)| place);
-    for place in policy.path.iter().chain(query).chain(set) {
-        // What does not compile was told already.
-        let Some(pattern) = Pattern::compile(place, captures, &mut Errors::default()) else {
-            continue;
-        };
-        if let Some(secret) = pattern.captures().find(|name| secrets.contains(name)) {
-            place.error(
-                errors,
-                format!("`{secret}` is a credential, which the upstream must not get"),
-            );
+    /// The same path with another query, if that changes.
+    fn same_path(
+        &self,
+        target: &Target<'_>,
+        found: &[Option<Found>],
+    ) -> Result<Option<HeaderEdit>, Unwritable> {
+        let set = self.query.iter().filter_map(|(name, p)| Some((name, p.fill(found)?)));
+        let set: Vec<_> = set.collect();
+        let drops = !self.drop_query.is_empty() && target.query().is_some();
+        if set.is_empty() && !drops {
+            return Ok(None);
         }
-    }
-}
-
-impl Credential {
-    /// The captures that the password or token is made of.
-    fn secrets(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Credential::Basic(_, secret) | Credential::Bearer(secret) => secret.captures(),
+        let names: Vec<&str> =
+            self.drop_query.iter().chain(set.iter().map(|(n, _)| *n)).map(String::as_str).collect();
+        let mut out = target.canonical_without(&names);
+        let mut mark = if out.contains(&b'?') { b'&' } else { b'?' };
+        for (name, parts) in &set {
+            push_name(&mut out, &mut mark, name);
+            push_parts(&mut out, parts);
         }
+        if !grammar::is_path(&out) {
+            return Err(Unwritable::Path);
+        }
+        Ok((out != target.canonical()).then(|| HeaderEdit::set(":path", out)))
     }
 
-    fn value(&self, captures: &[Captured<'_, '_>]) -> Result<Vec<u8>, Unwritable> {
-        match self {
-            Credential::Basic(user, password) => {
-                let (user, password) = (user.decoded(captures), password.decoded(captures));
-                // RFC 7617: the first colon ends the user.
-                if user.contains(&b':') {
-                    return Err(Unwritable::Credential);
-                }
-                let pair = [user.as_slice(), b":", password.as_slice()].concat();
-                let encoded = Base64::encode_to_string(pair).map_err(|_| Unwritable::Credential)?;
-                Ok(format!("Basic {encoded}").into_bytes())
+    /// What the client gets if its request cannot be rewritten.
+    pub(crate) fn refusal(&self, why: Unwritable) -> Refusal {
+        match why {
+            Unwritable::Path => Refusal::bad_request("the path cannot be rewritten"),
+            Unwritable::Header => Refusal::bad_request("a part of the path does not fit a header"),
+            Unwritable::Several => {
+                Refusal::bad_request("a part of the request stands there several times")
             }
-            Credential::Bearer(token) => {
-                let token = token.decoded(captures);
-                let b64token = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b);
-                if token.is_empty() || !token.iter().all(b64token) {
-                    return Err(Unwritable::Credential);
-                }
-                Ok([b"Bearer ", token.as_slice()].concat())
+            Unwritable::Method => {
+                Refusal::bad_request("the method that is asked for cannot be asked for here")
             }
+            Unwritable::Credential => Refusal::new(
+                401,
+                "invalid_credential",
+                "Unauthorized",
+                "the credential in the path is malformed",
+            )
+            .header("www-authenticate", self.challenge()),
         }
     }
 }
 
-/// A text with captures in it.
-#[derive(Debug)]
-struct Pattern(Vec<Part>);
-
-#[derive(Debug)]
-enum Part {
-    Literal(String),
-    Capture(String),
+impl Parts {
+    /// Adds an edit.
+    pub(crate) fn push(&mut self, edit: HeaderEdit) {
+        self.edits.push(edit);
+    }
 }
 
-impl Pattern {
-    fn compile(place: &Place, captures: &Captures, errors: &mut Errors) -> Option<Self> {
-        let text = place.text(errors, "a text, perhaps with captures as `{name}`")?;
-        let parts = pieces(text).and_then(|pieces| {
-            let parts = pieces.into_iter().map(|piece| match piece {
-                Piece::Literal(text) if text.chars().any(char::is_control) => {
-                    Err("expected a text without control characters".to_owned())
-                }
-                Piece::Literal(text) => Ok(Part::Literal(text)),
-                Piece::Braced(name) => {
-                    captures.check(name).map(|()| Part::Capture(name.to_owned()))
-                }
-            });
-            parts.collect::<Result<Vec<_>, _>>()
-        });
-        match parts {
-            Ok(parts) => Some(Pattern(parts)),
-            Err(why) => {
-                place.error(errors, why);
-                None
-            }
-        }
+fn check_override(policy: &Located<MethodOverridePolicy>, fixed: bool, errors: &mut Errors) {
+    let MethodOverridePolicy { header, query, .. } = &policy.value;
+    if header.is_none() && query.is_none() {
+        policy.error(errors, "expected a `header` or a `query` parameter that names the method");
     }
+    if fixed {
+        policy.error(errors, "`method` says already which method it is");
+    }
+}
 
-    /// The text with an `x` for each capture.
-    fn sample(&self) -> Vec<u8> {
-        let parts = self.0.iter().map(|part| match part {
-            Part::Literal(text) => text.as_bytes(),
-            Part::Capture(_) => b"x",
-        });
-        parts.collect::<Vec<_>>().concat()
+/// The method that is asked for, if one is.
+fn overridden(
+    policy: &MethodOverridePolicy,
+    request: &Request<'_>,
+    target: &Target<'_>,
+) -> Result<Option<Vec<u8>>, Unwritable> {
+    let header = policy.header.iter().flat_map(|name| request.headers().all(name.as_str()));
+    let query = policy.query.iter().flat_map(|name| target.query_values(name.as_str()));
+    let mut asked = header.chain(query).map(<[u8]>::to_ascii_uppercase);
+    let Some(first) = asked.next() else { return Ok(None) };
+    if asked.any(|other| other != first) {
+        return Err(Unwritable::Several);
     }
-
-    fn check_path(&self, place: &Place, errors: &mut Errors) {
-        let sample = self.sample();
-        let parsed = Target::parse(Some(&sample));
-        let good = grammar::is_path(&sample)
-            && parsed.is_ok_and(|t| !t.is_changed() && t.query().is_none());
-        if !good {
-            place.error(
-                errors,
-                "expected a canonical path that begins with `/`; what follows a `?` stands under `query`",
-            );
-        }
+    if request.method() != Some(b"POST") {
+        return Ok(None);
     }
-
-    fn captures(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Capture(name) => Some(name.as_str()),
-            Part::Literal(_) => None,
-        })
-    }
-
-    fn decoded(&self, captures: &[Captured<'_, '_>]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for part in &self.0 {
-            match part {
-                Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Capture(name) => {
-                    let found = captures.iter().find(|c| c.name == name);
-                    out.extend_from_slice(found.map(|c| c.decoded.as_slice()).unwrap_or_default());
-                }
-            }
-        }
-        out
-    }
-
-    /// Hands out the parts as they came.
-    fn raw(&self, captures: &[Captured<'_, '_>], mut put: impl FnMut(&[u8])) {
-        for part in &self.0 {
-            match part {
-                Part::Literal(text) => put(text.as_bytes()),
-                Part::Capture(name) => {
-                    let found = captures.iter().find(|c| c.name == name);
-                    put(found.map(|c| c.raw.as_ref()).unwrap_or_default());
-                }
-            }
-        }
-    }
+    let known = |m: &&Method| m.as_str().as_bytes() == first;
+    let found = policy.methods.iter().find(known).ok_or(Unwritable::Method)?;
+    Ok(Some(found.as_str().as_bytes().to_vec()))
 }
 
 fn method(text: &Located<Text>, errors: &mut Errors) -> Option<Vec<u8>> {
@@ -352,16 +455,34 @@ fn method(text: &Located<Text>, errors: &mut Errors) -> Option<Vec<u8>> {
     None
 }
 
+fn push_name(out: &mut Vec<u8>, mark: &mut u8, name: &str) {
+    out.push(std::mem::replace(mark, b'&'));
+    push_escaped(out, name.as_bytes(), b"&=+%");
+    out.push(b'=');
+}
+
+fn push_parts(out: &mut Vec<u8>, parts: &[Filled<'_>]) {
+    for part in parts {
+        match part {
+            Filled::Literal(text) => push_escaped(out, text.as_bytes(), b"&"),
+            Filled::Found(found) => push_escaped(out, &found.for_query(), b"&"),
+        }
+    }
+}
+
 /// Appends bytes as they are, but for what cannot stand in a request line and
 /// for `reserved`, which are percent-encoded.
 fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], reserved: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |n: u8| HEX.get(usize::from(n & 15)).copied().unwrap_or(b'0');
     for b in bytes {
         if (0x21..=0x7e).contains(b) && *b != b'#' && !reserved.contains(b) {
             out.push(*b);
         } else {
-            out.extend_from_slice(&[b'%', digit(b >> 4), digit(*b)]);
+            push_percent(out, *b);
         }
     }
+}
+
+/// For the edits of a body that is not there.
+pub(crate) fn no_body(_: &str) -> Option<String> {
+    None
 }

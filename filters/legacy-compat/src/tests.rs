@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod requests;
+
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
 use postern_core::{Filter, HeaderEdit, Headers, Outcome, Request, Step};

@@ -11,7 +11,7 @@ use crate::policy::OnMismatch;
 use crate::template::Unrendered;
 
 /// A rendered body may be this many times as large as the largest that is read.
-const MAX_GROWTH: usize = 4;
+pub(crate) const MAX_GROWTH: usize = 4;
 
 /// The new body.
 pub(super) fn rewritten(

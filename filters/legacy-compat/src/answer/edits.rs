@@ -11,7 +11,7 @@ pub(super) fn body_headers(
     stream: &Stream,
     case: &Case,
 ) -> Vec<HeaderEdit> {
-    let mut edits = answering.dialect_headers();
+    let mut edits = answering.dialect_headers(stream);
     edits.extend(of_the_old_body());
     edits.extend(case_headers(answering, stream, case));
     edits
@@ -34,7 +34,7 @@ pub(super) fn case_headers(
     if let Some(content_type) = case.content_type.clone().or_else(json_type) {
         edits.push(HeaderEdit::Set("content-type".into(), content_type));
     }
-    edits.extend(case.headers.iter().cloned());
+    edits.extend(stream.edits(&case.headers));
     edits
 }
 

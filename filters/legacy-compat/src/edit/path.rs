@@ -58,6 +58,11 @@ impl Path {
         Ok(Path(steps))
     }
 
+    /// A member of the whole.
+    pub(crate) fn of_member(name: &str) -> Self {
+        Path(vec![Step::Name(name.to_owned())])
+    }
+
     /// Its steps.
     pub(crate) fn steps(&self) -> &[Step] {
         &self.0

@@ -107,6 +107,10 @@ impl Steps {
         Steps(steps)
     }
 
+    pub(super) fn remove_first(&mut self, name: &str) {
+        self.0.insert(0, Step::Remove(Path::of_member(name)));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -6,7 +6,7 @@ mod edits;
 use std::borrow::Cow;
 
 pub(crate) use content::MAX_GROWTH;
-use content::{replacement, rewritten};
+use content::{replacement, rewritten, unpacked};
 use edits::{body_headers, case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};
 use postern_core::{Decision, Host, Outcome, Record, Response};
@@ -17,6 +17,7 @@ use crate::counter;
 use crate::facts::{Facts, RefusalFacts};
 use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::header_edits::HeaderEdits;
+use crate::json::Document;
 use crate::policy::Origin;
 use crate::request::Held;
 
@@ -42,6 +43,11 @@ pub struct Stream {
     kept: Vec<(Name, Vec<u8>)>,
     /// A request that is held for its body.
     pub(crate) held: Option<Box<Held>>,
+    /// The cases that it may fall under, in order: the rule's, then the dialect's. What
+    /// the body says decides between them, and the last one does not ask.
+    picked: Vec<usize>,
+    /// Does the body decide?
+    open: bool,
     packed: bool,
     unfit: Option<&'static str>,
     finished: bool,
@@ -92,6 +98,38 @@ impl<'b> Answering<'b> {
         own.or_else(|| self.dialect.and_then(|d| d.answers.first(facts, origin)))
     }
 
+    /// The places of the cases whose conditions hold, but for those on the body; the
+    /// first that asks nothing of it is the last.
+    fn pick(&self, facts: &Facts, origin: Origin, response: &Response<'_>) -> Vec<usize> {
+        let mut out = Vec::new();
+        let own = self.rule.into_iter().flat_map(|r| r.answers.iter());
+        let all = own.chain(self.dialect.into_iter().flat_map(|d| d.answers.iter()));
+        for (place, case) in all.enumerate() {
+            if case.covers(facts, origin, response.headers()) {
+                out.push(place);
+                if !case.asks_body() {
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    /// A case by its place.
+    fn at(&self, place: usize) -> Option<&'b Case> {
+        let own = self.rule.map_or(0, |rule| rule.answers.len());
+        match place.checked_sub(own) {
+            None => self.rule?.answers.get(place),
+            Some(place) => self.dialect?.answers.get(place),
+        }
+    }
+
+    /// The case that an answer falls under; `document`: its body, if it can be read.
+    fn chosen(&self, stream: &Stream, document: Option<&Document<'_>>) -> Option<&'b Case> {
+        let mut cases = stream.picked.iter().filter_map(|place| self.at(*place));
+        cases.find(|case| case.body_holds(document))
+    }
+
     fn dialect_headers(&self, stream: &Stream) -> Vec<HeaderEdit> {
         self.dialect.map(|d| stream.edits(&d.headers)).unwrap_or_default()
     }
@@ -133,7 +171,21 @@ pub(crate) fn headers(
         .filter(|(name, _)| !name.starts_with(':'))
         .map(|(name, value)| (name.to_owned().into(), value.to_vec()))
         .collect();
-    let Some(case) = answering.case(&stream.facts, origin) else {
+    stream.picked = answering.pick(&stream.facts, origin, response);
+    let asked = stream.picked.first().and_then(|place| answering.at(*place));
+    let asks = asked.is_some_and(Case::asks_body);
+    let bodiless = stream.head || matches!(status, 204 | 304) || response.is_end_of_stream();
+    stream.open = asks
+        && !bodiless
+        && !is_stream(response)
+        && unfit(response).is_none()
+        && length(response).is_none_or(|length| length <= answering.max_body);
+    if stream.open {
+        stream.packed = is_packed(response.headers());
+        return Outcome::hold();
+    }
+    // Nothing that is asked of a body holds.
+    let Some(case) = answering.chosen(stream, None) else {
         let edits = answering.dialect_headers(stream);
         return Outcome::edit(edits);
     };
@@ -167,9 +219,19 @@ pub(crate) fn headers(
 /// The answer's body came, whole.
 pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> Outcome {
     let answering = Answering::new(blueprint, stream);
-    let Some(case) = stream.origin.and_then(|o| answering.case(&stream.facts, o)) else {
-        return Outcome::pass();
+    let case = if stream.open {
+        let text = unpacked(stream.packed, body, answering.max_body);
+        let document = text.as_deref().ok().and_then(|text| Document::read(text).ok());
+        answering.chosen(stream, document.as_ref())
+    } else {
+        answering.chosen(stream, None)
     };
+    let Some(case) = case else { return Outcome::edit(answering.dialect_headers(stream)) };
+    if matches!(case.body, Body::Keep) {
+        let mut edits = answering.dialect_headers(stream);
+        edits.extend(case_headers(&answering, stream, case));
+        return Outcome::edit(edits).with_record(answering.record(stream, "headers_edited"));
+    }
     // Where no byte came, there is no buffer to put another body into.
     if body.is_empty() {
         return anew(&answering, stream, case, body);
@@ -189,9 +251,16 @@ pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> O
 /// The answer's body is too long to be rewritten.
 pub(crate) fn over_cap(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
     let answering = Answering::new(blueprint, stream);
-    let Some(case) = stream.origin.and_then(|o| answering.case(&stream.facts, o)) else {
-        return Outcome::pass();
+    let Some(case) = answering.chosen(stream, None) else {
+        return Outcome::edit(answering.dialect_headers(stream));
     };
+    if matches!(case.body, Body::Keep) {
+        let mut edits = answering.dialect_headers(stream);
+        edits.extend(case_headers(&answering, stream, case));
+        return Outcome::edit(edits)
+            .with_record(answering.record(stream, "headers_edited"))
+            .counting(counter::ANSWER_OVER_CAP);
+    }
     let outcome = if case.reads_body() {
         match replacement(&answering, stream, case.on_too_large) {
             Some((fault, facts, body)) => {

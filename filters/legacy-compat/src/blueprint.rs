@@ -8,6 +8,7 @@ use postern_core::config::{At, Decode, Errors, Text};
 use postern_core::grammar;
 use postern_core::rules::{HeaderName, HostPattern, Rules};
 
+use crate::applies::Further;
 use crate::cases::{Case, Cases};
 use crate::expression::Names;
 use crate::header_edits::{HeaderEdits, checked_names};
@@ -59,6 +60,8 @@ pub(crate) struct Dialect {
 /// A compiled rule.
 #[derive(Debug)]
 pub(crate) struct Rule {
+    /// Conditions that the index does not know of.
+    pub(crate) further: Option<Box<Further>>,
     /// Its name.
     pub(crate) name: String,
     /// The number of its dialect.
@@ -73,6 +76,8 @@ pub(crate) struct Rule {
     pub(crate) log_segments: Option<usize>,
     /// Captures that the answer's templates take.
     pub(crate) wanted: BTreeSet<String>,
+    /// Query parameters that name a function of the client's.
+    pub(crate) callbacks: BTreeSet<String>,
     /// Does a case need the upstream's body, uncompressed and whole?
     pub(crate) reads_body: bool,
 }
@@ -151,7 +156,8 @@ impl Blueprint {
             let dialect = dialect.flatten();
             let fallback = dialect.and_then(|d| dialects.get(d)).map(|d| &d.answers);
             let made = Rule::compile(&rule.value, dialect, fallback, &mut compiler, &names, errors);
-            compiled.push((rule.value.r#match.clone(), made));
+            let (shared, further) = rule.value.r#match.clone().split();
+            compiled.push((shared, Rule { further, ..made }));
         }
         let mut log = LogPath::new(&log);
         for source in compiled.iter().flat_map(|(_, rule)| rule.request.moved()) {
@@ -241,17 +247,22 @@ impl Rule {
             secret.insert(capture.value.as_str().to_owned());
         }
         let shared = fallback.into_iter().flat_map(Cases::iter);
-        let reads_body = answers.iter().chain(shared).any(Case::reads_body);
+        let shared: Vec<&Case> = shared.collect();
+        let all = || answers.iter().chain(shared.iter().copied());
+        let reads_body = all().any(|case| case.reads_body() || case.asks_body());
+        let callbacks = all().filter_map(Case::callback).map(str::to_owned).collect();
         let body = request.body().into_iter().flat_map(|body| body.captures());
-        let wanted = answers.iter().flat_map(Case::captures).chain(body);
+        let wanted = all().flat_map(Case::captures).chain(body);
         let wanted = wanted.map(str::to_owned).collect();
         Rule {
+            further: None,
             name: policy.name.value.as_str().to_owned(),
             dialect,
             request,
             secret,
             log_segments: policy.log_segments.and_then(|n| usize::try_from(n.get()).ok()),
             wanted,
+            callbacks,
             reads_body,
             answers,
         }

@@ -1,16 +1,21 @@
 //! Cases: which answers, and what becomes of them.
 
+use postern_core::Headers;
 use postern_core::config::{Errors, Name};
 
 use crate::blueprint::{Captures, header_edits, header_value};
 use crate::edit::Edit;
-use crate::expression::{Names, Scope};
+use crate::expression::{Names, QUERY, Scope};
 use crate::facts::{Facts, RefusalFacts};
 use crate::header_edits::HeaderEdits;
 use crate::json::Document;
+use crate::output::Output;
 use crate::place::Located;
-use crate::policy::{CasePolicy, OnMismatch, Origin, StatusPattern, WhenPolicy};
+use crate::policy::{
+    BodyMatch, CasePolicy, Charset, OnMismatch, Origin, StatusPattern, WhenPolicy,
+};
 use crate::template::{Compiler, Template};
+use crate::value::Item;
 
 /// Cases in order; the first that matches counts.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +35,12 @@ pub(crate) struct Case {
     pub(crate) is_json: bool,
     /// Another body.
     pub(crate) body: Body,
+    /// The form of its JSON.
+    output: Output,
+    /// The fact that the name of its function is.
+    parameter: Option<String>,
+    /// Its characters.
+    pub(crate) charset: Charset,
     /// What if the answer does not fit.
     pub(crate) on_mismatch: OnMismatch,
     /// What if it is too large.
@@ -72,9 +83,20 @@ impl Cases {
         self.0.extend(others.0.iter().cloned());
     }
 
-    /// The first that matches.
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// A case by its place.
+    pub(crate) fn get(&self, place: usize) -> Option<&Case> {
+        self.0.get(place)
+    }
+
+    /// The first that matches an answer of which there is neither header nor body.
     pub(crate) fn first(&self, facts: &Facts, origin: Origin) -> Option<&Case> {
-        self.0.iter().find(|case| case.covers(facts, origin))
+        let nothing = Headers::new([("", ""); 0]);
+        self.0.iter().find(|case| case.covers(facts, origin, &nothing) && !case.asks_body())
     }
 
     /// Has a case that becomes a fault something to become?
@@ -115,11 +137,23 @@ impl Case {
     ) -> Self {
         let CasePolicy { when, status, headers, content_type, json, text, edit, .. } =
             &located.value;
-        let CasePolicy { on_mismatch, on_too_large, .. } = &located.value;
+        let CasePolicy { on_mismatch, on_too_large, r#as, charset, .. } = &located.value;
         let bodies = [json.is_some(), text.is_some(), edit.is_some()];
         let has_body = bodies.contains(&true);
         if bodies.iter().filter(|b| **b).count() > 1 {
             located.error(errors, "expected at most one body of `json`, `text` or `edit`");
+        }
+        let output = Output::compile(r#as.as_ref(), errors);
+        let other_form = output != Output::Json || *charset != Charset::Utf8;
+        if let (true, Some(_)) = (other_form, text) {
+            located.error(errors, "`as` and `charset` are of JSON, and a `text` stays as it is");
+        }
+        for condition in &when.body {
+            let BodyMatch { exact, present, .. } = &condition.value;
+            if exact.is_some() == present.is_some() || exact.as_ref().is_some_and(Vec::is_empty) {
+                condition
+                    .error(errors, "expected exactly one test of `exact` or `present`, not empty");
+            }
         }
         if text.is_some() && content_type.is_none() {
             located.error(errors, "a `text` body needs a `content_type`");
@@ -134,6 +168,7 @@ impl Case {
             (Some(place), _, _) => compiler.template(place, errors).map(|template| {
                 check_captures(&template, place, captures, errors);
                 match template {
+                    template if other_form => Body::Template(template),
                     Template::Constant(json) => Body::Constant(json.into_bytes()),
                     template if is_constant(&template) => constant(&template),
                     template => Body::Template(template),
@@ -143,7 +178,7 @@ impl Case {
             (None, None, Some(edit)) => {
                 Some(Body::Edit(Edit::compile(edit, captures, compiler, names, errors)))
             }
-            (None, None, None) => None,
+            (None, None, None) => other_form.then(|| Body::Edit(Edit::default())),
         };
         let content_type = content_type.as_ref().and_then(|t| header_value(t, errors));
         Case {
@@ -153,6 +188,12 @@ impl Case {
             content_type,
             is_json: json.is_some(),
             body: body.unwrap_or(Body::Keep),
+            parameter: match &output {
+                Output::Jsonp(name) => Some(format!("{QUERY}{name}")),
+                _ => None,
+            },
+            output,
+            charset: *charset,
             on_mismatch: *on_mismatch,
             on_too_large: on_too_large.unwrap_or(*on_mismatch),
         }
@@ -185,11 +226,52 @@ impl Case {
             Body::Edit(edit) => edit.visit(&mut |expression| out.extend(expression.captures())),
             Body::Keep | Body::Constant(_) => {}
         }
+        out.extend(self.parameter.as_deref());
         out
     }
 
-    fn covers(&self, facts: &Facts, origin: Origin) -> bool {
-        let WhenPolicy { status, origin: origins, code, by } = &self.when;
+    /// Does it depend on what the body says?
+    pub(crate) fn asks_body(&self) -> bool {
+        !self.when.body.is_empty()
+    }
+
+    /// Do its conditions on the body hold?
+    pub(crate) fn body_holds(&self, document: Option<&Document<'_>>) -> bool {
+        self.when.body.iter().all(|condition| {
+            let BodyMatch { at, exact, present } = &condition.value;
+            let Some(document) = document else { return false };
+            let there = at.any(document, |value| {
+                let item = Item::Node(value);
+                match exact {
+                    Some(texts) => item
+                        .scalar(document)
+                        .is_ok_and(|text| !item.is_void() && texts.iter().any(|t| *t == text)),
+                    None => !item.is_void(),
+                }
+            });
+            there == present.unwrap_or(true)
+        })
+    }
+
+    /// The form of its JSON: without a function's name there is no script.
+    pub(crate) fn output(&self, facts: &Facts) -> &Output {
+        match &self.output {
+            Output::Jsonp(name) if callback(facts, name).is_none() => &Output::Json,
+            output => output,
+        }
+    }
+
+    /// The query parameter that names a function.
+    pub(crate) fn callback(&self) -> Option<&str> {
+        match &self.output {
+            Output::Jsonp(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Do its conditions hold, but for those on the body?
+    pub(crate) fn covers(&self, facts: &Facts, origin: Origin, response: &Headers<'_>) -> bool {
+        let WhenPolicy { status, origin: origins, code, by, headers, body: _ } = &self.when;
         let refusal = facts.refusal.as_ref();
         let named = |names: &[Name], of: fn(&RefusalFacts) -> &str| {
             names.is_empty() || refusal.is_some_and(|r| names.iter().any(|n| n.as_str() == of(r)))
@@ -198,6 +280,7 @@ impl Case {
             && (origins.is_empty() || origins.contains(&origin))
             && named(code, |r| &r.code)
             && named(by, |r| &r.by)
+            && headers.iter().all(|header| header.holds(response))
     }
 }
 
@@ -210,6 +293,9 @@ pub(crate) fn check_captures(
 ) {
     template.visit(&mut |expression| {
         for name in expression.captures() {
+            if name.starts_with(QUERY) {
+                continue;
+            }
             let checked = match captures {
                 Some(captures) => captures.check(name),
                 None => Err("a dialect knows no captures: the case belongs into a rule".to_owned()),
@@ -219,6 +305,12 @@ pub(crate) fn check_captures(
             }
         }
     });
+}
+
+/// The function that the client named.
+pub(crate) fn callback<'f>(facts: &'f Facts, parameter: &str) -> Option<&'f str> {
+    let is = |name: &str| name.strip_prefix(QUERY) == Some(parameter);
+    facts.captures.iter().find(|(name, _)| is(name)).map(|(_, value)| value.as_str())
 }
 
 fn is_constant(template: &Template) -> bool {

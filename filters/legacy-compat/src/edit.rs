@@ -2,7 +2,7 @@
 //! byte for byte.
 
 mod key_case;
-mod path;
+pub(crate) mod path;
 pub(crate) mod policy;
 mod steps;
 mod tree;

@@ -9,8 +9,8 @@
 //! A path leads from the current value (of a `$each`, else the whole body); a
 //! number in it is a place in a list. `??` takes the first that is neither
 //! missing nor null. `$root` is the whole body, `$capture.name` a part of the
-//! request's path, `$refusal.…` a refusal of the gateway, `$status` the
-//! answer's status as it came.
+//! request's path, `$query.name` a parameter of its query, `$refusal.…` a refusal
+//! of the gateway, `$status` the answer's status as it came.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ use std::rc::Rc;
 use crate::facts::{Facts, RefusalField};
 use crate::json::{Document, Kind, Value};
 use crate::value::{Conversion, DateFormat, Item};
+
+/// What the names of facts that are parameters of the query begin with.
+pub(crate) const QUERY: &str = "query.";
 
 /// Names that expressions refer to.
 #[derive(Debug, Default)]
@@ -281,10 +284,13 @@ fn source(tokens: &[Token], whole: &str) -> Result<Source, String> {
     match (scope, steps.as_slice()) {
         ("root", _) => Ok(Source::Root(steps)),
         ("capture", [name]) => Ok(Source::Capture(name.clone())),
+        // No capture has a dot in its name.
+        ("query", [name]) => Ok(Source::Capture(format!("{QUERY}{name}"))),
         ("refusal", [field]) => RefusalField::parse(field).map(Source::Refusal),
         ("status", []) => Ok(Source::Status),
         _ => Err(format!(
-            "`{}` is no source, expected a path, `$root`, `$capture.name`, `$refusal.field` or `$status`",
+            "`{}` is no source, expected a path, `$root`, `$capture.name`, `$query.name`, \
+             `$refusal.field` or `$status`",
             path.escape_debug()
         )),
     }

@@ -9,6 +9,7 @@
 //! request: it alone knows which part of an old path is a credential.
 
 mod answer;
+mod applies;
 mod blueprint;
 mod cases;
 mod credential;
@@ -21,6 +22,7 @@ mod gzip;
 mod header_edits;
 mod json;
 mod log_path;
+mod output;
 mod pattern;
 mod place;
 mod policy;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Count, Decode, Errors, Items, Name, Part, Text, Value};
-use postern_core::rules::{HeaderName, HostPattern, Match};
+use postern_core::rules::{HeaderMatch, HeaderName, HostPattern};
 
+use crate::applies::MatchPolicy;
+use crate::edit::path::Path;
 use crate::edit::policy::StepPolicy;
 use crate::place::{Located, Ordered, Place};
 use crate::request_policy::RequestPolicy;
@@ -101,7 +103,7 @@ postern_core::config! {
         /// Its name, in records and logs.
         name: Located<Name>,
         /// Which requests.
-        r#match: Match = Match::any(),
+        r#match: MatchPolicy = MatchPolicy::default(),
         /// The dialect that it answers in, where its own `answers` say nothing.
         dialect: Option<Located<Name>>,
         /// What becomes of the request.
@@ -133,6 +135,10 @@ postern_core::config! {
         text: Option<String>,
         /// The same JSON with some values in another form.
         edit: Option<EditPolicy>,
+        /// The JSON in another form, edited before or not.
+        r#as: Option<Located<OutputPolicy>>,
+        /// In which characters; what they do not have is escaped.
+        charset: Charset = Charset::Utf8,
         /// What if the body does not fit, is no JSON or is too large.
         on_mismatch: OnMismatch = OnMismatch::Original,
         /// What if the body is too large, if not the same.
@@ -150,6 +156,62 @@ postern_core::config! {
         code: Vec<Name> = Vec::new(),
         /// Plugins that refused, for example `auth`.
         by: Vec<Name> = Vec::new(),
+        /// Conditions on the answer's headers, all of which have to hold.
+        headers: Vec<HeaderMatch> = Vec::new(),
+        /// Conditions on the answer's JSON, all of which have to hold. The answer is
+        /// held until it is whole.
+        body: Vec<Located<BodyMatch>> = Vec::new(),
+    }
+
+    /// A condition on an answer's JSON: where to look, and exactly one test. Of a body
+    /// that cannot be read none holds.
+    pub(crate) struct BodyMatch {
+        /// A path such as `error.code`; with `*`, one of the values is enough.
+        at: Path,
+        /// The value, as text, is one of these; a string's is what it says, a number's
+        /// its digits.
+        exact: Option<Vec<String>>,
+        /// It is there and not null, or is not.
+        present: Option<bool>,
+    }
+
+    /// Another form of JSON.
+    pub(crate) oneof OutputPolicy {
+        /// A call of the function that the client names. Without a name it is JSON;
+        /// what is no name of a function is refused (400) before the upstream is asked.
+        jsonp: Jsonp(JsonpPolicy),
+        /// A form, of an object of scalars and lists of them.
+        form: Form(FormPolicy),
+        /// XML.
+        xml: Xml(XmlPolicy),
+    }
+
+    /// Where the function's name stands.
+    pub(crate) struct JsonpPolicy {
+        /// The query parameter.
+        query: Text = Text::from_static("callback"),
+    }
+
+    /// `application/x-www-form-urlencoded`.
+    pub(crate) struct FormPolicy {}
+
+    /// XML: a member is an element of its name, an item of a list one of `item`. A name
+    /// that XML does not have stands in the attribute `name`.
+    pub(crate) struct XmlPolicy {
+        /// The outermost element.
+        root: Text,
+        /// The element of items.
+        item: Text = Text::from_static("item"),
+    }
+
+    /// Characters.
+    pub(crate) choice Charset {
+        /// UTF-8
+        Utf8 = "utf-8",
+        /// ISO-8859-1
+        Latin1 = "iso-8859-1",
+        /// ASCII
+        Ascii = "us-ascii",
     }
 
     /// Who made an answer.

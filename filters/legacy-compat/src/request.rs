@@ -7,14 +7,17 @@ use postern_core::host_name::host_of;
 use postern_core::rules::{Found, Subject};
 use postern_core::sight::Sighted;
 use postern_core::step::HeaderEdit;
-use postern_core::target::Target;
+use postern_core::target::{Target, decode_form};
 use postern_core::{Decision, Outcome, Refusal, Request, Sights, Step};
 
 use crate::answer::Stream;
+use crate::applies::first;
 use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
+use crate::expression::QUERY;
 use crate::framing::is_packed;
 use crate::json::Document;
+use crate::output::is_callback;
 use crate::policy::Unmatched;
 use crate::request_body::{BodySteps, Unfit, member};
 use crate::request_steps::{Parts, no_body};
@@ -45,7 +48,7 @@ pub(crate) fn received(
     };
     let subject = Subject::of(request, &seen, proxy);
     stream.host = seen.host().map(str::to_owned);
-    match blueprint.rules.first(&subject) {
+    match first(&blueprint.rules, &subject) {
         Some(found) => matched(blueprint, stream, request, &seen.target, &found),
         None => unmatched(blueprint, stream, &seen),
     }
@@ -59,7 +62,7 @@ fn dialect_of_any_path(
     proxy: &dyn Proxy,
 ) -> Option<usize> {
     let root = Target::parse(Some(b"/")).ok()?;
-    blueprint.rules.first(&Subject::new(request, &root, proxy))?.rule.dialect
+    first(&blueprint.rules, &Subject::new(request, &root, proxy))?.rule.dialect
 }
 
 /// How much of a path that no rule matches may be logged. A host that cannot be
@@ -86,8 +89,24 @@ fn matched(
         let text = String::from_utf8_lossy(&capture.decoded).into_owned();
         stream.facts.captures.push((capture.name.to_owned(), text));
     }
+    for name in rule.wanted.iter().filter(|name| name.starts_with(QUERY)) {
+        let parameter = name.get(QUERY.len()..).unwrap_or_default();
+        if let Some(value) = target.query_values(parameter).next() {
+            let text = String::from_utf8_lossy(&decode_form(value)).into_owned();
+            stream.facts.captures.push((name.clone(), text));
+        }
+    }
     let secret = |name: &str| rule.secret.contains(name);
     let path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
+    let no_function = |name: &&String| {
+        !target
+            .query_values(name)
+            .all(|v| std::str::from_utf8(&decode_form(v)).is_ok_and(is_callback))
+    };
+    if rule.callbacks.iter().any(|name| no_function(&name)) {
+        let refusal = Refusal::bad_request("a parameter of the query is no name of a function");
+        return refused(stream, refusal, &rule.name, path);
+    }
     let mut parts = match rule.request.find(request, target, &captures) {
         Ok(parts) => parts,
         Err(why) => return refused(stream, rule.request.refusal(why), &rule.name, path),

@@ -132,7 +132,9 @@ impl Decode for HeaderMatch {
 }
 
 impl HeaderMatch {
-    pub(super) fn holds(&self, headers: &Headers<'_>) -> bool {
+    /// Is there a value that fulfils it?
+    #[must_use]
+    pub fn holds(&self, headers: &Headers<'_>) -> bool {
         let mut values = headers.all(self.name.as_str());
         match &self.test {
             Test::Present(present) => values.next().is_some() == *present,

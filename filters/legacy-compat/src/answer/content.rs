@@ -1,7 +1,9 @@
 //! The bodies that answers become.
 
+use std::borrow::Cow;
+
 use super::{Answering, Stream};
-use crate::cases::{Body, Case, fault};
+use crate::cases::{Body, Case, callback, fault};
 use crate::edit::Unedited;
 use crate::expression::Scope;
 use crate::facts::Facts;
@@ -26,15 +28,21 @@ pub(super) fn rewritten(
     if let Some(code) = stream.unfit {
         return Err(code);
     }
-    let unpacked;
-    let text = if stream.packed {
-        unpacked = gzip::decode(body, answering.max_body).ok_or("bad_gzip")?;
-        unpacked.as_slice()
-    } else {
-        body
-    };
-    let document = Document::read(text).map_err(|_| "bad_json")?;
+    let text = unpacked(stream.packed, body, answering.max_body)?;
+    let document = Document::read(&text).map_err(|_| "bad_json")?;
     render(answering, case, &document, &stream.facts)
+}
+
+/// The body without gzip.
+pub(super) fn unpacked(
+    packed: bool,
+    body: &[u8],
+    limit: usize,
+) -> Result<Cow<'_, [u8]>, &'static str> {
+    if !packed {
+        return Ok(Cow::Borrowed(body));
+    }
+    gzip::decode(body, limit).map(Cow::Owned).ok_or("bad_gzip")
 }
 
 /// The body of a case that does not look at the answer's.
@@ -54,23 +62,25 @@ pub(super) fn render(
     facts: &Facts,
 ) -> Result<Vec<u8>, &'static str> {
     let limit = answering.max_body.saturating_mul(MAX_GROWTH);
-    match &case.body {
-        Body::Keep => Err("no_body"),
-        Body::Constant(bytes) => Ok(bytes.clone()),
+    let json = match &case.body {
+        Body::Keep => return Err("no_body"),
+        Body::Constant(bytes) => return Ok(bytes.clone()),
         Body::Edit(edit) => match edit.apply(document, facts, limit) {
-            Ok(json) => Ok(json.into_bytes()),
-            Err(Unedited::OtherShape) => Err("other_shape"),
-            Err(Unedited::TooLarge) => Err("too_large"),
+            Ok(json) => json,
+            Err(Unedited::OtherShape) => return Err("other_shape"),
+            Err(Unedited::TooLarge) => return Err("too_large"),
         },
         Body::Template(template) => {
             let scope = Scope { document, current: document.root(), facts };
             match template.render(scope, limit) {
-                Ok(json) => Ok(json.into_bytes()),
-                Err(Unrendered::Mismatch(_)) => Err("other_shape"),
-                Err(Unrendered::TooLarge) => Err("too_large"),
+                Ok(json) => json,
+                Err(Unrendered::Mismatch(_)) => return Err("other_shape"),
+                Err(Unrendered::TooLarge) => return Err("too_large"),
             }
         }
-    }
+    };
+    let output = case.output(facts);
+    output.write(json, case.charset, |name| callback(facts, name), limit).ok_or("other_shape")
 }
 
 /// What the dialect makes of an answer that cannot be used, if that is wanted.

@@ -31,7 +31,8 @@ pub(super) fn case_headers(
         let named = answering.dialect.and_then(|d| d.json_type.clone());
         case.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
     };
-    if let Some(content_type) = case.content_type.clone().or_else(json_type) {
+    let other = case.output(&stream.facts).content_type(case.charset).map(String::into_bytes);
+    if let Some(content_type) = case.content_type.clone().or(other).or_else(json_type) {
         edits.push(HeaderEdit::Set("content-type".into(), content_type));
     }
     edits.extend(stream.edits(&case.headers));

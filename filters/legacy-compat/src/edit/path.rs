@@ -3,6 +3,8 @@
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, decode_text};
 
+use crate::json::{Document, Kind, Value};
+
 /// A path from the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path(Vec<Step>);
@@ -63,6 +65,15 @@ impl Path {
         Path(vec![Step::Name(name.to_owned())])
     }
 
+    /// Is there a value here for which this holds?
+    pub(crate) fn any(
+        &self,
+        document: &Document<'_>,
+        mut holds: impl FnMut(&Value) -> bool,
+    ) -> bool {
+        any_at(document, document.root(), &self.0, &mut holds)
+    }
+
     /// Its steps.
     pub(crate) fn steps(&self) -> &[Step] {
         &self.0
@@ -81,6 +92,29 @@ impl Path {
         let same = self.0.iter().zip(&other.0).take_while(|(a, b)| a == b).count();
         let (common, rest) = self.0.split_at_checked(same).unwrap_or((&self.0, &[]));
         (common, rest, other.0.get(same..).unwrap_or_default())
+    }
+}
+
+fn any_at(
+    document: &Document<'_>,
+    value: &Value,
+    path: &[Step],
+    holds: &mut impl FnMut(&Value) -> bool,
+) -> bool {
+    let Some((step, rest)) = path.split_first() else { return holds(value) };
+    match (step, &value.kind) {
+        (Step::Each, Kind::List(items)) => items.iter().any(|v| any_at(document, v, rest, holds)),
+        (Step::Each, Kind::Object(all)) => {
+            all.iter().any(|(_, v)| any_at(document, v, rest, holds))
+        }
+        (Step::Name(name), Kind::List(items)) => {
+            let item = name.parse().ok().and_then(|at: usize| items.get(at));
+            item.is_some_and(|v| any_at(document, v, rest, holds))
+        }
+        (Step::Name(name), _) => {
+            document.member(value, name).is_some_and(|v| any_at(document, v, rest, holds))
+        }
+        (Step::Each, _) => false,
     }
 }
 

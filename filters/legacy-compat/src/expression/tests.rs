@@ -157,7 +157,7 @@ fn what_is_no_expression() {
         ),
         (
             "$body.a",
-            "`$body.a` is no source, expected a path, `$root`, `$capture.name`, \
+            "`$body.a` is no source, expected a path, `$root`, `$capture.name`, `$query.name`, \
              `$refusal.field` or `$status`",
         ),
     ] {

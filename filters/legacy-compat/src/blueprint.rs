@@ -1,7 +1,6 @@
 //! The policy compiled: checked once, so that nothing in it can fail later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use postern_core::HeaderEdit;
 use postern_core::config::{At, Decode, Errors, Text};
@@ -11,12 +10,12 @@ use postern_core::rules::{HeaderName, HostPattern, Rules};
 use crate::applies::Further;
 use crate::cases::{Case, Cases};
 use crate::expression::Names;
+use crate::growing::Growing;
 use crate::header_edits::{HeaderEdits, checked_names};
 use crate::log_path::LogPath;
 use crate::place::Located;
 use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RulePolicy, Unmatched};
 use crate::request_steps::RequestSteps;
-use crate::source::Source;
 use crate::template::Compiler;
 
 /// A compiled policy.
@@ -37,7 +36,8 @@ pub(crate) struct Blueprint {
 /// Hosts with a dialect of their own.
 #[derive(Debug)]
 pub(crate) struct Host {
-    names: Vec<HostPattern>,
+    /// Their names.
+    pub(crate) names: Vec<HostPattern>,
     /// The number of its dialect.
     pub(crate) dialect: usize,
     /// What becomes of requests that no rule matches.
@@ -89,89 +89,16 @@ impl Blueprint {
     /// Every mistake at once.
     pub(crate) fn compile(root: At<'_>) -> Result<Self, Errors> {
         let mut errors = Errors::default();
-        let compiled = Policy::decode(root, &mut errors).and_then(|p| Self::link(p, &mut errors));
+        let compiled = Policy::decode(root, &mut errors).and_then(|mut policy| {
+            let rules = std::mem::take(&mut policy.rules);
+            let mut growing = Growing::new(policy, &mut errors)?;
+            growing.add(&rules, &mut errors);
+            Some(growing.finish())
+        });
         match compiled {
             Some(blueprint) if errors.is_empty() => Ok(blueprint),
             _ => Err(errors),
         }
-    }
-
-    fn link(policy: Policy, errors: &mut Errors) -> Option<Self> {
-        let Policy { max_body, log, hosts, date_formats, words, templates, dialects, rules } =
-            policy;
-        // Rules refer to these by name: without one of them they would all
-        // seem to be wrong.
-        let (date_formats, words) = (date_formats.0?, words.0?);
-        let (templates, dialects) = (templates.0?, dialects.0?);
-        let names = Names {
-            date_formats: date_formats.into_iter().map(|(n, f)| (n, Rc::new(f))).collect(),
-            words: words.into_iter().map(|(n, w)| (n, Rc::new(w))).collect(),
-        };
-        let mut compiler = Compiler::new(&names, &templates);
-        compiler.named_templates(errors);
-        let known: Vec<&str> = dialects.keys().map(String::as_str).collect();
-        let hosts: Vec<_> = hosts
-            .iter()
-            .map(|host| {
-                if host.value.names.is_empty() {
-                    host.error(errors, "expected at least one name in `names`");
-                }
-                Some(Host {
-                    names: host.value.names.clone(),
-                    dialect: dialect(&known, &host.value.dialect, errors)?,
-                    unmatched: host.value.unmatched,
-                    log_segments: host
-                        .value
-                        .log_segments
-                        .and_then(|n| usize::try_from(n.get()).ok()),
-                })
-            })
-            .collect();
-        let rule_dialects: Vec<_> = rules
-            .iter()
-            .map(|rule| rule.value.dialect.as_ref().map(|d| dialect(&known, d, errors)))
-            .collect();
-        let own: Vec<Dialect> = dialects
-            .values()
-            .map(|d| Dialect {
-                json_type: d.json_type.as_ref().and_then(|t| header_value(t, errors)),
-                headers: header_edits(&d.headers, errors),
-                answers: Cases::compile(&d.answers, None, &mut compiler, &names, errors),
-            })
-            .collect();
-        let parents = parents(&known, &dialects, errors);
-        let whole: Vec<Dialect> =
-            (0..own.len()).map(|i| Dialect::with_parents(i, &own, &parents)).collect();
-        for (policy, dialect) in dialects.values().zip(&whole) {
-            dialect.answers.check_faults(&policy.answers, None, errors);
-        }
-        let dialects = whole;
-        let mut seen = BTreeSet::new();
-        let mut compiled = Vec::with_capacity(rules.len());
-        for (rule, dialect) in rules.iter().zip(rule_dialects) {
-            let name = rule.value.name.value.as_str();
-            if !seen.insert(name) {
-                rule.value.name.error(errors, format!("another rule is named `{name}`"));
-            }
-            let dialect = dialect.flatten();
-            let fallback = dialect.and_then(|d| dialects.get(d)).map(|d| &d.answers);
-            let made = Rule::compile(&rule.value, dialect, fallback, &mut compiler, &names, errors);
-            let (shared, further) = rule.value.r#match.clone().split();
-            compiled.push((shared, Rule { further, ..made }));
-        }
-        let mut log = LogPath::new(&log);
-        for source in compiled.iter().flat_map(|(_, rule)| rule.request.moved()) {
-            if let Source::Query(name) = source {
-                log.hide_query(name);
-            }
-        }
-        Some(Blueprint {
-            max_body: usize::try_from(max_body.get()).unwrap_or(usize::MAX),
-            log,
-            hosts: hosts.into_iter().collect::<Option<_>>()?,
-            dialects,
-            rules: Rules::new(compiled),
-        })
     }
 
     /// The first entry for a canonical host.
@@ -190,7 +117,7 @@ impl Blueprint {
 
 impl Dialect {
     /// A dialect with what it extends.
-    fn with_parents(index: usize, own: &[Dialect], parents: &[Option<usize>]) -> Self {
+    pub(crate) fn with_parents(index: usize, own: &[Dialect], parents: &[Option<usize>]) -> Self {
         let mut out = Dialect::default();
         let mut next = Some(index);
         // A circle was refused already; no way is longer than all dialects.
@@ -206,7 +133,7 @@ impl Dialect {
 }
 
 /// The dialect that each extends. A circle is a mistake.
-fn parents(
+pub(crate) fn parents(
     known: &[&str],
     dialects: &BTreeMap<String, DialectPolicy>,
     errors: &mut Errors,
@@ -227,7 +154,8 @@ fn parents(
 }
 
 impl Rule {
-    fn compile(
+    /// Compiles it.
+    pub(crate) fn compile(
         policy: &RulePolicy,
         dialect: Option<usize>,
         fallback: Option<&Cases>,
@@ -300,7 +228,8 @@ impl Captures {
     }
 }
 
-fn dialect(
+/// The number of a dialect.
+pub(crate) fn dialect(
     known: &[&str],
     wanted: &Located<postern_core::config::Name>,
     errors: &mut Errors,

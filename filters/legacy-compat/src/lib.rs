@@ -18,9 +18,11 @@ mod expression;
 mod facts;
 mod form;
 mod framing;
+mod growing;
 mod gzip;
 mod header_edits;
 mod json;
+mod load;
 mod log_path;
 mod output;
 mod pattern;
@@ -34,12 +36,15 @@ mod source;
 mod template;
 mod value;
 
+use std::rc::Rc;
+
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node};
 use postern_core::filter::{CredentialPlace, Environment};
-use postern_core::{Filter, Host, Outcome, Request, Response, Sights};
+use postern_core::{Filter, Host, Load, Outcome, Request, Response, Sights};
 
 use crate::blueprint::Blueprint;
+use crate::load::Loading;
 use crate::source::Source;
 
 pub use crate::answer::Stream;
@@ -74,8 +79,15 @@ impl Filter for LegacyCompat {
     type Stream = Stream;
 
     fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
-        let blueprint = Blueprint::compile(At::root(policy))?;
-        Ok(LegacyCompat { blueprint, sights: Sights::default() })
+        Blueprint::compile(At::root(policy)).map(LegacyCompat::of)
+    }
+
+    fn load(policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
+        Some(Box::new(Loading::Text(policy.clone())))
+    }
+
+    fn weight(policy: &[u8]) -> usize {
+        load::weight(policy)
     }
 
     fn schema() -> Schema {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod requests;
+mod slices;
 
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;

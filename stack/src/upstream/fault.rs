@@ -21,6 +21,10 @@ use crate::server::Connection;
 const HEADER: &str = "x-demo-fault";
 /// The header that asks for a field of the answer, `name: value`; as often as one likes.
 const SAY: &str = "x-demo-say";
+/// The header that asks for a body of `/__echo`,
+const BODY: &str = "x-demo-body";
+/// and that for its content type.
+const TYPE: &str = "x-demo-type";
 /// The longest wait that can be asked for.
 const LONGEST: Duration = Duration::from_secs(600);
 /// The largest body that can be asked for, in bytes.
@@ -29,6 +33,23 @@ const LARGEST: usize = 64 << 20;
 /// `/__fault…`: what is to happen to it anyway.
 pub(super) async fn described(request: Request) -> Response {
     json_reply(&json!({"fault": request.uri().query().unwrap_or_default()}))
+}
+
+/// `/__echo…`: the body and the content type that came; or those that the request asks
+/// for in `x-demo-body` and `x-demo-type`.
+pub(super) async fn echo(request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST).await else {
+        return Failure::bad_request("the body is too large, or cut").into_response();
+    };
+    let wanted = head.headers.get(BODY);
+    let body = wanted.map_or(body, |text| Bytes::copy_from_slice(text.as_bytes()));
+    let own = head.headers.get(CONTENT_TYPE).filter(|_| wanted.is_none());
+    let json = HeaderValue::from_static("application/json");
+    let content_type = head.headers.get(TYPE).or(own).unwrap_or(&json).clone();
+    let mut reply = Response::new(Body::from(body));
+    reply.headers_mut().insert(CONTENT_TYPE, content_type);
+    reply
 }
 
 /// Does to the answer what the request asks for.

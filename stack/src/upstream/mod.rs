@@ -59,6 +59,8 @@ pub fn router(recorder: &Recorder) -> Result<Router, Box<dyn std::error::Error +
         .route("/v3/market/buyer/purchase", get(private::buyer_purchase))
         .route("/v3/market/buyer/download", get(private::download))
         .route("/v3/market/user/statement", get(private::statement))
+        .route("/__echo", any(fault::echo))
+        .route("/__echo/{*rest}", any(fault::echo))
         .route("/__fault", any(fault::described))
         .route("/__fault/{*rest}", any(fault::described))
         .fallback(no_such_route)

@@ -1,5 +1,6 @@
 //! Cases that have policies of their own, each set on a gateway of its own.
 
+mod compat;
 mod limits;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,6 +17,11 @@ use crate::behaviour::Test;
 
 /// What no case of a set can say.
 const BEHAVIOUR: &[(&str, &str, Test)] = &[
+    ("compat", "answers_of_every_length_are_whole", compat::every_length),
+    ("compat", "answers_cut_anywhere_become_a_fault", compat::cut_anywhere),
+    ("compat", "answers_in_single_bytes_are_whole", compat::single_bytes),
+    ("compat", "bodies_of_requests_are_whole_or_refused", compat::requests),
+    ("compat", "nothing_trapped", crate::behaviour::nothing_trapped),
     ("limits", "several_limits_are_exact_on_two_workers", limits::several_limits),
     ("limits", "metrics_say_what_became_of_each_limit_and_report", limits::metrics),
     ("limits", "nothing_trapped", crate::behaviour::nothing_trapped),

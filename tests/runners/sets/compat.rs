@@ -1,0 +1,144 @@
+//! Bodies of every length, cut anywhere, in single bytes and compressed: what comes is
+//! rewritten whole, as it was, or a fault; never empty, never cut.
+
+use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::observe::Answer;
+
+use crate::Stage;
+use crate::behaviour::same;
+
+/// `max_body` of the set's policy.
+const CAP: usize = 65_536;
+const HOST: &str = "api.example.com";
+
+fn ask(stage: &Stage, path: &str, lines: &[&str]) -> Result<Answer, String> {
+    let answer = send(stage.gateway.address(), &Wire::get(HOST, path, lines), PATIENCE)?;
+    if answer.cut || answer.body.is_empty() {
+        return Err(format!("{path} {lines:?}: cut or empty: {answer:?}"));
+    }
+    Ok(answer)
+}
+
+/// A document of `size` bytes with its one name as given.
+fn document(name: &str, size: usize) -> Vec<u8> {
+    format!("{{\"{name}\":\"{}\"}}", "a".repeat(size - 7 - name.len())).into_bytes()
+}
+
+fn is_rewritten(what: &str, answer: &Answer, body: &[u8]) -> Result<(), String> {
+    same(what, (200, Some("bodies")), (answer.status, answer.text("x-rule")))?;
+    same(what, body.len().to_string().as_str(), answer.text("content-length").unwrap_or("-"))?;
+    if answer.body == body { Ok(()) } else { Err(format!("{what}: another body")) }
+}
+
+fn is_fault(what: &str, answer: &Answer) -> Result<(), String> {
+    same(what, (500, &b"fault"[..]), (answer.status, answer.body.as_slice()))
+}
+
+/// From nothing to beyond the cap, by length and in chunks. Over the cap the policy wants
+/// the original.
+pub(super) fn every_length(stage: &Stage) -> Result<(), String> {
+    let powers = (8..17).flat_map(|p| [(1 << p) - 1, 1 << p, (1 << p) + 1]);
+    let sizes = (13..140).chain(powers).chain([CAP - 2, CAP, CAP + 1, 300_000, 3_000_000]);
+    for way in ["", ", chunked"] {
+        for size in sizes.clone() {
+            let what = format!("big={size}{way}");
+            let answer = ask(stage, "/old/bodies", &[&format!("x-demo-fault: {what}")])?;
+            if size <= CAP {
+                is_rewritten(&what, &answer, &document("filling", size + 1))?;
+            } else {
+                same(&what, 200, answer.status)?;
+                same(&what, true, answer.body == document("filler", size))?;
+            }
+        }
+        is_fault(way, &ask(stage, "/old/bodies", &[&format!("x-demo-fault: empty{way}")])?)?;
+    }
+    Ok(())
+}
+
+const SMALL: &str = "{\"filler\":\"\\u00e9 \\/\", \"n\" : 1.0, \"more\": \"aaaaaaaaaaaaaaaaaaaa\" }";
+
+fn small_rewritten() -> Vec<u8> {
+    SMALL.replace("filler", "filling").into_bytes()
+}
+
+/// By length, in chunks, and compressed.
+pub(super) fn cut_anywhere(stage: &Stage) -> Result<(), String> {
+    let body = format!("x-demo-body: {SMALL}");
+    for way in ["", ", chunked", ", gzip", ", gzip, chunked"] {
+        let whole = ask(stage, "/old/bodies", &[&body, &format!("x-demo-fault: bytes{way}")])?;
+        is_rewritten(way, &whole, &small_rewritten())?;
+        // Compressed it is no longer than this; what would be cut behind its end is not.
+        for length in 0..SMALL.len() {
+            let fault = format!("x-demo-fault: cut={length}{way}");
+            for path in ["/old/bodies", "/old/original"] {
+                let answer = ask(stage, path, &[&body, &fault])?;
+                if answer.status == 200 && way == ", gzip" {
+                    same(&fault, true, answer.body == small_rewritten())?;
+                } else {
+                    is_fault(&format!("{path} {fault}"), &answer)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One byte per chunk, at once and slowly, compressed or not.
+pub(super) fn single_bytes(stage: &Stage) -> Result<(), String> {
+    for size in [13, 14, 100, 1_000] {
+        let what = format!("big={size}, bytes");
+        let answer = ask(stage, "/old/bodies", &[&format!("x-demo-fault: {what}")])?;
+        is_rewritten(&what, &answer, &document("filling", size + 1))?;
+    }
+    for fault in ["bytes=15", "bytes, gzip", "bytes=5, gzip", "delay=300, bytes"] {
+        let lines = [&format!("x-demo-body: {SMALL}"), &format!("x-demo-fault: {fault}")];
+        let answer = ask(stage, "/old/bodies", &lines.map(String::as_str))?;
+        is_rewritten(fault, &answer, &small_rewritten())?;
+    }
+    Ok(())
+}
+
+/// Of every length up to the cap they are rewritten; over it they are refused, or go on,
+/// as the rule says.
+pub(super) fn requests(stage: &Stage) -> Result<(), String> {
+    let send_body = |path: &str, body: &[u8], chunked: bool| {
+        let framing = match chunked {
+            true => "Transfer-Encoding: chunked".to_owned(),
+            false => format!("Content-Length: {}", body.len()),
+        };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n\
+             {framing}\r\nConnection: close\r\n\r\n"
+        );
+        let mut bytes = head.into_bytes();
+        if chunked {
+            for part in body.chunks(1_000) {
+                bytes.extend(format!("{:x}\r\n", part.len()).into_bytes());
+                bytes.extend_from_slice(part);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            bytes.extend_from_slice(b"0\r\n\r\n");
+        } else {
+            bytes.extend_from_slice(body);
+        }
+        let mut connection =
+            postern_tests::client::Connection::open(stage.gateway.address(), PATIENCE)?;
+        connection.write(&bytes)?;
+        connection.read(false)
+    };
+    for chunked in [false, true] {
+        for size in (11..60).chain([1_000, 16_383, 16_384, CAP - 1, CAP, CAP + 1, 200_000]) {
+            let what = format!("{size}, chunked: {chunked}");
+            let body = document("name", size);
+            let answer = send_body("/old/json-edited?v=1", &body, chunked)?;
+            let expected = if size <= CAP { "item" } else { "name" };
+            same(&what, (200, false), (answer.status, answer.cut))?;
+            same(&what, true, answer.body == document(expected, size))?;
+            let form = send_body("/old/json-to-form", &body, chunked)?;
+            same(&what, 200, form.status)?;
+            let prefix: &[u8] = if size <= CAP { b"name=a" } else { b"{\"name\"" };
+            same(&what, true, form.body.starts_with(prefix) || size == 11)?;
+        }
+    }
+    Ok(())
+}

@@ -44,9 +44,13 @@ pub(super) async fn echo(request: Request) -> Response {
     };
     let wanted = head.headers.get(BODY);
     let body = wanted.map_or(body, |text| Bytes::copy_from_slice(text.as_bytes()));
-    let own = head.headers.get(CONTENT_TYPE).filter(|_| wanted.is_none());
-    let json = HeaderValue::from_static("application/json");
-    let content_type = head.headers.get(TYPE).or(own).unwrap_or(&json).clone();
+    let (own, other) = match (wanted, body.is_empty()) {
+        (Some(_), _) => (None, "application/json"),
+        (None, false) => (head.headers.get(CONTENT_TYPE), "text/plain"),
+        (None, true) => return json_reply(&json!({"echo": null})),
+    };
+    let other = HeaderValue::from_static(other);
+    let content_type = head.headers.get(TYPE).or(own).unwrap_or(&other).clone();
     let mut reply = Response::new(Body::from(body));
     reply.headers_mut().insert(CONTENT_TYPE, content_type);
     reply

@@ -105,3 +105,35 @@ fn a_vm_that_serves_nothing_yet_judges_it_whole() {
     }
     assert_eq!(decides(&mut module, NEXT), "good");
 }
+
+/// `legacy-compat` with so many rules; the last one names them all.
+fn compat(name: &str, rules: usize) -> String {
+    let mut text = String::from(r#"{"dialects":{"old":{}},"rules":["#);
+    for n in 0..rules {
+        text += &format!(
+            r#"{{"name":"r{n}","match":{{"paths":["/v1/{{user}}/{{key}}/set{n}:{{id}}.json"]}},"dialect":"old","request":{{"path":"/v3/set{n}","query":{{"id":"{{id}}"}},"credential":{{"basic":{{"username":"{{user}}","password":"{{key}}"}}}}}},"answers":[{{"json":{{"id":"{{id | string}}"}}}}]}},"#
+        );
+    }
+    text + &format!(r#"{{"name":"{name}"}}]}}"#)
+}
+
+#[test]
+fn old_rules_come_in_slices_too() {
+    let decides = |module: &mut Module, root: i32| {
+        let stream = module.stream_of(root).unwrap();
+        let request = headers(&[(":authority", "a.example"), (":path", "/a"), (":method", "GET")]);
+        module.request_headers(stream, request, true).unwrap();
+        let record = module.proxy().property(&["postern.legacy-compat"]).unwrap_or_default();
+        let text = String::from_utf8(record.to_vec()).unwrap();
+        module.end(stream).unwrap();
+        text.split("\"rule\":\"").nth(1).and_then(|t| t.split('"').next()).unwrap_or("").to_owned()
+    };
+    let mut module = configured("legacy-compat", &[], &compat("first", 1));
+    assert_eq!(decides(&mut module, ROOT), "first");
+    module.create_root(NEXT).unwrap();
+    assert!(module.configure_root(NEXT, &compat("second", 600)).unwrap());
+    module.tick(NEXT).unwrap();
+    assert_eq!(decides(&mut module, NEXT), "first");
+    assert!(ticks_until(&mut module, NEXT, "is in force, compiled in") > 5);
+    assert_eq!(decides(&mut module, NEXT), "second");
+}

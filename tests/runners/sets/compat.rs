@@ -55,7 +55,8 @@ pub(super) fn every_length(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-const SMALL: &str = "{\"filler\":\"\\u00e9 \\/\", \"n\" : 1.0, \"more\": \"aaaaaaaaaaaaaaaaaaaa\" }";
+const SMALL: &str =
+    "{\"filler\":\"\\u00e9 \\/\", \"n\" : 1.0, \"more\": \"aaaaaaaaaaaaaaaaaaaa\" }";
 
 fn small_rewritten() -> Vec<u8> {
     SMALL.replace("filler", "filling").into_bytes()

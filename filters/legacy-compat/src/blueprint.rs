@@ -178,10 +178,10 @@ impl Rule {
         let shared: Vec<&Case> = shared.collect();
         let all = || answers.iter().chain(shared.iter().copied());
         let reads_body = all().any(|case| case.reads_body() || case.asks_body());
-        let callbacks = all().filter_map(Case::callback).map(str::to_owned).collect();
+        let (mut callbacks, mut wanted) = (BTreeSet::new(), BTreeSet::new());
+        add(&mut callbacks, all().filter_map(Case::callback));
         let body = request.body().into_iter().flat_map(|body| body.captures());
-        let wanted = all().flat_map(Case::captures).chain(body);
-        let wanted = wanted.map(str::to_owned).collect();
+        add(&mut wanted, all().flat_map(Case::captures).chain(body));
         Rule {
             further: None,
             name: policy.name.value.as_str().to_owned(),
@@ -197,16 +197,24 @@ impl Rule {
     }
 }
 
+/// Adds names one by one: to collect them would sort them first, which is much code.
+pub(crate) fn add<'n>(set: &mut BTreeSet<String>, names: impl Iterator<Item = &'n str>) {
+    for name in names {
+        set.insert(name.to_owned());
+    }
+}
+
 /// The captures that all paths of a rule have.
 pub(crate) struct Captures(BTreeSet<String>);
 
 impl Captures {
     fn of(rule: &RulePolicy) -> Self {
-        let sets = rule.r#match.paths.iter().map(|t| t.names().map(str::to_owned).collect());
-        Captures(
-            sets.reduce(|a: BTreeSet<_>, b| a.intersection(&b).cloned().collect())
-                .unwrap_or_default(),
-        )
+        let mut all = BTreeSet::new();
+        if let Some((first, rest)) = rule.r#match.paths.split_first() {
+            let common = |name: &&str| rest.iter().all(|t| t.names().any(|own| own == *name));
+            add(&mut all, first.names().filter(common));
+        }
+        Captures(all)
     }
 
     /// Is this one of them?

@@ -39,10 +39,13 @@ impl Growing {
         // seem to be wrong.
         let (date_formats, words) = (date_formats.0?, words.0?);
         let (templates, dialects) = (templates.0?, dialects.0?);
-        let names = Names {
-            date_formats: date_formats.into_iter().map(|(n, f)| (n, Rc::new(f))).collect(),
-            words: words.into_iter().map(|(n, w)| (n, Rc::new(w))).collect(),
-        };
+        let mut names = Names::default();
+        for (name, format) in date_formats {
+            names.date_formats.insert(name, Rc::new(format));
+        }
+        for (name, list) in words {
+            names.words.insert(name, Rc::new(list));
+        }
         let mut compiler = Compiler::new(&names, &templates);
         compiler.named_templates(errors);
         let known: Vec<&str> = dialects.keys().map(String::as_str).collect();

@@ -70,11 +70,12 @@ impl<T> Default for Ordered<T> {
 impl<T: Decode> Decode for Ordered<T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let entries = at.entries(errors)?;
-        let decoded: Vec<_> = entries
-            .iter()
-            .map(|(key, node)| T::decode(at.key(&key.text, node), errors).map(|v| (key.clone(), v)))
-            .collect();
-        decoded.into_iter().collect::<Option<_>>().map(Ordered)
+        let mut out = Vec::with_capacity(entries.len());
+        for (key, node) in &entries {
+            let value = T::decode(at.key(&key.text, node), errors);
+            out.extend(value.map(|value| (key.clone(), value)));
+        }
+        (out.len() == entries.len()).then_some(Ordered(out))
     }
 
     fn schema() -> Schema {

@@ -216,13 +216,13 @@ impl RequestSteps {
 
     /// The captures that a password or token is made of.
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
-        let secret = self.credential.iter().flat_map(Credential::secrets);
-        secret
-            .filter_map(|number| match self.sources.get(number)? {
-                Source::Capture(name) => Some(name.clone()),
-                _ => None,
-            })
-            .collect()
+        let mut names = BTreeSet::new();
+        for number in self.credential.iter().flat_map(Credential::secrets) {
+            if let Some(Source::Capture(name)) = self.sources.get(number) {
+                names.insert(name.clone());
+            }
+        }
+        names
     }
 
     /// What becomes of the body.

@@ -131,6 +131,20 @@ impl<'a> At<'a> {
         Some(out)
     }
 
+    /// The items, if this is a list.
+    pub fn items(&self, errors: &mut Errors) -> Option<&'a [Node]> {
+        match &self.node.value {
+            Value::List(items) => return Some(items),
+            Value::Text(_) => {
+                let message = "expected a list, but found a string: one alone stands in brackets, \
+                               `[…]`";
+                self.error(errors, message);
+            }
+            _ => self.expected(errors, "a list"),
+        }
+        None
+    }
+
     /// Notes a key that this mapping does not know, with the nearest it does.
     pub fn unknown_key(&self, errors: &mut Errors, key: &Key, known: &[&str]) {
         let hint = meant(known, &key.text);
@@ -261,25 +275,12 @@ impl<T: Decode> Decode for Box<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let items = match &at.node().value {
-            Value::List(items) => items,
-            Value::Text(_) => {
-                let message = "expected a list, but found a string: one alone stands in brackets, \
-                               `[…]`";
-                at.error(errors, message);
-                return None;
-            }
-            _ => {
-                at.expected(errors, "a list");
-                return None;
-            }
-        };
-        let decoded: Vec<_> = items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| T::decode(at.index(i, item), errors))
-            .collect();
-        decoded.into_iter().collect()
+        let items = at.items(errors)?;
+        let mut out = Vec::with_capacity(items.len());
+        for (i, item) in items.iter().enumerate() {
+            out.extend(T::decode(at.index(i, item), errors));
+        }
+        (out.len() == items.len()).then_some(out)
     }
 
     fn schema() -> Schema {
@@ -291,13 +292,15 @@ impl<T: Decode> Decode for Vec<T> {
 impl<T: Decode> Decode for BTreeMap<String, T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         let entries = at.entries(errors)?;
-        let decoded: Vec<_> = entries
-            .iter()
-            .map(|(key, node)| {
-                T::decode(at.key(&key.text, node), errors).map(|v| (key.text.clone(), v))
-            })
-            .collect();
-        decoded.into_iter().collect()
+        let count = entries.len();
+        // One by one: to collect them would sort them first, which is much code.
+        let mut out = BTreeMap::new();
+        for (key, node) in entries {
+            if let Some(value) = T::decode(at.key(&key.text, node), errors) {
+                out.insert(key.text.clone(), value);
+            }
+        }
+        (out.len() == count).then_some(out)
     }
 
     fn schema() -> Schema {

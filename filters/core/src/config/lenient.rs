@@ -60,8 +60,12 @@ impl<T> IntoIterator for Items<T> {
 
 impl<T: Decode> Decode for Items<T> {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let parts = Vec::<Part<T>>::decode(at, errors)?;
-        Some(Items(parts.into_iter().filter_map(|part| part.0).collect()))
+        let items = at.items(errors)?;
+        let mut out = Vec::with_capacity(items.len());
+        for (i, item) in items.iter().enumerate() {
+            out.extend(T::decode(at.index(i, item), errors));
+        }
+        Some(Items(out))
     }
 
     fn schema() -> Schema {

@@ -1,6 +1,5 @@
 //! The steps of an edit, compiled.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use postern_core::config::{Errors, Text};
@@ -272,8 +271,7 @@ impl Step {
             }),
             Step::Pick(path, names) => tree.visit(root, path.steps(), &mut |tree, node| {
                 if let Some(open) = node.open(tree.document).filter(|open| !open.is_list) {
-                    let kept: BTreeSet<&str> = names.iter().map(Text::as_str).collect();
-                    open.members.retain(|member| kept.contains(member.name().as_ref()));
+                    open.members.retain(|member| names.iter().any(|own| member.is(own.as_str())));
                 }
                 Ok(())
             }),

@@ -124,8 +124,12 @@ impl<'a> Document<'a> {
         }
         let mut indexes = self.indexes.borrow_mut();
         let index = indexes.entry(value.start).or_insert_with(|| {
-            let name = |key| self.key(key).into_owned();
-            members.iter().enumerate().map(|(at, (key, _))| (name(key), at)).collect()
+            // To collect them would sort them, which is much code.
+            let mut index = Index::new();
+            for (at, (key, _)) in members.iter().enumerate() {
+                index.insert(self.key(key).into_owned(), at);
+            }
+            index
         });
         members.get(*index.get(name)?).map(|(_, v)| v)
     }

@@ -15,7 +15,7 @@ use crate::log_path::LogPath;
 use crate::place::{Located, Place};
 use crate::policy::{Policy, RulePolicy};
 use crate::source::Source;
-use crate::template::Compiler;
+use crate::template::{Compiler, Done};
 
 /// What was compiled so far. Adding a rule costs the same among ten and ten thousand.
 pub(crate) struct Growing {
@@ -27,6 +27,7 @@ pub(crate) struct Growing {
     /// The dialects' names.
     known: Vec<String>,
     dialects: Vec<Dialect>,
+    done: Done,
     seen: BTreeSet<String>,
     rules: Builder<Rule>,
 }
@@ -86,6 +87,7 @@ impl Growing {
             hosts: hosts.into_iter().collect::<Option<_>>()?,
             known: known.into_iter().map(str::to_owned).collect(),
             dialects: whole,
+            done: compiler.into_done(),
             seen: BTreeSet::new(),
             rules: Builder::default(),
             names,
@@ -95,7 +97,8 @@ impl Growing {
 
     /// Adds the next rules.
     pub(crate) fn add(&mut self, rules: &[Located<RulePolicy>], errors: &mut Errors) {
-        let mut compiler = Compiler::new(&self.names, &self.templates);
+        let done = std::mem::take(&mut self.done);
+        let mut compiler = Compiler::new(&self.names, &self.templates).after(done);
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         for rule in rules {
             let name = rule.value.name.value.as_str();
@@ -114,6 +117,7 @@ impl Growing {
             let (shared, further) = rule.value.r#match.clone().split();
             self.rules.push(shared, Rule { further, ..made });
         }
+        self.done = compiler.into_done();
     }
 
     /// All rules were added.

@@ -49,6 +49,9 @@ use crate::source::Source;
 
 pub use crate::answer::Stream;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+
 /// The filter.
 #[derive(Debug)]
 pub struct LegacyCompat {

@@ -147,17 +147,23 @@ impl RequestSteps {
         if let (Some(credential), Some(source)) = (&self.credential, &policy.credential) {
             credential.check(self, source, policy, errors);
         }
-        let needs_body = |s: &Source| matches!(s, Source::Body(_));
-        if let (None, Some(source)) =
-            (&self.body, self.sources.list().iter().find(|s| needs_body(s)))
-        {
-            let place = policy.path.iter().chain(policy.query.0.iter().map(|(_, p)| p));
-            let place = place.chain(policy.headers.set.0.iter().map(|(_, p)| p));
-            let credential = policy.credential.iter().flat_map(crate::credential::places);
-            if let Some(place) = place.chain(credential).next() {
-                let name = source.name();
-                place.error(errors, format!("`{name}` needs a `body`, which says what is sent"));
+        if self.body.is_some() {
+            return;
+        }
+        let of_body = |numbers: &mut dyn Iterator<Item = usize>| {
+            numbers.filter_map(|n| self.sources.get(n)).find(|s| matches!(s, Source::Body(_))).map(
+                |source| format!("`{}` needs a `body`, which says what is sent", source.name()),
+            )
+        };
+        for (place, pattern) in self.patterns(policy) {
+            if let Some(why) = of_body(&mut pattern.sources()) {
+                place.error(errors, why);
             }
+        }
+        let place = policy.credential.as_ref().and_then(|c| crate::credential::places(c).pop());
+        let why = self.credential.as_ref().and_then(|c| of_body(&mut c.sources()));
+        if let Some((place, why)) = place.zip(why) {
+            place.error(errors, why);
         }
     }
 

@@ -16,7 +16,7 @@ mod pieces;
 use crate::expression::{Expression, Mismatch, Scope};
 use crate::json::{Kind, push_quoted};
 
-pub(crate) use compiler::Compiler;
+pub(crate) use compiler::{Compiler, Done};
 pub(crate) use pieces::{Piece, pieces};
 
 /// A compiled template.

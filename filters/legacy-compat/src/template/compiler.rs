@@ -16,19 +16,33 @@ const MAX_DEPTH: usize = 64;
 
 const TOO_LARGE: &str = "the template is too deep or too large";
 
+/// The named templates that were compiled; `None` after a mistake, which was told then.
+pub(crate) type Done = BTreeMap<String, Option<Template>>;
+
 /// Compiles templates, named ones once.
 pub(crate) struct Compiler<'p> {
     names: &'p Names,
     named: &'p BTreeMap<String, Place>,
     open: Vec<&'p str>,
-    done: BTreeMap<&'p str, Option<Template>>,
+    done: Done,
     parts: usize,
 }
 
 impl<'p> Compiler<'p> {
     /// A compiler over a policy's names.
     pub(crate) fn new(names: &'p Names, named: &'p BTreeMap<String, Place>) -> Self {
-        Compiler { names, named, open: Vec::new(), done: BTreeMap::new(), parts: 0 }
+        Compiler { names, named, open: Vec::new(), done: Done::new(), parts: 0 }
+    }
+
+    /// The same, where some were compiled before.
+    pub(crate) fn after(mut self, done: Done) -> Self {
+        self.done = done;
+        self
+    }
+
+    /// What was compiled.
+    pub(crate) fn into_done(self) -> Done {
+        self.done
     }
 
     /// Compiles all named templates, so that mistakes in unused ones show.
@@ -225,7 +239,7 @@ impl<'p> Compiler<'p> {
         self.open.push(name);
         let compiled = self.compile(place, self.open.len(), errors);
         self.open.pop();
-        self.done.insert(name, compiled.clone());
+        self.done.insert(name.to_owned(), compiled.clone());
         compiled
     }
 }

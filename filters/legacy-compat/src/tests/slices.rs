@@ -80,3 +80,12 @@ fn templates_that_are_put_in_weigh() {
     let more = policy(6, "");
     assert_eq!(weight(&more), more.len() + 2 * 1024);
 }
+
+#[test]
+fn a_mistake_in_a_template_is_told_once() {
+    let policy = r#"{"templates":{"li":{"id":"{id | no}"}},
+        "rules":[{"name":"a","answers":[{"json":{"$include":"li"}}]}]}"#;
+    let message = whole(policy).unwrap_err();
+    assert!(message.starts_with("templates.li.id: unknown conversion `no`"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}

@@ -42,7 +42,7 @@ fn every_mistake_is_named_at_once() {
          limits[4].plans.iron: expected `unlimited` or a mapping with `quota` and `window`, but found a whole number\n\
          limits[4].plans.tin: expected `unlimited` or a mapping with `quota` and `window`\n\
          dialects[0]: missing key `match`\n\
-         dialects[0].dialect: expected `ietf`, `draft_7`, `draft_3`, `github`, `twitter`, `legacy` or `none`\n\
+         dialects[0].dialect: expected `ietf`, `draft_7`, `draft_3`, `github`, `twitter`, `legacy` or `none`: did you mean `github`?\n\
          capacity: expected a whole number from 1024 to 1048576, but found 0\n\
          ipv6_prefix: expected a whole number from 16 to 128, but found 129",
     );

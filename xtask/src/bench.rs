@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn the_bench_takes_one_mode_and_a_file() {
-        for good in [&["--quick"][..], &["--parts"], &["--floor"], &["--quick", "--json", "a.json"]] {
+        for good in [&["--quick"][..], &["--parts"], &["--floor"], &["--quick", "--json", "a.json"]]
+        {
             assert!(understood(good), "{good:?}");
         }
         for bad in [&[][..], &["--json", "a"], &["--quick", "--json"], &["--quick", "--parts"]] {

@@ -16,6 +16,9 @@ pub struct Trap {
     id: String,
 }
 
+/// The mount that is tested; others stand beside it.
+const SEATS: &str = "seats";
+
 impl Trap {
     fn answers(&self, headers: &Headers<'_>) -> bool {
         headers.get("x-answer") == Some(self.id.as_bytes())
@@ -61,7 +64,7 @@ impl Filter for Trap {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        if request.headers().get("x-trap").is_some() {
+        if self.id == SEATS && request.headers().get("x-trap").is_some() {
             panic!("as told");
         }
         if self.answers(request.headers()) {
@@ -72,7 +75,7 @@ impl Filter for Trap {
 
     fn follows(&self, stream: &Stream) -> bool {
         // Those beside the one that is tested look at each answer.
-        self.filter.follows(stream) || self.id != "seats"
+        self.filter.follows(stream) || self.id != SEATS
     }
 
     fn response_headers(

@@ -83,6 +83,11 @@ impl Growing {
         true
     }
 
+    /// All are in the index: writes so many places of it out. Are there more?
+    pub(crate) fn write(&mut self, count: usize) -> bool {
+        self.indexed.write(count)
+    }
+
     pub(crate) fn finish(mut self) -> RuleSet {
         while self.index(usize::MAX) {}
         RuleSet { rules: self.indexed.finish() }

@@ -302,7 +302,7 @@ mod tests {
     fn points(written: &str, message: &str, expected: Option<&str>) {
         let found = place(written, message).map(|(lines, at)| {
             let line = written.split('\n').nth(lines).unwrap();
-            &line[at..]
+            line.get(at..).unwrap()
         });
         assert_eq!(found, expected, "{written}");
     }

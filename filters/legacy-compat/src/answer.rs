@@ -5,6 +5,7 @@ mod edits;
 
 use std::borrow::Cow;
 
+pub(crate) use content::rendered;
 use content::{replacement, rewritten};
 use edits::{body_headers, case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};

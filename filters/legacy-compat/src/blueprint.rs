@@ -10,6 +10,7 @@ use postern_core::rules::{HeaderName, HostPattern, Rules};
 
 use crate::cases::{Case, Cases};
 use crate::expression::Names;
+use crate::local::Local;
 use crate::log_path::LogPath;
 use crate::place::{Located, Ordered};
 use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RulePolicy, Unmatched};
@@ -27,6 +28,8 @@ pub(crate) struct Blueprint {
     pub(crate) hosts: Vec<Host>,
     /// The dialects, by number.
     pub(crate) dialects: Vec<Dialect>,
+    /// Answers that pass no filter.
+    pub(crate) local: Vec<Local>,
     /// The rules.
     pub(crate) rules: Rules<Rule>,
 }
@@ -90,8 +93,8 @@ impl Blueprint {
     }
 
     fn link(policy: Policy, errors: &mut Errors) -> Option<Self> {
-        let Policy { max_body, log, hosts, date_formats, words, templates, dialects, rules } =
-            policy;
+        let Policy { max_body, log, hosts, date_formats, words, templates, dialects, .. } = policy;
+        let (local_replies, rules) = (policy.local_replies, policy.rules);
         // Rules refer to these by name: without one of them they would all
         // seem to be wrong.
         let (date_formats, words) = (date_formats.0?, words.0?);
@@ -132,6 +135,7 @@ impl Blueprint {
                 answers: Cases::compile(&d.answers, None, &mut compiler, &names, errors),
             })
             .collect();
+        let local = Local::compile(&local_replies, &known, &mut compiler, &names, errors);
         let parents = parents(&known, &dialects, errors);
         let whole: Vec<Dialect> =
             (0..own.len()).map(|i| Dialect::with_parents(i, &own, &parents)).collect();
@@ -156,6 +160,7 @@ impl Blueprint {
             log: LogPath::new(&log),
             hosts: hosts.into_iter().collect::<Option<_>>()?,
             dialects,
+            local,
             rules: Rules::new(compiled),
         })
     }
@@ -278,7 +283,7 @@ impl Captures {
     }
 }
 
-fn dialect(
+pub(crate) fn dialect(
     known: &[&str],
     wanted: &Located<postern_core::config::Name>,
     errors: &mut Errors,

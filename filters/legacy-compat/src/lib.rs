@@ -17,6 +17,7 @@ mod facts;
 mod framing;
 mod gzip;
 mod json;
+mod local;
 mod log_path;
 mod place;
 mod policy;
@@ -33,12 +34,22 @@ use postern_core::{Filter, Host, Outcome, Request, Response, Sights};
 use crate::blueprint::Blueprint;
 
 pub use crate::answer::Stream;
+pub use crate::local::LocalReply;
 
 /// The filter.
 #[derive(Debug)]
 pub struct LegacyCompat {
     blueprint: Blueprint,
     sights: Sights,
+}
+
+impl LegacyCompat {
+    /// What an answer of the proxy with a status becomes that passes no filter: one for
+    /// each entry of the policy's `local_replies`; `None` where it stays as it is.
+    #[must_use]
+    pub fn local_replies(&self, status: u16) -> Vec<Option<LocalReply>> {
+        self.blueprint.local_replies(status)
+    }
 }
 
 /// The counters, as indices into [`Filter::COUNTERS`].

@@ -28,8 +28,26 @@ postern_core::config! {
         templates: Part<BTreeMap<String, Place>> = Part::default(),
         /// Ways of answering that several rules share.
         dialects: Part<BTreeMap<String, DialectPolicy>> = Part::default(),
+        /// Answers of the proxy that pass no filter: before the chain, and after the
+        /// headers of an answer were held. The proxy has to be told of them:
+        /// `postern local-replies` prints the mappers for its `local_reply_config`,
+        /// and `postern check` compares. The first that matches counts.
+        local_replies: Items<Located<LocalPolicy>> = Items::default(),
         /// The rules; the first that matches counts.
         rules: Items<Located<RulePolicy>>,
+    }
+
+    /// How the proxy answers by itself. What matches has to be told without any
+    /// filter: no captures, and of path templates those that end in `/**` or have no
+    /// `*` at all.
+    pub(crate) struct LocalPolicy {
+        /// Which requests.
+        r#match: Match = Match::any(),
+        /// The dialect, where `answers` say nothing.
+        dialect: Option<Located<Name>>,
+        /// What the answers become; the first case that matches counts. Their origin
+        /// is the proxy, they have no code, and headers cannot be removed.
+        answers: Items<Located<CasePolicy>> = Items::default(),
     }
 
     /// What the log may show of paths and queries. The path that is logged is

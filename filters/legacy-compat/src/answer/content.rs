@@ -46,6 +46,11 @@ pub(super) fn made(
     render(answering, case, &nothing, facts)
 }
 
+/// The same, of an answer that no stream here has.
+pub(crate) fn rendered(case: &Case, facts: &Facts, max_body: usize) -> Option<Vec<u8>> {
+    made(&Answering { rule: None, dialect: None, max_body }, case, facts).ok()
+}
+
 pub(super) fn render(
     answering: &Answering<'_>,
     case: &Case,

@@ -27,13 +27,7 @@ pub(super) fn case_headers(
     if status != stream.status {
         edits.push(HeaderEdit::set(":status", status.to_string()));
     }
-    let json_type = || {
-        let named = answering.dialect.and_then(|d| d.json_type.clone());
-        case.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
-    };
-    if let Some(content_type) = case.content_type.clone().or_else(json_type) {
-        edits.push(HeaderEdit::Set("content-type".into(), content_type));
-    }
+    edits.extend(case.type_of(answering.dialect));
     edits.extend(case.headers.iter().cloned());
     edits
 }

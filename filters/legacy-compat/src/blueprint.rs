@@ -13,9 +13,14 @@ use crate::expression::Names;
 use crate::local::Local;
 use crate::log_path::LogPath;
 use crate::place::{Located, Ordered};
-use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RulePolicy, Unmatched};
+use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RuleMode, RulePolicy, Unmatched};
 use crate::request_steps::RequestSteps;
+use crate::retirement::Retirement;
 use crate::template::Compiler;
+use crate::usage::Usage;
+
+/// The most rules that retire at a time: each has five metrics and a table of its own.
+const MAX_RETIRING: usize = 256;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -30,6 +35,10 @@ pub(crate) struct Blueprint {
     pub(crate) dialects: Vec<Dialect>,
     /// Answers that pass no filter.
     pub(crate) local: Vec<Local>,
+    /// Who still calls what is to retire.
+    pub(crate) usage: Usage,
+    /// Is any rule only tried?
+    pub(crate) has_shadows: bool,
     /// The rules.
     pub(crate) rules: Rules<Rule>,
 }
@@ -76,6 +85,10 @@ pub(crate) struct Rule {
     pub(crate) wanted: BTreeSet<String>,
     /// Does a case need the upstream's body, uncompressed and whole?
     pub(crate) reads_body: bool,
+    /// Is it only tried?
+    pub(crate) is_shadow: bool,
+    /// How it ends, and its number among those that do.
+    pub(crate) retirement: Option<(usize, Retirement)>,
 }
 
 impl Blueprint {
@@ -144,6 +157,7 @@ impl Blueprint {
         }
         let dialects = whole;
         let mut seen = BTreeSet::new();
+        let mut retiring: Vec<String> = Vec::new();
         let mut compiled = Vec::with_capacity(rules.len());
         for (rule, dialect) in rules.iter().zip(rule_dialects) {
             let name = rule.value.name.value.as_str();
@@ -152,7 +166,16 @@ impl Blueprint {
             }
             let dialect = dialect.flatten();
             let fallback = dialect.and_then(|d| dialects.get(d)).map(|d| &d.answers);
-            let made = Rule::compile(&rule.value, dialect, fallback, &mut compiler, &names, errors);
+            let mut made =
+                Rule::compile(&rule.value, dialect, fallback, &mut compiler, &names, errors);
+            if let Some(retirement) = &rule.value.retirement {
+                made.retirement = Some((retiring.len(), Retirement::compile(retirement, errors)));
+                retiring.push(name.to_owned());
+                if retiring.len() > MAX_RETIRING {
+                    let most = format!("at most {MAX_RETIRING} rules have a `retirement`");
+                    rule.value.name.error(errors, most);
+                }
+            }
             compiled.push((rule.value.r#match.clone(), made));
         }
         Some(Blueprint {
@@ -161,6 +184,8 @@ impl Blueprint {
             hosts: hosts.into_iter().collect::<Option<_>>()?,
             dialects,
             local,
+            usage: Usage::new(policy.count_clients_over.get().as_secs(), retiring.into_iter()),
+            has_shadows: compiled.iter().any(|(_, rule)| rule.is_shadow),
             rules: Rules::new(compiled),
         })
     }
@@ -248,6 +273,8 @@ impl Rule {
             wanted: answers.iter().flat_map(Case::captures).map(str::to_owned).collect(),
             reads_body,
             answers,
+            is_shadow: policy.mode == RuleMode::Shadow,
+            retirement: None,
         }
     }
 }

@@ -23,13 +23,16 @@ mod place;
 mod policy;
 mod request;
 mod request_steps;
+mod retirement;
+mod shadow;
 mod template;
+mod usage;
 mod value;
 
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node};
 use postern_core::filter::{CredentialPlace, Environment};
-use postern_core::{Filter, Host, Outcome, Request, Response, Sights};
+use postern_core::{Filter, Host, Metric, Outcome, Request, Response, Sights, Work};
 
 use crate::blueprint::Blueprint;
 
@@ -59,18 +62,25 @@ mod counter {
     pub(crate) const ANSWER_REWRITTEN: usize = 2;
     pub(crate) const ANSWER_MISMATCHED: usize = 3;
     pub(crate) const ANSWER_OVER_CAP: usize = 4;
+    pub(crate) const SHADOW_SAME: usize = 5;
+    pub(crate) const SHADOW_CHANGED: usize = 6;
+    pub(crate) const SHADOW_UNFIT: usize = 7;
     pub(crate) const NAMES: &[&str] = &[
         "request_matched",
         "request_refused",
         "answer_rewritten",
         "answer_mismatched",
         "answer_over_cap",
+        "shadow_same",
+        "shadow_changed",
+        "shadow_unfit",
     ];
 }
 
 impl Filter for LegacyCompat {
     const NAME: &'static str = "legacy-compat";
     const COUNTERS: &'static [&'static str] = counter::NAMES;
+    const WORKS: bool = true;
     const HOLDS_BODIES: bool = true;
     type Stream = Stream;
 
@@ -86,6 +96,15 @@ impl Filter for LegacyCompat {
     fn credential_places(&self) -> Vec<CredentialPlace> {
         let names = self.blueprint.log.secret_query();
         names.map(|name| CredentialPlace::Query(name.into_owned())).collect()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let counters = counter::NAMES.iter().map(|name| Metric::counter(*name));
+        counters.chain(self.blueprint.usage.metrics()).collect()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        self.blueprint.usage.tick(counter::NAMES.len(), host)
     }
 
     fn request_headers(

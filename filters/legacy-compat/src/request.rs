@@ -15,6 +15,8 @@ use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
 use crate::policy::Unmatched;
 use crate::request_steps::{RequestSteps, Unwritable};
+use crate::shadow::Shadow;
+use crate::usage::Usage;
 
 /// The filter state of the path that may be logged.
 const PATH: &str = "path";
@@ -42,10 +44,37 @@ pub(crate) fn received(
     };
     let subject = Subject::of(request, &seen, proxy);
     stream.host = seen.host().map(str::to_owned);
-    match blueprint.rules.first(&subject) {
-        Some(found) => matched(blueprint, stream, request.method(), &seen.target, &found),
+    match first(blueprint, stream, &subject, &seen.target, request) {
+        Some(found) => matched(blueprint, stream, request.method(), &seen.target, &found, proxy),
         None => unmatched(blueprint, stream, &seen),
     }
+}
+
+/// The first rule that counts. One before it that is only tried is noted.
+fn first<'b>(
+    blueprint: &'b Blueprint,
+    stream: &mut Stream,
+    subject: &Subject<'_>,
+    target: &Target<'_>,
+    request: &Request<'_>,
+) -> Option<Found<'b, Rule>> {
+    if !blueprint.has_shadows {
+        return blueprint.rules.first(subject);
+    }
+    blueprint.rules.all(subject).find(|found| {
+        if found.rule.is_shadow && stream.shadow.is_none() {
+            let mut shadow = Shadow::of_request(found, target, request);
+            let Rule { secret, log_segments, .. } = found.rule;
+            if !secret.is_empty() || log_segments.is_some() {
+                let is_secret = |name: &str| secret.contains(name);
+                let path =
+                    blueprint.log.of_target(target, found.template(), is_secret, *log_segments);
+                shadow.path = Some(path);
+            }
+            stream.shadow = Some(Box::new(shadow));
+        }
+        !found.rule.is_shadow
+    })
 }
 
 /// The dialect of a client whose path cannot be judged: that of the first rule
@@ -56,7 +85,9 @@ fn dialect_of_any_path(
     proxy: &dyn Proxy,
 ) -> Option<usize> {
     let root = Target::parse(Some(b"/")).ok()?;
-    blueprint.rules.first(&Subject::new(request, &root, proxy))?.rule.dialect
+    let subject = Subject::new(request, &root, proxy);
+    let mut rules = blueprint.rules.all(&subject);
+    rules.find(|found| !found.rule.is_shadow)?.rule.dialect
 }
 
 /// How much of a path that no rule matches may be logged. A host that cannot be
@@ -74,6 +105,7 @@ fn matched(
     method: Option<&[u8]>,
     target: &Target<'_>,
     found: &Found<'_, Rule>,
+    proxy: &dyn Proxy,
 ) -> Outcome {
     let rule = found.rule;
     stream.rule = Some(found.index);
@@ -84,7 +116,22 @@ fn matched(
         stream.facts.captures.push((capture.name.to_owned(), text));
     }
     let secret = |name: &str| rule.secret.contains(name);
-    let path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
+    let mut path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
+    if let Some(masked) = stream.shadow.as_mut().and_then(|shadow| shadow.path.take())
+        && rule.secret.is_empty()
+    {
+        path = masked;
+    }
+    let mut counters = vec![counter::REQUEST_MATCHED];
+    if let Some((slot, retirement)) = &rule.retirement {
+        let fate = retirement.fate(proxy);
+        stream.fate = Some(fate);
+        let fate_counter = Usage::counter(counter::NAMES.len(), *slot, fate);
+        if let Some(refusal) = fate.refusal() {
+            return refused(stream, refusal, &rule.name, path).counting(fate_counter);
+        }
+        counters.push(fate_counter);
+    }
     let mut headers = match rule.request.edits(target, &captures) {
         Ok(edits) => edits,
         Err(why) => return refused(stream, refusal(why, &rule.request), &rule.name, path),
@@ -95,7 +142,8 @@ fn matched(
     let code = if headers.is_empty() { "matched" } else { "rewritten" };
     stream.request = Some((Decision::Allow, code));
     let record = stream.record(Decision::Allow, rule.name.clone(), code);
-    let mut outcome = Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED);
+    let mut outcome = Outcome::edit(headers).with_record(record);
+    outcome.count = counters;
     outcome.publish.push((PATH, path.into()));
     outcome
 }
@@ -107,6 +155,8 @@ fn unmatched(blueprint: &Blueprint, stream: &mut Stream, seen: &Sighted<'_>) -> 
         let segments = log_segments(blueprint, stream, host);
         blueprint.log.of_target(&seen.target, None, |_| false, segments)
     });
+    let masked = stream.shadow.as_mut().and_then(|shadow| shadow.path.take());
+    let path = masked.map_or(path, Rc::from);
     if host.is_some_and(|h| h.unmatched == Unmatched::Refuse) {
         let refusal =
             Refusal::new(404, "unknown_route", "Not found", "there is nothing at this path");

@@ -13,7 +13,7 @@ use crate::template::Unrendered;
 const MAX_GROWTH: usize = 4;
 
 /// The new body.
-pub(super) fn rewritten(
+pub(crate) fn rewritten(
     answering: &Answering<'_>,
     stream: &Stream,
     case: &Case,

@@ -6,7 +6,7 @@ use super::{Answering, Stream};
 use crate::cases::Case;
 
 /// The edits that go with a new body.
-pub(super) fn body_headers(
+pub(crate) fn body_headers(
     answering: &Answering<'_>,
     stream: &Stream,
     case: &Case,

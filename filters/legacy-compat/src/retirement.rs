@@ -148,7 +148,7 @@ impl BrownOut {
         if !is_bounded {
             located.error(
                 errors,
-                "that refuses everything for good: expected a `share` below `100%`, an `until`, or \
+                "that refuses everything for good: expected a `share` below `100`, an `until`, or \
                  `every` and `lasts`",
             );
         }

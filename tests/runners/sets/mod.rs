@@ -1,6 +1,7 @@
 //! Cases that have policies of their own, each set on a gateway of its own.
 
 mod limits;
+mod retiring;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -19,6 +20,9 @@ const BEHAVIOUR: &[(&str, &str, Test)] = &[
     ("limits", "several_limits_are_exact_on_two_workers", limits::several_limits),
     ("limits", "metrics_say_what_became_of_each_limit_and_report", limits::metrics),
     ("limits", "nothing_trapped", crate::behaviour::nothing_trapped),
+    ("retiring", "who_still_calls_is_counted", retiring::counted),
+    ("retiring", "what_is_tried_is_counted", retiring::shadows),
+    ("retiring", "nothing_trapped", crate::behaviour::nothing_trapped),
 ];
 
 /// What is looked at on a gateway that runs.

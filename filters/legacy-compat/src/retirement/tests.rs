@@ -185,14 +185,14 @@ fn every_mistake_is_told() {
             format!("{path}.links[1]: `type` is a media type such as `text/html`"),
             format!(
                 "{path}.brown_outs[0]: that refuses everything for good: expected a `share` below \
-                 `100%`, an `until`, or `every` and `lasts`"
+                 `100`, an `until`, or `every` and `lasts`"
             ),
             format!(
                 "{path}.brown_outs[1]: `every` and `lasts` go together: `every: 1d, lasts: 10m`"
             ),
             format!(
                 "{path}.brown_outs[1]: that refuses everything for good: expected a `share` below \
-                 `100%`, an `until`, or `every` and `lasts`"
+                 `100`, an `until`, or `every` and `lasts`"
             ),
             format!(
                 "{path}.brown_outs[2]: expected `lasts` of at least `1s`, and shorter than `every`"

@@ -10,7 +10,7 @@ use crate::bootstrap::{self, Plugins};
 use crate::clusters;
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
-use crate::{published, routes, source};
+use crate::{local_replies, published, routes, source};
 
 /// What was found to be good.
 #[derive(Debug, Default)]
@@ -72,6 +72,9 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
     for (one, mut asked) in good.policies.iter_mut().zip(asked) {
         one.warnings.append(&mut asked);
     }
+    for one in &good.policies {
+        findings.extend(local_replies::mappers(&one.policy).err().into_iter().flatten());
+    }
     findings.extend(routes::beside_rewrites(good.policies.iter().map(|c| &c.policy)));
     // A bootstrap alone is no reason to look for its policies.
     let known = (!plugins.is_empty()).then_some(&plugins);
@@ -86,6 +89,7 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
                     findings.extend(asking.flat_map(|c| {
                         let mut found = clusters::unfit(&c.policy, &clusters);
                         found.append(&mut source::unwritten(&c.policy, &node));
+                        found.append(&mut local_replies::stale(&c.policy, &node));
                         found
                     }));
                 }

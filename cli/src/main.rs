@@ -15,9 +15,9 @@ use postern_cli::contract::{self, Contract, Values};
 use postern_cli::explain::request::{Curl, as_body};
 use postern_cli::explain::{Answering, explain};
 use postern_cli::finding::Finding;
-use postern_cli::policy::Kind;
+use postern_cli::policy::{Kind, Policy};
 use postern_cli::wait::{Admin, Counts, Outcome};
-use postern_cli::{reference, report, schema};
+use postern_cli::{local_replies, reference, report, schema};
 use postern_core::config::parse_duration;
 use serde_json::json;
 
@@ -99,6 +99,13 @@ enum Command {
     Contract {
         #[command(subcommand)]
         command: ContractCommand,
+    },
+    /// Prints the mappers of Envoy's `local_reply_config` for answers that pass no
+    /// filter, in YAML: what `local_replies` of a policy of legacy-compat comes to.
+    LocalReplies {
+        /// The policy.
+        #[arg(default_value = "envoy/filters/legacy-compat.yaml")]
+        policy: PathBuf,
     },
     /// Prints the JSON Schema of a filter's policy, or of a contract.
     Schema {
@@ -269,6 +276,10 @@ fn run(command: Command) -> Result<String, Failure> {
             Err(Failure::Warned(text, Some(format!("{many}, and `--deny-warnings` takes none"))))
         }
         Command::Contract { command } => contract(command),
+        Command::LocalReplies { policy } => {
+            let checked = Policy::read(&policy)?.check(&environment)?;
+            Ok(local_replies::shown(&local_replies::mappers(&checked.policy)?))
+        }
         Command::Schema { filter, included } if filter == "contract" && !included => {
             Ok(format!("{:#}", schema::contract()))
         }

@@ -58,7 +58,6 @@ fn excerpt<'s>(
 ) -> Option<(&'s str, usize, std::ops::Range<usize>)> {
     let (start, end) = (finding.span.start, finding.span.end);
     let from = offset(source, start)?;
-    let first = source.get(..from)?.rfind('\n').map_or(0, |at| at + 1);
     let rest = source.get(from..)?;
     let line_end = from + rest.find('\n').unwrap_or(rest.len());
     let to = match offset(source, end) {
@@ -67,11 +66,56 @@ fn excerpt<'s>(
     };
     // A block that ends where the next line begins shows nothing of that line.
     let to = from + source.get(from..to)?.trim_end().len();
+    let (from, to, start) = match place(source.get(from..to)?, &finding.message) {
+        Some((lines, at)) => {
+            let line = source.get(from..to)?.split_inclusive('\n').take(lines);
+            let at = from + line.map(str::len).sum::<usize>() + at;
+            (at, at + 1, Position { line: start.line + lines, ..start })
+        }
+        None => (from, to, start),
+    };
+    let first = source.get(..from)?.rfind('\n').map_or(0, |at| at + 1);
     let last = source.get(to..)?;
     let last = to + last.find('\n').unwrap_or(last.len());
     let shown = source.get(first..last)?;
     let fits = shown.lines().all(|line| line.len() <= MAX_WIDTH);
     fits.then_some((shown, start.line, from - first..to.max(from) - first))
+}
+
+/// Where in a value as it is written its message points to, which counts columns (and
+/// lines, if there are several) of what the value says: so many lines on, at this byte.
+/// `None`: it does not, or the value is written otherwise than it reads.
+fn place(written: &str, message: &str) -> Option<(usize, usize)> {
+    let (line, rest) = match message.strip_prefix("line ") {
+        Some(rest) => {
+            let (line, rest) = rest.split_once(", ")?;
+            (line.parse::<usize>().ok()?.checked_sub(1)?, rest)
+        }
+        None => (0, message),
+    };
+    let (column, _) = rest.strip_prefix("column ")?.split_once(": ")?;
+    let column = column.parse::<usize>().ok()?.checked_sub(1)?;
+    let (lines, lead, text) = match written.chars().next()? {
+        // The first line says that a block follows, whose lines stand as they read.
+        '|' => {
+            let text = written.split('\n').nth(line + 1)?;
+            let indent = |line: &str| line.len() - line.trim_start().len();
+            let all = written.split('\n').skip(1).filter(|line| !line.trim().is_empty());
+            let indent = all.map(indent).min()?;
+            (line + 1, indent, text.get(indent..)?)
+        }
+        '>' => return None,
+        _ if line > 0 || written.contains('\n') => return None,
+        quote @ ('\'' | '"') => {
+            let inner = written.get(1..written.len().checked_sub(1)?)?;
+            // Escapes read otherwise.
+            let escaped = if quote == '"' { inner.contains('\\') } else { inner.contains("''") };
+            (0, 1, Some(inner).filter(|_| !escaped)?)
+        }
+        _ => (0, 0, written),
+    };
+    let (at, _) = text.char_indices().nth(column)?;
+    Some((lines, lead + at))
 }
 
 /// Keys whose values may be secrets, also ones in the wrong place.
@@ -252,6 +296,31 @@ mod tests {
         hides("secret: a,b}c # d", "x", "m", "a", "secret: *********");
         hides("{a: {secret: b}}, c", "x", "m", "c", "{a: {secret: *}}, c");
         hides("  - [pk_a, b]", "x.token[0]", "expected", "pk_a", "  - [****, b]");
+    }
+
+    #[track_caller]
+    fn points(written: &str, message: &str, expected: Option<&str>) {
+        let found = place(written, message).map(|(lines, at)| {
+            let line = written.split('\n').nth(lines).unwrap();
+            line.get(at..).unwrap()
+        });
+        assert_eq!(found, expected, "{written}");
+    }
+
+    #[test]
+    fn a_column_is_one_of_what_the_value_says() {
+        points("a == bé < c", "column 9: no", Some("< c"));
+        points("'a == b'", "column 6: no", Some("b'"));
+        points("\"a == b\"", "column 1: no", Some("a == b\""));
+        points("|\n    a &&\n    b < c\n", "line 2, column 3: no", Some("< c"));
+        points("|-\n  a < c", "column 3: no", Some("< c"));
+        // It reads otherwise, or the message says no place.
+        points("'a == ''b'", "column 6: no", None);
+        points("\"a == \\u0062\"", "column 6: no", None);
+        points(">\n  a\n  < b", "column 3: no", None);
+        points("a == b\n  < c", "column 8: no", None);
+        points("a", "expected `b`", None);
+        points("a", "column 9: no", None);
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct Count {
     pub refused: u64,
     /// Read: also one that Envoy runs already.
     pub read: u64,
+    /// How many of its VMs compile a large one, in slices. One that trapped meanwhile
+    /// counts for ever.
+    pub loading: u64,
 }
 
 /// The counts by plugin.
@@ -41,6 +44,9 @@ pub enum Outcome {
     Refused,
     /// Envoy did neither in time.
     Late,
+    /// Envoy took it, but some workers are not done with compiling it: the former one
+    /// serves there.
+    Loading,
     /// Envoy has no filter of this name.
     NotMounted,
 }
@@ -51,6 +57,7 @@ impl fmt::Display for Outcome {
             Outcome::Taken => "Envoy took it",
             Outcome::Refused => "refused by Envoy",
             Outcome::Late => "Envoy did not take it in time; see its log",
+            Outcome::Loading => "Envoy took it, but was not done with compiling it in time",
             Outcome::NotMounted => "Envoy has no filter of this name",
         })
     }
@@ -69,7 +76,8 @@ impl Admin {
     /// # Errors
     /// When it does not answer.
     pub fn counts(&self) -> Result<Counts, String> {
-        let url = format!("http://{}/stats?filter=extension_config_discovery", self.address);
+        const FILTER: &str = "extension_config_discovery%7Cpolicies_loading";
+        let url = format!("http://{}/stats?filter={FILTER}", self.address);
         let text =
             self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
         text.map(|text| counts(&text)).map_err(|e| {
@@ -92,7 +100,8 @@ impl Admin {
             let now = self.counts()?;
             let outcomes: Vec<_> =
                 plugins.iter().map(|plugin| (*plugin, outcome(plugin, before, &now))).collect();
-            let open = outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Late);
+            let is_open = |outcome| matches!(outcome, Outcome::Late | Outcome::Loading);
+            let open = outcomes.iter().any(|(_, outcome)| is_open(*outcome));
             if !open || Instant::now() >= end {
                 return Ok(outcomes);
             }
@@ -124,14 +133,25 @@ fn outcome(plugin: &str, before: &Counts, now: &Counts) -> Outcome {
     match now.get(plugin) {
         None => Outcome::NotMounted,
         Some(now) if now.refused > old.refused => Outcome::Refused,
+        // It is counted as taken once all workers have begun.
+        Some(now) if now.taken > old.taken && now.loading > old.loading => Outcome::Loading,
         Some(now) if now.taken > old.taken => Outcome::Taken,
         Some(_) => Outcome::Late,
     }
 }
 
-/// `…extension_config_discovery.http_filter.<plugin>.config_reload: 1`
+/// `…extension_config_discovery.http_filter.<plugin>.config_reload: 1`, and
+/// `wasmcustom.postern.<plugin>.policies_loading: 1`
 fn counts(stats: &str) -> Counts {
     let mut out = Counts::new();
+    let loading = stats.lines().filter_map(|line| {
+        let name = line.split_once("wasmcustom.postern.")?.1;
+        let (plugin, value) = name.split_once(".policies_loading: ")?;
+        Some((plugin, value.trim().parse::<u64>().ok()?))
+    });
+    for (plugin, value) in loading {
+        out.entry(plugin.to_owned()).or_default().loading = value;
+    }
     for line in stats.lines() {
         let Some((_, rest)) = line.split_once("extension_config_discovery.http_filter.") else {
             continue;
@@ -161,17 +181,27 @@ mod tests {
              extension_config_discovery.http_filter.auth.update_rejected: 2\n\
              extension_config_discovery.http_filter.auth.update_attempt: 4\n\
              http.g.extension_config_discovery.http_filter.authz.config_reload: 1\n\
+             wasmcustom.postern.authz.policies_loading: 1\n\
              something else: 5\n",
         );
-        assert_eq!(before.get("auth"), Some(&Count { taken: 1, refused: 2, read: 4 }));
+        assert_eq!(before.get("auth"), Some(&Count { taken: 1, refused: 2, read: 4, loading: 0 }));
         let mut now = before.clone();
         assert_eq!(outcome("auth", &before, &now), Outcome::Late);
         assert_eq!(outcome("nobody", &before, &now), Outcome::NotMounted);
-        now.insert("auth".to_owned(), Count { taken: 2, refused: 2, read: 5 });
+        now.insert("auth".to_owned(), Count { taken: 2, refused: 2, read: 5, loading: 0 });
         assert_eq!(outcome("auth", &before, &now), Outcome::Taken);
         // Taken by the main thread, refused by a worker.
-        now.insert("auth".to_owned(), Count { taken: 2, refused: 3, read: 5 });
+        now.insert("auth".to_owned(), Count { taken: 2, refused: 3, read: 5, loading: 0 });
         assert_eq!(outcome("auth", &before, &now), Outcome::Refused);
         assert_eq!(outcome("authz", &before, &now), Outcome::Late);
+        // One was at it before, or trapped once.
+        let authz = |taken, loading| Count { taken, loading, ..Count::default() };
+        assert_eq!(before.get("authz"), Some(&authz(1, 1)));
+        for (loading, expected) in
+            [(3, Outcome::Loading), (2, Outcome::Loading), (1, Outcome::Taken)]
+        {
+            now.insert("authz".to_owned(), authz(2, loading));
+            assert_eq!(outcome("authz", &before, &now), expected);
+        }
     }
 }

@@ -333,3 +333,20 @@ fn a_server_has_to_show_whose_it_is() {
     );
     finds(&untrusted, &[&expected]);
 }
+
+/// One caret, under the word, not under the whole condition.
+#[test]
+fn a_mistake_in_a_condition_is_pointed_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");
+    let file = folder.join("authz-condition-of-words.yaml");
+    let findings = check(&[file], &|_| None).unwrap_err();
+    let text = report::text(&findings, false);
+    let shown: Vec<&str> = text.lines().skip(1).map(str::trim_end).collect();
+    let expected = [
+        "  |",
+        "9 |     when: request.method == \"GET\" and path.name == \"a\"",
+        "  |                                   ^",
+        "",
+    ];
+    assert_eq!(shown, expected);
+}

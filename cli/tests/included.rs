@@ -71,7 +71,7 @@ fn mistakes_are_told_in_the_file_where_they_stand() {
             "authz.yaml:3:9: rules[0].name: `sales` is the name of rules[0] of authz/sales.yaml already",
             "authz.yaml:7:11: rules[1].match: unknown key `path`, did you mean `paths`?",
             "authz/sales.yaml:7:31: rules[0].subject.any_scope[0].set: `sets.scopes` has no `all`",
-            "authz/office.yaml:4:12: rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`",
+            "authz/office.yaml:4:12: rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`: did you mean `anyone`?",
         ],
     );
 }
@@ -169,7 +169,7 @@ fn mistakes_of_a_candidate_are_told_in_the_file_where_they_stand() {
             "authz.yaml:10:11: candidate.rules[0].name: `sales` is the name of rules[0] of authz/sales.yaml already",
             "authz.yaml:11:13: candidate.rules[0].match: unknown key `path`, did you mean `paths`?",
             "authz/sales.yaml:7:31: rules[0].subject.any_scope[0].set: `sets.scopes` has no `all`",
-            "authz/office.yaml:4:12: rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`",
+            "authz/office.yaml:4:12: rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`: did you mean `anyone`?",
         ],
     );
     // What keeps a file from being taken in is told for both at once.

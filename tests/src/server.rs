@@ -107,6 +107,16 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
                 "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{most}"
             ))
         }
+        // Another protocol, until one of both leaves.
+        "/upgrade" | "/upgrade-and-close" => {
+            write(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            )?;
+            if path == "/upgrade" {
+                stream.read_to_end(&mut Vec::new())?;
+            }
+            Ok(())
+        }
         // Says nothing until the peer gives up.
         "/late" => stream.read_to_end(&mut Vec::new()).map(drop),
         _ => write("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"),

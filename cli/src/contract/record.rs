@@ -7,6 +7,7 @@ use postern_core::config::{Key, Node, Span, Value};
 
 use super::pairs::{Contract, Pair};
 use super::wire::{Answer, Gateway};
+use crate::written;
 
 /// Sends the requests that have no `answer` and returns the contract with what came
 /// back in their place, as YAML. Its comments are lost, its values are not filled in.
@@ -49,9 +50,7 @@ pub fn record(
             pair.push((key("answer"), answer));
         }
     }
-    let mut out = String::new();
-    write(&node, 0, &mut out);
-    Ok(out)
+    Ok(written::yaml(&node))
 }
 
 fn item(node: &mut Node, index: usize) -> Option<&mut Node> {
@@ -99,59 +98,4 @@ fn node_of(answer: &Answer, pair: &Pair) -> Node {
         (key("headers"), Node::unplaced(Value::List(headers))),
         (key("body"), Node::unplaced(Value::Map(vec![body]))),
     ]))
-}
-
-/// Writes a tree as YAML: scalars as JSON writes them, which YAML reads too.
-fn write(node: &Node, depth: usize, out: &mut String) {
-    let indent = "  ".repeat(depth);
-    match &node.value {
-        Value::Map(entries) if !entries.is_empty() => {
-            for (key, value) in entries {
-                let key = scalar(&Node::unplaced(Value::Text(key.text.clone())));
-                out.push_str(&format!("{indent}{key}:"));
-                below(value, depth + 1, out);
-            }
-        }
-        Value::List(items) if !items.is_empty() => {
-            for item in items {
-                // The item's first line stands behind its dash.
-                let mut inner = String::new();
-                match &item.value {
-                    Value::Map(entries) if !entries.is_empty() => {
-                        write(item, depth + 1, &mut inner)
-                    }
-                    _ => below(item, depth + 1, &mut inner),
-                }
-                out.push_str(&format!("{indent}- {}", inner.trim_start()));
-            }
-        }
-        _ => out.push_str(&format!("{indent}{}\n", node.to_json())),
-    }
-}
-
-fn below(value: &Node, depth: usize, out: &mut String) {
-    let is_block = match &value.value {
-        Value::Map(entries) => !entries.is_empty(),
-        Value::List(items) => !items.is_empty(),
-        _ => false,
-    };
-    if is_block {
-        out.push('\n');
-        write(value, depth, out);
-    } else {
-        out.push_str(&format!(" {}\n", scalar(value)));
-    }
-}
-
-/// A plain word as it is, all else as JSON.
-fn scalar(node: &Node) -> String {
-    let is_plain = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            && !matches!(text, "true" | "false" | "null")
-    };
-    match &node.value {
-        Value::Text(text) if is_plain(text) => text.clone(),
-        _ => node.to_json(),
-    }
 }

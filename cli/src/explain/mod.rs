@@ -155,11 +155,12 @@ impl Explanation {
                 format!(" [{mode}]")
             };
             out.push_str(&format!(
-                "\n{:width$}  {}  rule {}  ({}){mode}{}\n",
+                "\n{:width$}  {}  rule {}  ({}{}){mode}{}\n",
                 filter.plugin,
                 member("decision"),
                 member("rule"),
                 member("code"),
+                unsure(&record),
                 beside(&record),
             ));
             if self.blind.contains(&filter.plugin) {
@@ -263,10 +264,17 @@ fn beside(record: &Value) -> String {
         let (decision, code) = (member("decision")?, member("code")?);
         let taken_back = other.get("taken_back").is_some();
         let word = if taken_back { "taken back" } else { word };
-        Some(format!(" [{word}: {decision}{} ({code})]", rule.unwrap_or_default()))
+        let (rule, unsure) = (rule.unwrap_or_default(), unsure(other));
+        Some(format!(" [{word}: {decision}{rule} ({code}{unsure})]"))
     };
     let members = [("candidate", "shadow"), ("current", "current")];
     members.into_iter().find_map(told).unwrap_or_default()
+}
+
+/// What could not be evaluated.
+fn unsure(record: &Value) -> String {
+    let text = record.get("unsure").and_then(Value::as_str);
+    text.map_or(String::new(), |text| format!(": {}", printable(text.as_bytes())))
 }
 
 fn record(filter: &Account) -> Option<Value> {

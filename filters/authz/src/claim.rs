@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::facts::Facts;
 use crate::number::Number;
+use crate::unsure;
 
 postern_core::config! {
     /// What a claim has to say. Of a list one item has to say it. A claim that is
@@ -82,6 +83,20 @@ impl ClaimCondition {
             Json::Array(items) => Truth::any(items.iter().map(|item| self.is.says(item, captured))),
             one => self.is.says(one, captured),
         }
+    }
+
+    /// Why it says neither yes nor no, if it does.
+    pub(crate) fn unsure(&self, template: Option<&Template>, facts: &Facts<'_>) -> Option<String> {
+        if self.holds(template, facts) != Truth::Unknown {
+            return None;
+        }
+        let name = crate::policy::shown(self.claim.as_str());
+        let missing =
+            facts.caller.is_none_or(|caller| caller.claim(self.claim.as_str()) == Ok(None));
+        Some(match missing {
+            true => format!("the claim `{name}` is not there"),
+            false => unsure::cannot_be_judged(&name),
+        })
     }
 
     /// Does it look at a variable part of the path?

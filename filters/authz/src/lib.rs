@@ -25,6 +25,7 @@ mod rule_set;
 mod sets;
 mod source;
 mod subject;
+mod unsure;
 
 #[cfg(test)]
 mod tests;
@@ -92,12 +93,14 @@ struct Judged<'r> {
     other: Option<Ruling<'r>>,
     /// It is a candidate that was taken back.
     taken_back: bool,
+    /// What could not be evaluated: by the one that decided, and by the other.
+    unsure: [Option<String>; 2],
 }
 
 impl<'r> Judged<'r> {
     fn alone(ruling: Ruling<'r>) -> Self {
         let (side, mode) = (Side::Current, Counted::Enforce);
-        Judged { ruling, side, mode, other: None, taken_back: false }
+        Judged { ruling, side, mode, other: None, taken_back: false, unsure: [None, None] }
     }
 }
 
@@ -236,7 +239,7 @@ impl Authz {
         let facts = Facts::new(asked, caller);
         let current = self.rules.decide(&facts);
         let mut count = Vec::new();
-        let judged = match &self.candidate {
+        let mut judged = match &self.candidate {
             None => Judged::alone(current),
             Some(Beside { rules, rollout }) => {
                 let mut other = rules.decide(&facts);
@@ -263,6 +266,10 @@ impl Authz {
                 }
             }
         };
+        let is_unsure = |ruling: &Ruling<'_>| ruling.reason == Reason::CannotEvaluate;
+        if is_unsure(&judged.ruling) || judged.other.as_ref().is_some_and(is_unsure) {
+            judged.unsure = self.unsure(&judged, &facts);
+        }
         let mut outcome = match judged.ruling.reason {
             Reason::Allowed => self.allow(&judged, asked.target, due),
             _ => self.refuse(&judged),
@@ -270,6 +277,13 @@ impl Authz {
         outcome.count.extend(judged.other.map(|other| self.metrics.shadow(other.reason)));
         outcome.count.extend(count.into_iter().map(|place| self.metrics.rollout(place)));
         outcome
+    }
+
+    #[cold]
+    fn unsure(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> [Option<String>; 2] {
+        let of = |side, ruling: &Ruling<'_>| self.rules_of(side)?.unsure(ruling, facts);
+        let other = judged.other.as_ref().and_then(|other| of(judged.side.other(), other));
+        [of(judged.side, &judged.ruling), other]
     }
 
     fn allow(
@@ -330,27 +344,37 @@ impl Authz {
     }
 
     fn rule(&self, side: Side, ruling: &Ruling<'_>) -> Option<&Rule> {
+        self.rules_of(side)?.rule(ruling)
+    }
+
+    fn rules_of(&self, side: Side) -> Option<&RuleSet> {
         match side {
-            Side::Current => self.rules.rule(ruling),
-            Side::Candidate => self.candidate.as_ref()?.rules.rule(ruling),
+            Side::Current => Some(&self.rules),
+            Side::Candidate => self.candidate.as_ref().map(|candidate| &candidate.rules),
         }
     }
 
     /// What counted, and beside it what the other one would have decided.
     fn record(&self, judged: &Judged<'_>) -> Record {
-        let Judged { ruling, side, mode, other, taken_back } = judged;
-        let (name, other_side) = match side {
-            Side::Current => ("candidate", Side::Candidate),
-            Side::Candidate => ("current", Side::Current),
+        let Judged { ruling, side, mode, other, taken_back, unsure: [own, others] } = judged;
+        let name = match side {
+            Side::Current => "candidate",
+            Side::Candidate => "current",
         };
         let rule = name_of(self.rule(*side, ruling)).to_owned();
         let mut record = Record::new(ruling.reason.decision(), rule, ruling.reason.code());
         record.mode = *mode;
+        if let Some(own) = own {
+            record = record.with("unsure", own.clone());
+        }
         match other {
             Some(other) => {
-                let mut other = beside(other, self.rule(other_side, other));
-                if *taken_back && let Value::Object(members) = &mut other {
-                    members.insert("taken_back".to_owned(), true.into());
+                let mut other = beside(other, self.rule(side.other(), other));
+                if let Value::Object(members) = &mut other {
+                    members.extend(others.clone().map(|text| ("unsure".to_owned(), text.into())));
+                    if *taken_back {
+                        members.insert("taken_back".to_owned(), true.into());
+                    }
                 }
                 record.with(name, other)
             }

@@ -19,6 +19,9 @@ const VALUE: usize = 64;
 /// How many places of the index are filled in one slice; at least those of one rule.
 const INDEXED: usize = 400;
 
+/// How many are written out in one.
+const WRITTEN: usize = 4_000;
+
 const LISTS: [&[&str]; 2] = [&["rules"], &["candidate", "rules"]];
 
 /// What was done of it so far.
@@ -95,7 +98,7 @@ impl Rules {
             let (current, own) = &self.sets;
             let sets = own.as_ref().filter(|_| list == 1).unwrap_or(current);
             *read = slice_of(&self.cut, sets, list, *read, growing)?;
-        } else if !growing.index(INDEXED) {
+        } else if !growing.index(INDEXED) && !growing.write(WRITTEN) {
             self.done.push(std::mem::take(growing).finish());
         }
         Ok(true)

@@ -24,6 +24,15 @@ pub(crate) enum Side {
     Candidate = 1,
 }
 
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Side::Current => Side::Candidate,
+            Side::Candidate => Side::Current,
+        }
+    }
+}
+
 impl Metrics {
     /// Without a candidate, decisions count in one mode only.
     pub(crate) fn new(current: &RuleSet, candidate: Option<&RuleSet>) -> Self {

@@ -31,7 +31,8 @@ postern_core::config! {
         /// the path, such as `path.name == identity.subject`. One that comes to no
         /// value, such as a claim that is not there, cannot be evaluated; nor can one
         /// that takes more than 10,000 steps (parts of it, items of lists, 64 bytes of
-        /// texts), or with which those of all rules take more than 50,000 for a request.
+        /// texts; of `matches` each byte of the text takes 8 to 120, by the size of the
+        /// pattern), or with which those of all rules take more than 50,000 for a request.
         ///
         /// Of CEL there are: `true`, `false`, `null`, ints, doubles, strings, lists;
         /// `&&`, `||`, `!`, `?:`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `+`, `-`, `*`,

@@ -12,6 +12,7 @@ use crate::facts::Facts;
 use crate::reason::Reason;
 use crate::rule::{Effect, Rule};
 use crate::subject::Subject;
+use crate::unsure;
 
 /// Rules, compiled once. Deciding costs the same among ten and ten thousand.
 #[derive(Debug)]
@@ -82,6 +83,11 @@ impl Growing {
         true
     }
 
+    /// All are in the index: writes so many places of it out. Are there more?
+    pub(crate) fn write(&mut self, count: usize) -> bool {
+        self.indexed.write(count)
+    }
+
     pub(crate) fn finish(mut self) -> RuleSet {
         while self.index(usize::MAX) {}
         RuleSet { rules: self.indexed.finish() }
@@ -104,6 +110,20 @@ impl RuleSet {
     /// The rule that a ruling names.
     pub(crate) fn rule(&self, ruling: &Ruling<'_>) -> Option<&Rule> {
         self.rules.get(ruling.rule?)
+    }
+
+    /// What it was that could not be evaluated, if it was that.
+    #[cold]
+    pub(crate) fn unsure(&self, ruling: &Ruling<'_>, facts: &Facts<'_>) -> Option<String> {
+        if ruling.reason != Reason::CannotEvaluate {
+            return None;
+        }
+        facts.budget.renew();
+        let found = self.rules.candidates(facts.asked);
+        let mut found = found.filter(|found| Some(found.index) == ruling.rule);
+        let unsure = found.find_map(|found| unsure::of(found.rule, &found, facts));
+        // With all steps to itself it comes to something.
+        Some(unsure.unwrap_or_else(|| "the conditions of all rules take too many steps".to_owned()))
     }
 
     /// Looks at every rule that matches the request: a deny rule anywhere wins,

@@ -2,9 +2,11 @@
 //! rule is decoded with what it refers to put in its place, so that there is
 //! one meaning of a list, whoever wrote it down where.
 
+mod named;
+
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use postern_core::challenge::Scope;
@@ -19,6 +21,8 @@ use crate::claim::ClaimCondition;
 use crate::expression::Condition;
 use crate::policy::shown;
 use crate::subject::Subject;
+
+pub(crate) use named::named_in;
 
 /// A list of which items may stand in a set; where it is given, it holds
 /// something.
@@ -369,52 +373,6 @@ fn placed(node: &Node, span: Span) -> Node {
 pub(crate) fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match &mut node.value {
         Value::Map(entries) => entries.iter_mut().find(|(k, _)| k.text == key).map(|(_, v)| v),
-        _ => None,
-    }
-}
-
-/// The sets, by kind and name, that rules and other sets refer to.
-pub(crate) fn named_in(policy: &Node) -> BTreeSet<(&'static str, &str)> {
-    let mut named = BTreeSet::new();
-    for rule in items_of(policy.get("rules")) {
-        for (mapping, kind) in MAPPINGS {
-            let set = rule.get(mapping).and_then(|node| node.get("set"));
-            named.extend(set.and_then(text_of).map(|name| (kind, name)));
-        }
-        for (mapping, ..) in &LISTS {
-            let node = if mapping.is_empty() { Some(rule) } else { rule.get(mapping) };
-            named.extend(node.into_iter().flat_map(|node| lists_named(mapping, node)));
-        }
-    }
-    for (mapping, kind) in MAPPINGS {
-        let Some(Value::Map(sets)) = policy.get("sets").and_then(|s| s.get(kind)).map(|n| &n.value)
-        else {
-            continue;
-        };
-        named.extend(sets.iter().flat_map(|(_, node)| lists_named(mapping, node)));
-    }
-    named
-}
-
-/// The sets that the lists of one mapping refer to.
-fn lists_named<'n>(mapping: &str, node: &'n Node) -> impl Iterator<Item = (&'static str, &'n str)> {
-    let lists: Vec<_> = LISTS.iter().filter(|(own, ..)| *own == mapping).collect();
-    lists.into_iter().flat_map(move |(_, key, kind)| {
-        let items = items_of(node.get(key));
-        items.iter().filter_map(|item| Some((*kind, text_of(reference(item)?)?)))
-    })
-}
-
-fn items_of(list: Option<&Node>) -> &[Node] {
-    match list.map(|list| &list.value) {
-        Some(Value::List(items)) => items,
-        _ => &[],
-    }
-}
-
-fn text_of(node: &Node) -> Option<&str> {
-    match &node.value {
-        Value::Text(text) => Some(text),
         _ => None,
     }
 }

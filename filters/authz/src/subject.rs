@@ -3,7 +3,7 @@
 use postern_core::Truth;
 use postern_core::challenge::Scope;
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Text, Value};
+use postern_core::config::{At, Decode, Errors, Text, Value, near};
 use postern_core::identity::SeenCaller;
 use serde_json::Value as Json;
 
@@ -144,6 +144,15 @@ impl Subject {
         }
     }
 
+    /// The claim by which this caller cannot be judged.
+    pub(crate) fn unsure_claim(&self, caller: &SeenCaller<'_>) -> Option<&'static str> {
+        let Subject::Having(parts) = self else { return None };
+        parts.iter().find(|part| part.holds(caller) == Truth::Unknown).and_then(|part| match part {
+            Part::Any(listed, _) | Part::All(listed, _) => Some(listed.claim()),
+            Part::Is(..) | Part::AnyScope(_) | Part::AllScopes(_) => None,
+        })
+    }
+
     /// The scopes that it asks for.
     pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
         let parts = match self {
@@ -218,6 +227,17 @@ impl Member {
 
 const SUBJECT: &str = "`anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`";
 
+/// Slips, and what others call it.
+fn meant(text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    match text.as_str() {
+        "everyone" | "everybody" | "anybody" | "all" | "any" | "public" | "*" => Some("anyone"),
+        "authenticated" | "known" | "user" | "users" => Some("identified"),
+        "unauthenticated" | "guest" | "guests" | "nobody" | "none" => Some("anonymous"),
+        _ => near(&["anyone", "anonymous", "identified"], &text),
+    }
+}
+
 impl SubjectConfig {
     fn parts(self) -> Vec<Part> {
         let SubjectConfig {
@@ -258,11 +278,12 @@ impl SubjectConfig {
 impl Decode for Subject {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
         match &at.node().value {
-            Value::Text(_) => {
+            Value::Text(text) => {
                 // The mapping is expected too, so the message is wider.
                 let wide = WideSubject::decode(at, &mut Errors::default());
                 if wide.is_none() {
-                    at.error(errors, format!("expected {SUBJECT}"));
+                    let meant = meant(text).map(|word| format!(": did you mean `{word}`?"));
+                    at.error(errors, format!("expected {SUBJECT}{}", meant.unwrap_or_default()));
                 }
                 wide.map(|wide| match wide {
                     WideSubject::Anyone => Subject::Anyone,

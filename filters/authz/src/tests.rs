@@ -10,6 +10,7 @@ mod requests;
 mod slices;
 mod sources;
 mod told;
+mod unsure;
 mod vain;
 mod when;
 

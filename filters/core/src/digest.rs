@@ -23,6 +23,26 @@ pub fn version(rendered: &[u8]) -> String {
     hex(&sha256(rendered)).chars().take(12).collect()
 }
 
+/// The same of a long text, piece by piece.
+#[derive(Clone, Default)]
+pub struct Version {
+    hash: hmac_sha256::Hash,
+    /// How much of the text is in it.
+    read: usize,
+}
+
+impl Version {
+    /// Reads so many more bytes of it. The version, once all are read.
+    pub fn read(&mut self, rendered: &[u8], count: usize) -> Option<String> {
+        let rest = rendered.get(self.read..).unwrap_or_default();
+        let next = rest.get(..count).unwrap_or(rest);
+        self.hash.update(next);
+        self.read = self.read.saturating_add(next.len());
+        let whole = || hex(&self.hash.finalize()).chars().take(12).collect();
+        (self.read >= rendered.len()).then(whole)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +50,22 @@ mod tests {
     #[test]
     fn version_is_the_head_of_sha256() {
         assert_eq!(version(b"abc"), "ba7816bf8f01");
+    }
+
+    #[test]
+    fn piece_by_piece_it_is_the_same() {
+        let text: Vec<u8> = (0..1_000u32).map(|n| (n % 251) as u8).collect();
+        for count in [1, 64, 333, 999, 1_000, 5_000] {
+            let mut pieces = Version::default();
+            let mut reads = 1;
+            let found = loop {
+                match pieces.read(&text, count) {
+                    Some(found) => break found,
+                    None => reads += 1,
+                }
+            };
+            assert_eq!((found, reads), (version(&text), 1_000usize.div_ceil(count)));
+        }
+        assert_eq!(Version::default().read(b"", 1), Some(version(b"")));
     }
 }

@@ -34,6 +34,7 @@ mod scan;
 pub mod shared;
 mod shown;
 pub mod sight;
+pub mod sketch;
 pub mod step;
 pub mod target;
 pub mod template;

@@ -11,7 +11,7 @@ use crate::rules::{Match, Method};
 use crate::target::{Segment, Target};
 
 pub use patterns::Patterns;
-pub use trie::Trie;
+pub use trie::{Trie, Writing};
 
 /// The index of a rule, and of its path template if it names any.
 pub type Candidate = (usize, Option<usize>);

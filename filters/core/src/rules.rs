@@ -103,6 +103,12 @@ impl<'r, T> Found<'r, T> {
         self.entry.rest.as_ref().map_or(Truth::Yes, |rest| rest.headers_say(subject.headers))
     }
 
+    /// Of a candidate whose headers cannot tell: the first that does not.
+    #[must_use]
+    pub fn unsure_header(&self, subject: &Subject<'_>) -> Option<&'r HeaderName> {
+        self.entry.rest.as_ref()?.unsure_header(subject.headers)
+    }
+
     /// Of a candidate: does its condition on the route hold? That asks the proxy.
     #[must_use]
     pub fn route_holds(&self, subject: &Subject<'_>) -> Truth {

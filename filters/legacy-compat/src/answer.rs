@@ -6,8 +6,10 @@ mod edits;
 use std::borrow::Cow;
 
 pub(crate) use content::MAX_GROWTH;
-use content::{replacement, rewritten, unpacked};
-use edits::{body_headers, case_headers, of_the_old_body};
+pub(crate) use content::{rendered, rewritten};
+use content::{replacement, unpacked};
+pub(crate) use edits::body_headers;
+use edits::{case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};
 use postern_core::{Decision, Host, Outcome, Record, Response};
 
@@ -20,6 +22,8 @@ use crate::header_edits::HeaderEdits;
 use crate::json::Document;
 use crate::policy::Origin;
 use crate::request::Held;
+use crate::retirement::Fate;
+use crate::shadow::{self, Shadow};
 
 /// What is kept of a stream between its events.
 #[derive(Debug, Default)]
@@ -32,31 +36,35 @@ pub struct Stream {
     pub(crate) head: bool,
     /// The canonical host; `None` if it cannot be read.
     pub(crate) host: Option<String>,
+    /// What becomes of it if its rule retires.
+    pub(crate) fate: Option<Fate>,
     /// What became of the request, for the record.
     pub(crate) request: Option<(Decision, &'static str)>,
     /// What templates and cases look at.
     pub(crate) facts: Facts,
     /// The answer's status as it came.
-    status: u16,
-    origin: Option<Origin>,
+    pub(crate) status: u16,
+    pub(crate) origin: Option<Origin>,
     /// The headers as they came, for edits that look at them and for an answer made anew.
-    kept: Vec<(Name, Vec<u8>)>,
+    pub(crate) kept: Vec<(Name, Vec<u8>)>,
     /// A request that is held for its body.
     pub(crate) held: Option<Box<Held>>,
     /// The cases that it may fall under, in order: the rule's, then the dialect's. What
     /// the body says decides between them, and the last one does not ask.
-    picked: Vec<usize>,
+    pub(crate) picked: Vec<usize>,
     /// Does the body decide?
-    open: bool,
-    packed: bool,
-    unfit: Option<&'static str>,
-    finished: bool,
+    pub(crate) open: bool,
+    pub(crate) packed: bool,
+    pub(crate) unfit: Option<&'static str>,
+    /// A rule that is only tried.
+    pub(crate) shadow: Option<Box<Shadow>>,
+    pub(crate) finished: bool,
 }
 
 impl Stream {
     /// May its answer have to be changed?
     pub(crate) fn is_followed(&self) -> bool {
-        !self.finished && (self.rule.is_some() || self.dialect.is_some())
+        !self.finished && (self.rule.is_some() || self.dialect.is_some() || self.shadow.is_some())
     }
 
     /// Edits of the headers as they came.
@@ -72,19 +80,28 @@ impl Stream {
         rule: impl Into<Cow<'static, str>>,
         code: &'static str,
     ) -> Record {
-        Record::new(decision, rule, code).with("host", self.host.as_deref().unwrap_or("-"))
+        let record =
+            Record::new(decision, rule, code).with("host", self.host.as_deref().unwrap_or("-"));
+        let record = match self.fate {
+            Some(fate) => record.with("retirement", fate.as_str()),
+            None => record,
+        };
+        match &self.shadow {
+            Some(shadow) => shadow.record(record),
+            None => record,
+        }
     }
 }
 
 /// A blueprint and a stream's place in it.
-struct Answering<'b> {
+pub(crate) struct Answering<'b> {
     rule: Option<&'b Rule>,
     dialect: Option<&'b Dialect>,
     max_body: usize,
 }
 
 impl<'b> Answering<'b> {
-    fn new(blueprint: &'b Blueprint, stream: &Stream) -> Self {
+    pub(crate) fn new(blueprint: &'b Blueprint, stream: &Stream) -> Self {
         Answering {
             rule: stream.rule.and_then(|i| blueprint.rules.get(i)),
             dialect: stream.dialect.and_then(|i| blueprint.dialects.get(i)),
@@ -92,8 +109,22 @@ impl<'b> Answering<'b> {
         }
     }
 
+    /// As one rule answers.
+    pub(crate) fn of_rule(blueprint: &'b Blueprint, rule: usize) -> Self {
+        let rule = blueprint.rules.get(rule);
+        let dialect = rule.and_then(|r| r.dialect).and_then(|i| blueprint.dialects.get(i));
+        Answering { rule, dialect, max_body: blueprint.max_body }
+    }
+
+    /// The edits of headers alone.
+    pub(crate) fn headers_of(&self, stream: &Stream, case: Option<&Case>) -> Vec<HeaderEdit> {
+        let mut edits = self.dialect_headers(stream);
+        edits.extend(case.into_iter().flat_map(|case| case_headers(self, stream, case)));
+        edits
+    }
+
     /// The first case of the rule, then of the dialect, that covers an answer.
-    fn case(&self, facts: &Facts, origin: Origin) -> Option<&'b Case> {
+    pub(crate) fn case(&self, facts: &Facts, origin: Origin) -> Option<&'b Case> {
         let own = self.rule.and_then(|r| r.answers.first(facts, origin));
         own.or_else(|| self.dialect.and_then(|d| d.answers.first(facts, origin)))
     }
@@ -130,12 +161,17 @@ impl<'b> Answering<'b> {
         cases.find(|case| case.body_holds(document))
     }
 
+    /// The headers of every answer.
     fn dialect_headers(&self, stream: &Stream) -> Vec<HeaderEdit> {
-        self.dialect.map(|d| stream.edits(&d.headers)).unwrap_or_default()
+        let mut headers = self.dialect.map(|d| stream.edits(&d.headers)).unwrap_or_default();
+        if let Some((_, retirement)) = self.rule.and_then(|r| r.retirement.as_ref()) {
+            headers.extend(retirement.headers.iter().cloned());
+        }
+        headers
     }
 
     /// The request's record, and what became of the answer.
-    fn record(&self, stream: &Stream, answer: &'static str) -> Record {
+    pub(crate) fn record(&self, stream: &Stream, answer: &'static str) -> Record {
         let rule = self.rule.map_or_else(|| "-".to_owned(), |r| r.name.clone());
         let (decision, code) = stream.request.unwrap_or((Decision::Skip, "no_rule"));
         let record = stream
@@ -156,11 +192,27 @@ pub(crate) fn headers(
     response: &Response<'_>,
     host: &dyn Host,
 ) -> Outcome {
+    let outcome = headers_enforced(blueprint, stream, response, host);
+    shadow::headers(blueprint, stream, response, outcome)
+}
+
+fn headers_enforced(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    response: &Response<'_>,
+    host: &dyn Host,
+) -> Outcome {
     let answering = Answering::new(blueprint, stream);
     if !stream.is_followed() {
         return Outcome::pass();
     }
     let Some(status) = response.status().filter(|s| *s >= 200) else { return Outcome::pass() };
+    // Of what was switched off for a while, who it is for is not known yet.
+    if let Some((slot, _)) = answering.rule.and_then(|r| r.retirement.as_ref())
+        && !matches!(stream.fate, Some(Fate::BrownOut(_)))
+    {
+        blueprint.usage.note(*slot, host);
+    }
     stream.status = status;
     stream.facts.status = status;
     let origin = origin(&mut stream.facts, host);
@@ -211,13 +263,17 @@ pub(crate) fn headers(
     // Told beforehand, it is not collected up to the proxy's own limit, whose
     // answer would not have the headers that this one has by now.
     if length(response).is_some_and(|length| length > answering.max_body) {
-        return over_cap(blueprint, stream);
+        return over_cap_enforced(blueprint, stream);
     }
     Outcome::hold()
 }
 
 /// The answer's body came, whole.
 pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> Outcome {
+    shadow::body(blueprint, stream, Some(body), |stream| body_enforced(blueprint, stream, body))
+}
+
+fn body_enforced(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> Outcome {
     let answering = Answering::new(blueprint, stream);
     let case = if stream.open {
         let text = unpacked(stream.packed, body, answering.max_body);
@@ -250,6 +306,10 @@ pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> O
 
 /// The answer's body is too long to be rewritten.
 pub(crate) fn over_cap(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
+    shadow::body(blueprint, stream, None, |stream| over_cap_enforced(blueprint, stream))
+}
+
+fn over_cap_enforced(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
     let answering = Answering::new(blueprint, stream);
     let Some(case) = answering.chosen(stream, None) else {
         return Outcome::edit(answering.dialect_headers(stream));

@@ -4,7 +4,7 @@
 use postern_core::Truth;
 use postern_core::conditions::{Addresses, Block, MediaRange, Query, QueryMatch};
 use postern_core::config::{AtLeastOne, Text};
-use postern_core::rules::{Found, HeaderMatch, HostPattern, Match, Method, Rules, Subject};
+use postern_core::rules::{Found, HeaderMatch, HostPattern, Match, Method, Subject};
 use postern_core::template::Template;
 
 use crate::blueprint::Rule;
@@ -86,10 +86,7 @@ impl Further {
     }
 }
 
-/// The first rule that is for a request.
-pub(crate) fn first<'r>(rules: &'r Rules<Rule>, subject: &Subject<'_>) -> Option<Found<'r, Rule>> {
-    let query = Query::default();
-    rules.all(subject).find(|found| {
-        found.rule.further.as_ref().is_none_or(|further| further.holds(subject, &query))
-    })
+/// Is a rule that the index found for a request?
+pub(crate) fn applies(found: &Found<'_, Rule>, subject: &Subject<'_>, query: &Query) -> bool {
+    found.rule.further.as_ref().is_none_or(|further| further.holds(subject, query))
 }

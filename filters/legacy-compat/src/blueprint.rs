@@ -12,11 +12,14 @@ use crate::cases::{Case, Cases};
 use crate::expression::Names;
 use crate::growing::Growing;
 use crate::header_edits::{HeaderEdits, checked_names};
+use crate::local::Local;
 use crate::log_path::LogPath;
 use crate::place::Located;
-use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RulePolicy, Unmatched};
+use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RuleMode, RulePolicy, Unmatched};
 use crate::request_steps::RequestSteps;
+use crate::retirement::Retirement;
 use crate::template::Compiler;
+use crate::usage::Usage;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -29,6 +32,12 @@ pub(crate) struct Blueprint {
     pub(crate) hosts: Vec<Host>,
     /// The dialects, by number.
     pub(crate) dialects: Vec<Dialect>,
+    /// Answers that pass no filter.
+    pub(crate) local: Vec<Local>,
+    /// Who still calls what is to retire.
+    pub(crate) usage: Usage,
+    /// Is any rule only tried?
+    pub(crate) has_shadows: bool,
     /// The rules.
     pub(crate) rules: Rules<Rule>,
 }
@@ -80,6 +89,10 @@ pub(crate) struct Rule {
     pub(crate) callbacks: BTreeSet<String>,
     /// Does a case need the upstream's body, uncompressed and whole?
     pub(crate) reads_body: bool,
+    /// Is it only tried?
+    pub(crate) is_shadow: bool,
+    /// How it ends, and its number among those that do.
+    pub(crate) retirement: Option<(usize, Retirement)>,
 }
 
 impl Blueprint {
@@ -193,6 +206,8 @@ impl Rule {
             callbacks,
             reads_body,
             answers,
+            is_shadow: policy.mode == RuleMode::Shadow,
+            retirement: None,
         }
     }
 }

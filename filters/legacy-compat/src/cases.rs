@@ -1,9 +1,9 @@
 //! Cases: which answers, and what becomes of them.
 
-use postern_core::Headers;
 use postern_core::config::{Errors, Name};
+use postern_core::{HeaderEdit, Headers};
 
-use crate::blueprint::{Captures, header_edits, header_value};
+use crate::blueprint::{Captures, Dialect, header_edits, header_value};
 use crate::edit::Edit;
 use crate::expression::{Names, QUERY, Scope};
 use crate::facts::{Facts, RefusalFacts};
@@ -205,6 +205,17 @@ impl Case {
         self.status.is_some_and(|own| own != status)
             && !matches!(self.body, Body::Keep)
             && !self.reads_body()
+    }
+
+    /// The content type of its body.
+    pub(crate) fn type_of(&self, dialect: Option<&Dialect>, facts: &Facts) -> Option<HeaderEdit> {
+        let other = self.output(facts).content_type(self.charset).map(String::into_bytes);
+        let json_type = || {
+            let named = dialect.and_then(|d| d.json_type.clone());
+            self.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
+        };
+        let content_type = self.content_type.clone().or(other).or_else(json_type)?;
+        Some(HeaderEdit::Set("content-type".into(), content_type))
     }
 
     /// Does it need the answer's own body?

@@ -11,11 +11,17 @@ use crate::blueprint::{
 };
 use crate::cases::Cases;
 use crate::expression::Names;
+use crate::local::Local;
 use crate::log_path::LogPath;
 use crate::place::{Located, Place};
 use crate::policy::{Policy, RulePolicy};
+use crate::retirement::Retirement;
 use crate::source::Source;
 use crate::template::{Compiler, Done};
+use crate::usage::Usage;
+
+/// The most rules that retire at a time: each has five metrics and a table of its own.
+const MAX_RETIRING: usize = 256;
 
 /// What was compiled so far. Adding a rule costs the same among ten and ten thousand.
 pub(crate) struct Growing {
@@ -27,6 +33,11 @@ pub(crate) struct Growing {
     /// The dialects' names.
     known: Vec<String>,
     dialects: Vec<Dialect>,
+    local: Vec<Local>,
+    /// Over how many seconds clients are counted, and the rules that retire.
+    window: u64,
+    retiring: Vec<String>,
+    has_shadows: bool,
     done: Done,
     seen: BTreeSet<String>,
     rules: Builder<Rule>,
@@ -36,6 +47,7 @@ impl Growing {
     /// All of a policy but its rules.
     pub(crate) fn new(policy: Policy, errors: &mut Errors) -> Option<Self> {
         let Policy { max_body, log, hosts, date_formats, words, templates, dialects, .. } = policy;
+        let (local_replies, window) = (policy.local_replies, policy.count_clients_over);
         // Rules refer to these by name: without one of them they would all
         // seem to be wrong.
         let (date_formats, words) = (date_formats.0?, words.0?);
@@ -75,6 +87,7 @@ impl Growing {
                 answers: Cases::compile(&d.answers, None, &mut compiler, &names, errors),
             })
             .collect();
+        let local = Local::compile(&local_replies, &known, &mut compiler, &names, errors);
         let parents = parents(&known, &dialects, errors);
         let whole: Vec<Dialect> =
             (0..own.len()).map(|i| Dialect::with_parents(i, &own, &parents)).collect();
@@ -87,6 +100,10 @@ impl Growing {
             hosts: hosts.into_iter().collect::<Option<_>>()?,
             known: known.into_iter().map(str::to_owned).collect(),
             dialects: whole,
+            local,
+            window: window.get().as_secs(),
+            retiring: Vec::new(),
+            has_shadows: false,
             done: compiler.into_done(),
             seen: BTreeSet::new(),
             rules: Builder::default(),
@@ -108,12 +125,22 @@ impl Growing {
             let dialect = rule.value.dialect.as_ref().and_then(|d| dialect(&known, d, errors));
             let fallback = dialect.and_then(|d| self.dialects.get(d)).map(|d| &d.answers);
             let (compiler, names) = (&mut compiler, &self.names);
-            let made = Rule::compile(&rule.value, dialect, fallback, compiler, names, errors);
+            let mut made = Rule::compile(&rule.value, dialect, fallback, compiler, names, errors);
             for source in made.request.moved() {
                 if let Source::Query(name) = source {
                     self.log.hide_query(name);
                 }
             }
+            if let Some(retirement) = &rule.value.retirement {
+                let number = self.retiring.len();
+                made.retirement = Some((number, Retirement::compile(retirement, errors)));
+                self.retiring.push(name.to_owned());
+                if self.retiring.len() > MAX_RETIRING {
+                    let most = format!("at most {MAX_RETIRING} rules have a `retirement`");
+                    rule.value.name.error(errors, most);
+                }
+            }
+            self.has_shadows |= made.is_shadow;
             let (shared, further) = rule.value.r#match.clone().split();
             self.rules.push(shared, Rule { further, ..made });
         }
@@ -122,7 +149,9 @@ impl Growing {
 
     /// All rules were added.
     pub(crate) fn finish(self) -> Blueprint {
-        let Growing { max_body, log, hosts, dialects, rules, .. } = self;
-        Blueprint { max_body, log, hosts, dialects, rules: rules.finish() }
+        let Growing { max_body, log, hosts, dialects, local, rules, .. } = self;
+        let usage = Usage::new(self.window, self.retiring.into_iter());
+        let (has_shadows, rules) = (self.has_shadows, rules.finish());
+        Blueprint { max_body, log, hosts, dialects, local, usage, has_shadows, rules }
     }
 }

@@ -59,6 +59,11 @@ impl HeaderEdits {
         self.0.splice(0..0, others.0.iter().cloned());
     }
 
+    /// Those of an answer that has no header of its own.
+    pub(crate) fn fixed(&self) -> Vec<HeaderEdit> {
+        self.of(std::iter::empty::<(&str, &[u8])>)
+    }
+
     /// The names that are copied or renamed.
     pub(crate) fn moved(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|edit| match edit {

@@ -23,6 +23,7 @@ mod gzip;
 mod header_edits;
 mod json;
 mod load;
+mod local;
 mod log_path;
 mod output;
 mod pattern;
@@ -32,8 +33,11 @@ mod request;
 mod request_body;
 mod request_policy;
 mod request_steps;
+mod retirement;
+mod shadow;
 mod source;
 mod template;
+mod usage;
 mod value;
 
 use std::rc::Rc;
@@ -41,13 +45,14 @@ use std::rc::Rc;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node};
 use postern_core::filter::{CredentialPlace, Environment};
-use postern_core::{Filter, Host, Load, Outcome, Request, Response, Sights};
+use postern_core::{Filter, Host, Load, Metric, Outcome, Request, Response, Sights, Work};
 
 use crate::blueprint::Blueprint;
 use crate::load::Loading;
 use crate::source::Source;
 
 pub use crate::answer::Stream;
+pub use crate::local::LocalReply;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
@@ -59,6 +64,15 @@ pub struct LegacyCompat {
     sights: Sights,
 }
 
+impl LegacyCompat {
+    /// What an answer of the proxy with a status becomes that passes no filter: one for
+    /// each entry of the policy's `local_replies`; `None` where it stays as it is.
+    #[must_use]
+    pub fn local_replies(&self, status: u16) -> Vec<Option<LocalReply>> {
+        self.blueprint.local_replies(status)
+    }
+}
+
 /// The counters, as indices into [`Filter::COUNTERS`].
 mod counter {
     pub(crate) const REQUEST_MATCHED: usize = 0;
@@ -66,18 +80,25 @@ mod counter {
     pub(crate) const ANSWER_REWRITTEN: usize = 2;
     pub(crate) const ANSWER_MISMATCHED: usize = 3;
     pub(crate) const ANSWER_OVER_CAP: usize = 4;
+    pub(crate) const SHADOW_SAME: usize = 5;
+    pub(crate) const SHADOW_CHANGED: usize = 6;
+    pub(crate) const SHADOW_UNFIT: usize = 7;
     pub(crate) const NAMES: &[&str] = &[
         "request_matched",
         "request_refused",
         "answer_rewritten",
         "answer_mismatched",
         "answer_over_cap",
+        "shadow_same",
+        "shadow_changed",
+        "shadow_unfit",
     ];
 }
 
 impl Filter for LegacyCompat {
     const NAME: &'static str = "legacy-compat";
     const COUNTERS: &'static [&'static str] = counter::NAMES;
+    const WORKS: bool = true;
     const HOLDS_BODIES: bool = true;
     type Stream = Stream;
 
@@ -109,6 +130,15 @@ impl Filter for LegacyCompat {
         let mut places: Vec<_> = query.chain(moved.filter_map(header)).collect();
         places.dedup();
         places
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let counters = counter::NAMES.iter().map(|name| Metric::counter(*name));
+        counters.chain(self.blueprint.usage.metrics()).collect()
+    }
+
+    fn tick(&self, host: &dyn Host) -> Work {
+        self.blueprint.usage.tick(counter::NAMES.len(), host)
     }
 
     fn request_headers(

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Count, Decode, Errors, Items, Name, Part, Text, Value};
-use postern_core::rules::{HeaderMatch, HeaderName, HostPattern};
+use postern_core::config::{At, Count, Decode, Errors, Items, Name, Part, Period, Text, Value};
+use postern_core::instant::Instant;
+use postern_core::rules::{HeaderMatch, HeaderName, HostPattern, Match};
 
 use crate::applies::MatchPolicy;
 use crate::edit::path::Path;
@@ -32,8 +33,29 @@ postern_core::config! {
         templates: Part<BTreeMap<String, Place>> = Part::default(),
         /// Ways of answering that several rules share.
         dialects: Part<BTreeMap<String, DialectPolicy>> = Part::default(),
+        /// The window in which the clients of rules that retire are counted; the one
+        /// before it counts too.
+        count_clients_over: Period = Period::from_secs(604_800),
+        /// Answers of the proxy that pass no filter: before the chain, and after the
+        /// headers of an answer were held. The proxy has to be told of them:
+        /// `postern local-replies` prints the mappers for its `local_reply_config`,
+        /// and `postern check` compares. The first that matches counts.
+        local_replies: Items<Located<LocalPolicy>> = Items::default(),
         /// The rules; the first that matches counts.
         rules: Items<Located<RulePolicy>>,
+    }
+
+    /// How the proxy answers by itself. What matches has to be told without any
+    /// filter: no captures, and of path templates those that end in `/**` or have no
+    /// `*` at all.
+    pub(crate) struct LocalPolicy {
+        /// Which requests.
+        r#match: Match = Match::any(),
+        /// The dialect, where `answers` say nothing.
+        dialect: Option<Located<Name>>,
+        /// What the answers become; the first case that matches counts. Their origin
+        /// is the proxy, they have no code, and headers cannot be removed.
+        answers: Items<Located<CasePolicy>> = Items::default(),
     }
 
     /// What the log may show of paths and queries. The path that is logged is
@@ -116,6 +138,75 @@ postern_core::config! {
         /// How many segments of the path the log may show; the query is left
         /// out then. Without it: all.
         log_segments: Option<Count<0, 32>>,
+        /// Whether it does what it says.
+        mode: RuleMode = RuleMode::Enforce,
+        /// What it is to retire: clients are told, and who still calls is counted.
+        retirement: Option<RetirementPolicy>,
+    }
+
+    /// Whether a rule does what it says.
+    pub(crate) choice RuleMode {
+        /// It does.
+        Enforce = "enforce",
+        /// It is tried: the next rule that matches counts in its place. What it would
+        /// have done is recorded (`shadow`, `shadow_request`, `shadow_answer`: `same`,
+        /// `change:` and a digest of the difference, or `unfit:` and why) and counted
+        /// (`shadow_same`, `shadow_changed`, `shadow_unfit`). Of several that match, the
+        /// first is tried. The answer is the one to the request as it was sent on.
+        Shadow = "shadow",
+    }
+
+    /// The end of a rule. Who still calls is in the metrics
+    /// `retiring_requests.<rule>.<fate>`, `retiring_clients.<rule>` and
+    /// `retiring_last_use.<rule>` (seconds since 1970; 0: not since the proxy started),
+    /// in one line of the log for each window of `count_clients_over`, and in the
+    /// records (`retirement`). A rule that is not called is safe to delete.
+    pub(crate) struct RetirementPolicy {
+        /// Since when it is deprecated, or when it will be: the header `Deprecation`
+        /// (RFC 9745).
+        deprecated: Option<Instant>,
+        /// When it ends: the header `Sunset` (RFC 8594).
+        sunset: Option<Located<Instant>>,
+        /// What becomes of requests from then on.
+        after_sunset: AfterSunset = AfterSunset::Refuse,
+        /// Where to read of it, and what to use instead: the header `Link`.
+        links: Items<Located<LinkPolicy>> = Items::default(),
+        /// Refusals beforehand, for those to notice who read no headers.
+        brown_outs: Items<Located<BrownOutPolicy>> = Items::default(),
+    }
+
+    /// What becomes of requests after the sunset.
+    pub(crate) choice AfterSunset {
+        /// They are refused: 410 with the code `retired`.
+        Refuse = "refuse",
+        /// They go on.
+        Serve = "serve",
+    }
+
+    /// A link (RFC 8288).
+    pub(crate) struct LinkPolicy {
+        /// What it leads to: `deprecation`, `sunset`, `successor-version`, …
+        rel: Name,
+        /// Where.
+        href: Text,
+        /// Its media type.
+        r#type: Option<Text>,
+    }
+
+    /// Some requests are refused for some time: 503 with the code `brown_out`, which
+    /// `answers` and the dialect turn into what old clients expect. Without a time:
+    /// always.
+    pub(crate) struct BrownOutPolicy {
+        /// Percent of the requests, chosen by lot.
+        share: Count<1, 100> = Count::new(100),
+        /// From when on.
+        from: Option<Instant>,
+        /// Until when.
+        until: Option<Instant>,
+        /// How often anew, counted from `from`, else in whole days of UTC: `1d`.
+        every: Option<Period>,
+        /// For how long each time.
+        lasts: Option<Period>,
     }
 
     /// A case: which answers, and what becomes of them.

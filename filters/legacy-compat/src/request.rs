@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use postern_core::conditions::Query;
 use postern_core::host::Host as Proxy;
 use postern_core::host_name::host_of;
 use postern_core::rules::{Found, Subject};
@@ -11,7 +12,7 @@ use postern_core::target::{Target, decode_form};
 use postern_core::{Decision, Outcome, Refusal, Request, Sights, Step};
 
 use crate::answer::Stream;
-use crate::applies::first;
+use crate::applies::applies;
 use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
 use crate::expression::QUERY;
@@ -21,6 +22,8 @@ use crate::output::is_callback;
 use crate::policy::Unmatched;
 use crate::request_body::{BodySteps, Unfit, member};
 use crate::request_steps::{Parts, no_body};
+use crate::shadow::Shadow;
+use crate::usage::Usage;
 
 /// The filter state of the path that may be logged.
 const PATH: &str = "path";
@@ -48,10 +51,39 @@ pub(crate) fn received(
     };
     let subject = Subject::of(request, &seen, proxy);
     stream.host = seen.host().map(str::to_owned);
-    match first(&blueprint.rules, &subject) {
-        Some(found) => matched(blueprint, stream, request, &seen.target, &found),
+    match first(blueprint, stream, &subject, &seen.target, request) {
+        Some(found) => matched(blueprint, stream, request, &seen.target, &found, proxy),
         None => unmatched(blueprint, stream, &seen),
     }
+}
+
+/// The first rule that counts. One before it that is only tried is noted.
+fn first<'b>(
+    blueprint: &'b Blueprint,
+    stream: &mut Stream,
+    subject: &Subject<'_>,
+    target: &Target<'_>,
+    request: &Request<'_>,
+) -> Option<Found<'b, Rule>> {
+    let query = Query::default();
+    let mut all = blueprint.rules.all(subject).filter(|found| applies(found, subject, &query));
+    if !blueprint.has_shadows {
+        return all.next();
+    }
+    all.find(|found| {
+        if found.rule.is_shadow && stream.shadow.is_none() {
+            let mut shadow = Shadow::of_request(found, target, request);
+            let Rule { secret, log_segments, .. } = found.rule;
+            if !secret.is_empty() || log_segments.is_some() {
+                let is_secret = |name: &str| secret.contains(name);
+                let path =
+                    blueprint.log.of_target(target, found.template(), is_secret, *log_segments);
+                shadow.path = Some(path);
+            }
+            stream.shadow = Some(Box::new(shadow));
+        }
+        !found.rule.is_shadow
+    })
 }
 
 /// The dialect of a client whose path cannot be judged: that of the first rule
@@ -62,7 +94,10 @@ fn dialect_of_any_path(
     proxy: &dyn Proxy,
 ) -> Option<usize> {
     let root = Target::parse(Some(b"/")).ok()?;
-    first(&blueprint.rules, &Subject::new(request, &root, proxy))?.rule.dialect
+    let subject = Subject::new(request, &root, proxy);
+    let query = Query::default();
+    let mut rules = blueprint.rules.all(&subject);
+    rules.find(|found| !found.rule.is_shadow && applies(found, &subject, &query))?.rule.dialect
 }
 
 /// How much of a path that no rule matches may be logged. A host that cannot be
@@ -80,6 +115,7 @@ fn matched(
     request: &Request<'_>,
     target: &Target<'_>,
     found: &Found<'_, Rule>,
+    proxy: &dyn Proxy,
 ) -> Outcome {
     let rule = found.rule;
     stream.rule = Some(found.index);
@@ -97,7 +133,20 @@ fn matched(
         }
     }
     let secret = |name: &str| rule.secret.contains(name);
-    let path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
+    let mut path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
+    if let Some(masked) = stream.shadow.as_mut().and_then(|shadow| shadow.path.take())
+        && rule.secret.is_empty()
+    {
+        path = masked;
+    }
+    if let Some((slot, retirement)) = &rule.retirement {
+        let fate = retirement.fate(proxy);
+        stream.fate = Some(fate);
+        let fate_counter = Usage::counter(counter::NAMES.len(), *slot, fate);
+        if let Some(refusal) = fate.refusal() {
+            return refused(stream, refusal, &rule.name, path).counting(fate_counter);
+        }
+    }
     let no_function = |name: &&String| {
         !target
             .query_values(name)
@@ -228,7 +277,12 @@ fn rewritten(
     let code = if headers.is_empty() { "matched" } else { "rewritten" };
     stream.request = Some((Decision::Allow, code));
     let record = stream.record(Decision::Allow, rule.name.clone(), code);
-    Outcome::edit(headers).with_record(record).counting(counter::REQUEST_MATCHED)
+    let mut outcome = Outcome::edit(headers).with_record(record);
+    outcome.count = vec![counter::REQUEST_MATCHED];
+    if let (Some((slot, _)), Some(fate)) = (&rule.retirement, stream.fate) {
+        outcome.count.push(Usage::counter(counter::NAMES.len(), *slot, fate));
+    }
+    outcome
 }
 
 fn unmatched(blueprint: &Blueprint, stream: &mut Stream, seen: &Sighted<'_>) -> Outcome {
@@ -238,6 +292,8 @@ fn unmatched(blueprint: &Blueprint, stream: &mut Stream, seen: &Sighted<'_>) -> 
         let segments = log_segments(blueprint, stream, host);
         blueprint.log.of_target(&seen.target, None, |_| false, segments)
     });
+    let masked = stream.shadow.as_mut().and_then(|shadow| shadow.path.take());
+    let path = masked.map_or(path, Rc::from);
     if host.is_some_and(|h| h.unmatched == Unmatched::Refuse) {
         let refusal =
             Refusal::new(404, "unknown_route", "Not found", "there is nothing at this path");

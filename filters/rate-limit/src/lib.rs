@@ -113,7 +113,7 @@ impl Filter for RateLimit {
         Ok(RateLimit {
             also: limits.iter().any(|(_, limit)| limit.also),
             at_once: limits.iter().any(|(_, limit)| limit.is_at_once()),
-            under_way: UnderWay::new(capacity),
+            under_way: UnderWay,
             vm: this_vm(),
             until_look: Cell::new(0),
             told_by_identity: dialects.iter().any(|(_, told)| told.callers.needs_identity()),

@@ -8,7 +8,7 @@ mod proxy;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use wasmi::{Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
+use wasmi::{Config, Engine, ExternType, Func, Instance, Linker, Module as Code, Store, Val};
 
 pub use proxy::{Branch, Call, Headers, Proxy, Reply, Run, Ways};
 
@@ -36,6 +36,9 @@ pub struct Module {
     instance: Instance,
     next_context: i32,
 }
+
+/// More than any event takes.
+const FUEL: u64 = 1 << 62;
 
 /// Why a module could not be used.
 #[derive(Debug)]
@@ -71,8 +74,34 @@ impl Module {
     /// When it is no module of this ABI or traps at the start.
     pub fn load(wasm: &[u8], plugin: &str, environment: &[(&str, &str)]) -> Result<Self, Broken> {
         let engine = Engine::default();
+        let store = Store::new(&engine, Proxy::new(plugin, environment));
+        Module::start(wasm, store)
+    }
+
+    /// The same, and what it runs is measured: see [`Module::take_ran`].
+    ///
+    /// # Errors
+    /// When it is no module of this ABI or traps at the start.
+    pub fn load_measured(wasm: &[u8], plugin: &str) -> Result<Self, Broken> {
+        let mut config = Config::default();
+        config.consume_fuel(true);
+        let mut store = Store::new(&Engine::new(&config), Proxy::new(plugin, &[]));
+        store.set_fuel(FUEL)?;
+        Module::start(wasm, store)
+    }
+
+    /// How much it ran since this was last asked: about its instructions, and more for
+    /// those that copy or fill memory, by how much. Of one that is not measured 0.
+    pub fn take_ran(&mut self) -> u64 {
+        let left = self.store.get_fuel().unwrap_or(FUEL);
+        // It cannot fail once the first time has not.
+        let _ = self.store.set_fuel(FUEL);
+        FUEL.saturating_sub(left)
+    }
+
+    fn start(wasm: &[u8], mut store: Store<Proxy>) -> Result<Self, Broken> {
+        let engine = store.engine().clone();
         let code = Code::new(&engine, wasm)?;
-        let mut store = Store::new(&engine, Proxy::new(plugin, environment));
         let mut linker = Linker::new(&engine);
         for import in code.imports() {
             let ExternType::Func(signature) = import.ty() else {

@@ -83,6 +83,38 @@ fn the_former_one_serves_until_the_large_one_is_whole() {
     assert_eq!(decides(&mut module, LAST), "fourth");
 }
 
+/// How many VMs say that they are at it.
+fn loading(module: &mut Module) -> u64 {
+    let metrics = &module.proxy().metrics;
+    let own = metrics.iter().filter(|(name, _)| name == "postern.authz.policies_loading");
+    own.map(|(_, value)| *value).fold(0, u64::wrapping_add)
+}
+
+/// However it ends.
+#[test]
+fn it_is_told_as_long_as_one_is_loading() {
+    let mut module = configured("authz", &[], &policy("first", 1));
+    let large = policy("second", 1_500);
+    assert_eq!(loading(&mut module), 0);
+    module.create_root(NEXT).unwrap();
+    assert!(module.configure_root(NEXT, &large).unwrap());
+    module.tick(NEXT).unwrap();
+    assert_eq!(loading(&mut module) as u32, 1);
+    ticks_until(&mut module, NEXT, "is in force, compiled in");
+    assert_eq!(loading(&mut module) as u32, 0);
+    // Another takes its place, and then a small one.
+    for _ in 0..2 {
+        assert!(module.configure_root(NEXT, &large).unwrap());
+        assert_eq!(loading(&mut module) as u32, 1);
+    }
+    assert!(module.configure_root(NEXT, &policy("third", 1)).unwrap());
+    assert_eq!(loading(&mut module) as u32, 0);
+    // The proxy is done with it before it is whole.
+    assert!(module.configure_root(NEXT, &large).unwrap());
+    module.end(NEXT).unwrap();
+    assert_eq!(loading(&mut module) as u32, 0);
+}
+
 #[test]
 fn a_vm_that_serves_nothing_yet_judges_it_whole() {
     let good = policy("good", 1_500);

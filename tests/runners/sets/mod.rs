@@ -2,6 +2,7 @@
 
 mod compat;
 mod limits;
+mod retiring;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -25,6 +26,9 @@ const BEHAVIOUR: &[(&str, &str, Test)] = &[
     ("limits", "several_limits_are_exact_on_two_workers", limits::several_limits),
     ("limits", "metrics_say_what_became_of_each_limit_and_report", limits::metrics),
     ("limits", "nothing_trapped", crate::behaviour::nothing_trapped),
+    ("retiring", "who_still_calls_is_counted", retiring::counted),
+    ("retiring", "what_is_tried_is_counted", retiring::shadows),
+    ("retiring", "nothing_trapped", crate::behaviour::nothing_trapped),
 ];
 
 /// What is looked at on a gateway that runs.

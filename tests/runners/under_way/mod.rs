@@ -1,6 +1,8 @@
 //! Requests at a time, on a real Envoy with two workers: never too many, and a place is
 //! free however its request ends.
 
+mod http2;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -36,6 +38,10 @@ pub const ALL: &[(&str, Test)] = &[
     ("an_upstream_that_resets_frees_the_place", upstream_resets),
     ("a_request_that_is_too_late_leaves_its_place", too_late),
     ("a_refusal_behind_it_frees_the_place", refused_behind),
+    ("a_refusal_before_it_takes_no_place", refused_before),
+    ("an_answer_replaced_before_or_behind_it_frees_the_place", replaced),
+    ("a_stream_of_http_2_that_is_reset_frees_the_place", http2::reset),
+    ("another_protocol_has_a_place_until_it_ends", upgraded),
     ("what_a_trapped_vm_held_lapses", trapped),
 ];
 
@@ -205,6 +211,40 @@ fn refused_behind(on: &Seated) -> Result<(), String> {
     on.often("behind", "/length", &["x-envoy-fault-abort-request: 418"], 418)
 }
 
+fn refused_before(on: &Seated) -> Result<(), String> {
+    on.often("before", "/late", &["X-Answer: outer"], 403)
+}
+
+/// In the response phase: ours may hear nothing of the answer any more.
+fn replaced(on: &Seated) -> Result<(), String> {
+    on.often("replaced-outer", "/answered-by-outer", &[], 502)?;
+    on.often("replaced-inner", "/answered-by-inner", &[], 502)?;
+    on.often("refused-inner", "/length", &["X-Answer: inner"], 403)
+}
+
+fn upgraded(on: &Seated) -> Result<(), String> {
+    let upgrade = |path: &str| {
+        let mut connection = Connection::open(on.at, PATIENCE)?;
+        let lines = ["Connection: Upgrade", "Upgrade: websocket"];
+        connection.write(&get(path, "upgraded", &lines).bytes)?;
+        Ok::<_, String>(connection)
+    };
+    let all = (0..SEATS).map(|_| upgrade("/upgrade")).collect::<Result<Vec<_>, _>>()?;
+    on.until("upgraded", 429)?;
+    let mut all = all;
+    for connection in &mut all {
+        same("switched", 101, connection.read(true)?.status)?;
+    }
+    same("still", 429, on.ask("/here", "upgraded", &[])?.status)?;
+    drop(all);
+    on.all_free("upgraded")?;
+    // The upstream leaves first.
+    for _ in 0..OFTEN {
+        drop(upgrade("/upgrade-and-close")?);
+    }
+    on.all_free("upgraded")
+}
+
 /// Of the streams of a VM that traps nothing is heard any more.
 fn trapped(on: &Seated) -> Result<(), String> {
     let seated = on.sit("trapped", SEATS)?;
@@ -224,10 +264,11 @@ fn trapped(on: &Seated) -> Result<(), String> {
         return Err(format!("no VM was made anew: {before} before, {:?} now", reloads()));
     }
     on.until("trapped", 200)?;
-    let lapsed = on.envoy.stats("rate-limit.lapsed")?;
-    if !lapsed.iter().any(|(_, count)| *count > 0) {
-        return Err(format!("nobody says that a VM has lapsed: {lapsed:?}"));
-    }
+    let lapsed = || {
+        let lapsed = on.envoy.stats("rate-limit.lapsed").ok()?;
+        lapsed.iter().any(|(_, count)| *count > 0).then_some(())
+    };
+    wait_for(PATIENCE, lapsed).ok_or("nobody says that a VM has lapsed")?;
     drop(seated);
     on.all_free("trapped")
 }

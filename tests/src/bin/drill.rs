@@ -9,14 +9,20 @@ use postern_tests::drill::load::Callers;
 use postern_tests::drill::policy::without_addresses;
 use postern_tests::gateway::Gateway;
 
-const USAGE: &str = "usage: postern-drill";
+const USAGE: &str = "usage: postern-drill [large]";
 
 fn main() -> ExitCode {
-    if std::env::args().len() > 1 {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    }
-    match drill() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let scenes: &[Scene] = match words.as_slice() {
+        [] => &Scene::ALL,
+        ["large"] => &[Scene::Large],
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match drill(scenes) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("error: not all of it holds");
@@ -29,8 +35,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays every scene; does all hold?
-fn drill() -> Result<bool, String> {
+/// Plays these scenes; does all hold?
+fn drill(scenes: &[Scene]) -> Result<bool, String> {
     static STOP: AtomicBool = AtomicBool::new(false);
     // Heeded between two scenes, so that the demo is stopped.
     ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst))
@@ -39,7 +45,7 @@ fn drill() -> Result<bool, String> {
     let gateway = Gateway::start("drill")?;
     without_addresses(&gateway)?;
     let mut held = true;
-    for scene in Scene::ALL {
+    for scene in scenes {
         if STOP.load(Ordering::SeqCst) {
             return Err("interrupted".to_owned());
         }

@@ -17,6 +17,8 @@ pub const CALLERS: usize = 200;
 /// Connections at once, and between two requests on one of them.
 const CONNECTIONS: usize = 8;
 const PACE: Duration = Duration::from_millis(15);
+/// Between two requests of those who watch.
+const WATCH: Duration = Duration::from_millis(4);
 
 /// Private routes of the demo that answer each caller with 200.
 pub const PRIVATE: [&str; 2] = ["/v3/market/author/sales", "/whoami"];
@@ -33,6 +35,8 @@ pub struct Sample {
     pub private: bool,
     /// Its status.
     pub status: u16,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Sample {
@@ -97,6 +101,15 @@ impl Callers {
         })
     }
 
+    /// Callers come one upon the other, so that no worker stands still unnoticed.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn watch(&self, to: SocketAddr) -> Result<Load, String> {
+        let requests = Arc::clone(&self.requests);
+        Load::start(to, WATCH, move |n| (n, true, requests[n % requests.len()][1].clone()))
+    }
+
     /// Attackers come, in a greater hurry.
     ///
     /// # Errors
@@ -149,7 +162,8 @@ impl Load {
                     connection.write(&bytes)?;
                     let answer = connection.read(false)?;
                     let status = if answer.cut { 0 } else { answer.status };
-                    let sample = Sample { at: Instant::now(), caller, private, status };
+                    let (at, took) = (Instant::now(), begun.elapsed());
+                    let sample = Sample { at, caller, private, status, took };
                     samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
                     std::thread::sleep(pace.saturating_sub(begun.elapsed()));
                 }

@@ -2,6 +2,7 @@
 //! private request. On a demo that runs, under load, with two workers; each
 //! [`Scene`] says what has to hold.
 
+mod large;
 pub mod load;
 pub mod policy;
 pub mod report;

@@ -57,6 +57,26 @@ impl Candidate {
     }
 }
 
+/// Rules of a large policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Many {
+    /// Under some hundred segments, with a capture here and there.
+    Paths,
+    /// Each with a pattern of its own, all in one place.
+    Patterns,
+}
+
+impl Many {
+    fn path(self, n: usize) -> String {
+        match (self, n % 3) {
+            (Many::Patterns, _) => format!("/large/{{id}}.t{n}"),
+            (Many::Paths, 0) => format!("/large/s{}/r{}/a{n}", n / 100, n / 10),
+            (Many::Paths, 1) => format!("/large/s{}/r{}/{{id}}/a{n}", n / 100, n / 10),
+            (Many::Paths, _) => format!("/large/s{}/r{}/{{id}}/a{n}/**", n / 100, n / 10),
+        }
+    }
+}
+
 /// Attackers and callers have one address here, and what is drilled is not its limit:
 /// lets all of them come as far as `auth`.
 ///
@@ -117,19 +137,31 @@ impl<'g> Rollout<'g> {
     /// # Errors
     /// What `postern apply` says.
     pub fn save_large(&self, name: &str, rules: usize) -> Result<[Instant; 2], String> {
+        self.save_many(name, rules, Many::Paths)
+    }
+
+    /// The same with further rules of a kind.
+    ///
+    /// # Errors
+    /// What `postern apply` says.
+    pub fn save_many(&self, name: &str, rules: usize, many: Many) -> Result<[Instant; 2], String> {
         let mut text = self.renamed(name)?;
         for n in 0..rules {
-            let path = match n % 3 {
-                0 => format!("/large/s{}/r{}/a{n}", n / 100, n / 10),
-                1 => format!("/large/s{}/r{}/{{id}}/a{n}", n / 100, n / 10),
-                _ => format!("/large/s{}/r{}/{{id}}/a{n}/**", n / 100, n / 10),
-            };
             text += &format!(
-                "  - name: large-{n}\n    match: {{methods: [GET], paths: ['{path}']}}\n    \
-                 subject: {{any_scope: [large:read]}}\n"
+                "  - name: large-{n}\n    match: {{methods: [GET], paths: ['{}']}}\n    \
+                 subject: {{any_scope: [large:read]}}\n",
+                many.path(n)
             );
         }
         self.put(&text)
+    }
+
+    /// As the demo has it.
+    ///
+    /// # Errors
+    /// What `postern apply` says.
+    pub fn save_original(&self) -> Result<[Instant; 2], String> {
+        self.put(&self.original)
     }
 
     fn renamed(&self, name: &str) -> Result<String, String> {

@@ -175,8 +175,13 @@ mod tests {
     fn samples(statuses: &[(u64, u16)]) -> (Instant, Vec<Sample>) {
         let begun = Instant::now();
         let at = |ms: u64| begun + Duration::from_millis(ms);
-        let sample =
-            |(ms, status)| Sample { at: at(ms), caller: ms as usize, private: true, status };
+        let sample = |(ms, status)| Sample {
+            at: at(ms),
+            caller: ms as usize,
+            private: true,
+            status,
+            took: Duration::ZERO,
+        };
         (begun, statuses.iter().copied().map(sample).collect())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::drill::large;
 use crate::drill::load::{CALLERS, Callers, Load, Sample, is_judged};
 use crate::drill::policy::{Candidate, Rollout};
 use crate::drill::report::{BOUND, Report, Seen, WINDOW, after};
@@ -45,17 +46,20 @@ pub enum Scene {
     EnforcedUnderFlood,
     /// The bad one without a valve, and an operator.
     KillSwitch,
+    /// No candidate: thousands of rules, and for how long a worker stands still.
+    Large,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Scene; 6] = [
+    pub const ALL: [Scene; 7] = [
         Scene::Enforced,
         Scene::Cohort,
         Scene::Shadow,
         Scene::Flood,
         Scene::EnforcedUnderFlood,
         Scene::KillSwitch,
+        Scene::Large,
     ];
 
     /// Plays it on a demo whose policy has no candidate.
@@ -80,6 +84,10 @@ impl Scene {
                 report
             }
             Scene::KillSwitch => stage.kill_switch("without a valve, taken back by hand"),
+            Scene::Large => {
+                stage.load.stop()?;
+                large::play(gateway, callers, &stage.rollout)
+            }
         }
     }
 }

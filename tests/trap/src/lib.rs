@@ -1,15 +1,37 @@
-//! The filter `rate-limit`, which traps where a request has the header `x-trap`: with it
-//! is tested what becomes of places that a VM held when it went.
+//! The filter `rate-limit`, which traps where a request has the header `x-trap`, and
+//! answers itself where a request or an answer has its first limit's id in `x-answer`: with
+//! it is tested what becomes of places that a stream had.
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{Errors, Node};
+use postern_core::config::{Errors, Node, Value};
 use postern_core::filter::Environment;
-use postern_core::{Filter, Host, Metric, Outcome, Request, Response, Work};
+use postern_core::{Filter, Headers, Host, Metric, Outcome, Refusal, Request, Response, Work};
 use postern_rate_limit::{RateLimit, Stream};
 
 /// The filter.
 #[derive(Debug)]
-pub struct Trap(RateLimit);
+pub struct Trap {
+    filter: RateLimit,
+    /// The id of the first limit.
+    id: String,
+}
+
+/// The mount that is tested; others stand beside it.
+const SEATS: &str = "seats";
+
+impl Trap {
+    fn answers(&self, headers: &Headers<'_>) -> bool {
+        headers.get("x-answer") == Some(self.id.as_bytes())
+    }
+}
+
+fn first_id(policy: &Node) -> Option<String> {
+    let Value::List(limits) = &policy.get("limits")?.value else { return None };
+    match &limits.first()?.get("id")?.value {
+        Value::Text(id) => Some(id.clone()),
+        _ => None,
+    }
+}
 
 impl Filter for Trap {
     const NAME: &'static str = RateLimit::NAME;
@@ -19,7 +41,8 @@ impl Filter for Trap {
     type Stream = Stream;
 
     fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {
-        RateLimit::configure(policy, environment).map(Trap)
+        let id = first_id(policy).unwrap_or_default();
+        RateLimit::configure(policy, environment).map(|filter| Trap { filter, id })
     }
 
     fn schema() -> Schema {
@@ -27,11 +50,11 @@ impl Filter for Trap {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        self.0.metrics()
+        self.filter.metrics()
     }
 
     fn tick(&self, host: &dyn Host) -> Work {
-        self.0.tick(host)
+        self.filter.tick(host)
     }
 
     #[allow(clippy::panic, reason = "that is what it is for")]
@@ -41,14 +64,18 @@ impl Filter for Trap {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        if request.headers().get("x-trap").is_some() {
+        if self.id == SEATS && request.headers().get("x-trap").is_some() {
             panic!("as told");
         }
-        self.0.request_headers(stream, request, host)
+        if self.answers(request.headers()) {
+            return Outcome::refuse(Refusal::new(403, "told", "Told", "as told"));
+        }
+        self.filter.request_headers(stream, request, host)
     }
 
     fn follows(&self, stream: &Stream) -> bool {
-        self.0.follows(stream)
+        // Those beside the one that is tested look at each answer.
+        self.filter.follows(stream) || self.id != SEATS
     }
 
     fn response_headers(
@@ -57,11 +84,14 @@ impl Filter for Trap {
         response: &Response<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        self.0.response_headers(stream, response, host)
+        if self.answers(response.headers()) {
+            return Outcome::refuse(Refusal::new(502, "told", "Told", "as told"));
+        }
+        self.filter.response_headers(stream, response, host)
     }
 
     fn ended(&self, stream: &mut Stream, host: &dyn Host) {
-        self.0.ended(stream, host);
+        self.filter.ended(stream, host);
     }
 }
 

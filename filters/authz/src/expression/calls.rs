@@ -1,11 +1,12 @@
 //! Calls: functions, and macros that go through a list.
 
-use super::names::{is_variable, is_word};
+use super::names::{is_variable, is_word, sign_for};
 use super::node::{Function, Kind, Node};
 use super::parse::{Parsed, Parser, Part, depth_of};
 use super::pattern::Pattern;
 use super::types::{Style, Type};
 use super::{Mistake, shown};
+use postern_core::config::near;
 
 impl Parser {
     /// A call on a value.
@@ -106,16 +107,25 @@ fn function(at: usize, name: &str, style: Style) -> Result<Function, Mistake> {
 
 /// What the language has and this part of it has not, with what there is for it.
 fn instead_of(name: &str) -> String {
+    if let Some(sign) = sign_for(name) {
+        return format!("`{name}` has no meaning here: use `{sign}`");
+    }
     let instead = match name {
-        "timestamp" | "duration" | "getFullYear" | "getMonth" | "getDate" | "getDayOfMonth"
-        | "getDayOfWeek" | "getDayOfYear" | "getHours" | "getMinutes" | "getSeconds"
-        | "getMilliseconds" => "`times` of the rule's `match`",
+        "timestamp" | "duration" | "now" | "getFullYear" | "getMonth" | "getDate"
+        | "getDayOfMonth" | "getDayOfWeek" | "getDayOfYear" | "getHours" | "getMinutes"
+        | "getSeconds" | "getMilliseconds" => "`times` of the rule's `match`",
         "filter" | "map" | "exists_one" => "`exists` or `all`",
         "uint" => "`int`",
         "bytes" => "a string",
         "bool" => "a comparison, such as `== 'true'`",
         "type" | "dyn" => "a comparison: values of another kind are not the same",
-        _ => return format!("unknown function `{}`", shown(name)),
+        _ => {
+            let known = Function::ALL.iter().map(|(known, ..)| *known);
+            let known: Vec<_> = known.chain(["matches", "exists", "all", "has"]).collect();
+            let meant = near(&known, name)
+                .map_or(String::new(), |name| format!(": did you mean `{name}`?"));
+            return format!("unknown function `{}`{meant}", shown(name));
+        }
     };
     format!("`{name}` is not supported: use {instead}")
 }

@@ -21,6 +21,45 @@ pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool,
     holds
 }
 
+/// The part of a condition that comes to no value, though what it is made of does: where
+/// it begins, and why. `None`: the whole comes to a value.
+pub(super) fn failing<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Option<(u16, Why)> {
+    let comes_to = |node: &'a Node| {
+        let left = Cell::new(MAX_STEPS);
+        Run { scope, left, items: Vec::new() }.value(node)
+    };
+    let why = match comes_to(root) {
+        Ok(Value::Bool(_)) => return None,
+        Ok(_) => Why::OtherKind,
+        Err(why) => why,
+    };
+    let (mut node, mut why) = (root, why);
+    while let Some((part, inner)) =
+        asked_of(node, &comes_to).into_iter().find_map(|part| Some((part, comes_to(part).err()?)))
+    {
+        (node, why) = (part, inner);
+    }
+    Some((node.at, why))
+}
+
+/// The parts that are evaluated whatever the others say, or are one by one until one
+/// decides. What a macro asks of its items has no value without them.
+fn asked_of<'a>(node: &'a Node, comes_to: &impl Fn(&'a Node) -> Evaluated<'a>) -> Vec<&'a Node> {
+    match &node.kind {
+        Kind::Each { list, .. } => vec![list],
+        Kind::Has(_) => Vec::new(),
+        Kind::If(parts) => {
+            let [condition, yes, no] = &**parts;
+            match comes_to(condition) {
+                Ok(Value::Bool(true)) => vec![yes],
+                Ok(Value::Bool(false)) => vec![no],
+                _ => vec![condition],
+            }
+        }
+        _ => node.parts(),
+    }
+}
+
 struct Run<'a> {
     scope: &'a Scope<'a>,
     /// Steps that are left.

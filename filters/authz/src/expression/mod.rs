@@ -90,6 +90,14 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Why it comes to no value, and at which byte of its text; `None`: it comes to one.
+    pub(crate) fn unsure<'a>(&'a self, scope: &'a Scope<'a>) -> Option<String> {
+        let (at, why) = evaluate::failing(&self.root, scope)?;
+        Some(format!("`when`, from byte {} on: {why}", at.saturating_add(1)))
+    }
+}
+
 impl Mistake {
     fn at(at: usize, message: impl Into<String>) -> Self {
         Mistake { at, message: message.into() }

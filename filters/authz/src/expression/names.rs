@@ -23,13 +23,7 @@ impl Parser {
                 (Kind::Item(index), of)
             }
             _ if is_variable(name) => return self.variable(at, name),
-            _ => {
-                let message = format!(
-                    "unknown variable `{}`: expected `request`, `identity` or `path`",
-                    shown(name)
-                );
-                return Err(Mistake::at(at, message));
-            }
+            _ => return Err(Mistake::at(at, unknown_variable(name))),
         };
         self.part(at, kind, of, 0)
     }
@@ -73,7 +67,9 @@ impl Parser {
                 return Err(Mistake::at(place, message));
             }
             _ => {
-                let message = format!("`{name}` has no field `{}`", shown(&field));
+                let fields = if name == "request" { REQUEST } else { IDENTITY };
+                let meant = postern_core::config::meant(fields, &field);
+                let message = format!("`{name}` has no field `{}`: {meant}", shown(&field));
                 return Err(Mistake::at(place, message));
             }
         };
@@ -94,6 +90,41 @@ impl Parser {
 
 fn nothing(at: usize) -> Node {
     Node { at: u16::try_from(at).unwrap_or(u16::MAX), kind: Kind::Null }
+}
+
+const REQUEST: &[&str] = &["method", "host", "path", "size", "headers", "query"];
+const IDENTITY: &[&str] = &[
+    "anonymous",
+    "subject",
+    "issuer",
+    "client",
+    "provider",
+    "credential",
+    "credential_kind",
+    "plan",
+    "scopes",
+    "claims",
+];
+
+/// Other languages have them.
+pub(super) fn sign_for(word: &str) -> Option<&'static str> {
+    let signs = [("and", "&&"), ("or", "||"), ("not", "!")];
+    signs.iter().find(|(own, _)| word.eq_ignore_ascii_case(own)).map(|(_, sign)| *sign)
+}
+
+/// Where it may stand, or what is nearly called so.
+fn unknown_variable(name: &str) -> String {
+    if let Some(sign) = sign_for(name) {
+        return format!("`{name}` has no meaning here: use `{sign}`");
+    }
+    let of = |fields: &[&str]| fields.contains(&name);
+    let variables = ["request", "identity", "path"];
+    let meant = match (of(REQUEST), of(IDENTITY)) {
+        (true, _) => format!("did you mean `request.{name}`?"),
+        (_, true) => format!("did you mean `identity.{name}`?"),
+        _ => postern_core::config::meant(&variables, name),
+    };
+    format!("unknown variable `{}`: {meant}", shown(name))
 }
 
 pub(super) fn is_variable(name: &str) -> bool {

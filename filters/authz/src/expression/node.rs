@@ -132,7 +132,7 @@ impl Node {
     }
 
     /// What it is made of.
-    fn parts(&self) -> Vec<&Node> {
+    pub(super) fn parts(&self) -> Vec<&Node> {
         match &self.kind {
             Kind::Null
             | Kind::Bool(_)

@@ -1,7 +1,7 @@
 //! From words to a checked expression, in one pass: by the time a part is put
 //! together, the kinds of what it is made of are known.
 
-use super::names::header_name;
+use super::names::{header_name, sign_for};
 use super::node::{Kind, Node, Operator};
 use super::token::{Token, tokens};
 use super::types::Type;
@@ -38,11 +38,21 @@ pub(super) fn parse(text: &str) -> Result<Whole, Mistake> {
     let whole = parser.expression()?;
     let (at, word) = parser.next();
     if word != Token::End {
-        return Err(Mistake::at(at, format!("expected an operator or the end, but found {word}")));
+        return Err(Mistake::at(at, instead("an operator or the end", &word)));
     }
     parser.bool("a condition", &whole)?;
     let Parser { names_caller, captures, .. } = parser;
     Ok(Whole { root: whole.node, names_caller, captures })
+}
+
+/// Another word was expected.
+fn instead(expected: &str, found: &Token) -> String {
+    if let Token::Name(name) = found
+        && let Some(sign) = sign_for(name)
+    {
+        return format!("{found} has no meaning here: use `{sign}`");
+    }
+    format!("expected {expected}, but found {found}")
 }
 
 pub(super) struct Parser {
@@ -99,7 +109,7 @@ impl Parser {
         if word == Token::Sign(sign) {
             return Ok(());
         }
-        Err(Mistake::at(at, format!("expected `{sign}`, but found {word}")))
+        Err(Mistake::at(at, instead(&format!("`{sign}`"), &word)))
     }
 
     pub(super) fn name(&mut self) -> Result<(usize, Box<str>), Mistake> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
+use std::fmt;
 
 use postern_core::Headers;
 use postern_core::conditions::{Ambiguous, Query};
@@ -78,6 +79,21 @@ pub(crate) enum Why {
     ByZero,
     /// It takes too long.
     TooLong,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Missing => "it is not there",
+            Why::Ambiguous => "it has several values",
+            Why::Unsure => "servers differ on whether it is there",
+            Why::NotText => "it is no text",
+            Why::OtherKind => "it is of another kind",
+            Why::TooLarge => "a number does not fit",
+            Why::ByZero => "it divides by zero",
+            Why::TooLong => "it takes too many steps",
+        })
+    }
 }
 
 type Found<'a> = Result<Value<'a>, Why>;

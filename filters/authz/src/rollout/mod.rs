@@ -6,7 +6,6 @@
 mod caller;
 mod cohort;
 pub(crate) mod policy;
-mod sketch;
 mod stored;
 mod tally;
 mod valve;

@@ -20,7 +20,10 @@ postern_core::config! {
     /// When a candidate is taken back. Counted are requests that the current
     /// rules allow, and that the candidate does not refuse as `intended`; callers
     /// that are identified and those that are not are counted apart, and either
-    /// may reach the bound.
+    /// may reach the bound. Then every worker goes back to the current rules within a
+    /// second, until the policy changes: a filter that is loaded anew does not change
+    /// that, a restart of the proxy does. Set `mode: shadow` before anything else: any
+    /// other change gives the candidate a new chance.
     pub struct Valve {
         /// The last while that is looked at.
         window: Window = Window::seconds(10),

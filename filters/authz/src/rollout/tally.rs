@@ -1,6 +1,6 @@
 //! What the valve counts.
 
-use super::sketch::Sketch;
+use postern_core::sketch::Sketch;
 
 /// Requests that the current policy allows, and those of them that the candidate
 /// would refuse, unintended; and the callers of both.

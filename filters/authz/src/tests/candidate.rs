@@ -308,7 +308,7 @@ fn every_mistake_in_a_candidate_is_named_with_its_path() {
         errors(&policy(&broken)),
         "candidate.rules[1].name: `a` is the name of rules[0] already\n\
          candidate: unknown key `ruless`, did you mean `rules`?\n\
-         candidate.mode: expected `shadow`, `cohort` or `enforce`\n\
+         candidate.mode: expected `shadow`, `cohort` or `enforce`: did you mean `enforce`?\n\
          candidate.share: expected whole percent from 1 to 100, or a text such as `0.1%`\n\
          candidate.seed: expected a text that is not empty and has no control characters\n\
          candidate.valve: unknown key `bound`, expected `window`, `minimum_requests`, `minimum_callers` or `share`\n\
@@ -318,7 +318,7 @@ fn every_mistake_in_a_candidate_is_named_with_its_path() {
          candidate.valve.share: expected whole percent from 1 to 100, or a text such as `0.1%`\n\
          candidate.rules[0].match.paths[0].set: `sets.paths` has no `nowhere`\n\
          candidate.rules[1].match.paths[0]: a path template begins with `/`\n\
-         candidate.rules[1].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`"
+         candidate.rules[1].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`: did you mean `anyone`?"
     );
     let empty = json!({"mode": "shadow", "rules": []});
     assert_eq!(

@@ -27,7 +27,7 @@ fn every_mistake_is_named_at_once() {
          unknown key `relm`, did you mean `realm`?\n\
          realm: expected a realm of 1 to 128 printable ASCII characters without `\"` and `\\`\n\
          rules[0].effect: expected `allow` or `deny`\n\
-         rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`\n\
+         rules[0].subject: expected `anyone`, `anonymous`, `identified` or a mapping such as `any_scope: [a]`: did you mean `anyone`?\n\
          rules[1].match: unknown key `path`, did you mean `paths`?\n\
          rules[1].subject.any_scope: expected at least one; leave the key out where it does not matter\n\
          rules[2]: missing key `match`\n\
@@ -159,5 +159,33 @@ fn mistakes_of_conditions_are_told() {
          rules[2].obligations: expected none: a deny rule lets nothing pass\n\
          rules[3].obligations: expected at least one obligation\n\
          rules[3].detail: expected none: an allow rule refuses nobody",
+    );
+}
+
+#[test]
+fn slips_in_values_name_what_is_meant() {
+    let rule = |effect: &str, subject: &str| {
+        format!(r#"{{"name":"a","effect":"{effect}","match":{{}},"subject":"{subject}"}}"#)
+    };
+    let policy = |rules: &[String]| format!(r#"{{"rules":[{}]}}"#, rules.join(","));
+    let subject = "expected `anyone`, `anonymous`, `identified` or a mapping such as \
+                   `any_scope: [a]`";
+    for (found, meant) in [
+        ("everybody", "anyone"),
+        ("Anyone", "anyone"),
+        ("anyome", "anyone"),
+        ("authenticated", "identified"),
+        ("indentified", "identified"),
+        ("guest", "anonymous"),
+    ] {
+        refused(
+            &policy(&[rule("allow", found)]),
+            &format!("rules[0].subject: {subject}: did you mean `{meant}`?"),
+        );
+    }
+    refused(&policy(&[rule("allow", "editor")]), &format!("rules[0].subject: {subject}"));
+    refused(
+        &policy(&[rule("dney", "anyone")]),
+        "rules[0].effect: expected `allow` or `deny`: did you mean `deny`?",
     );
 }

@@ -131,7 +131,7 @@ fn mistakes_are_told_with_the_rule_and_the_column() {
     ]}"#,
         "rules[0].when: column 6: the rule's `paths` have no `{name}`\n\
          rules[1].when: column 14: `<` has no meaning for int and string\n\
-         rules[2].when: line 2, column 2: unknown variable `requst`: expected `request`, `identity` or `path`\n\
+         rules[2].when: line 2, column 2: unknown variable `requst`: did you mean `request`?\n\
          rules[3].when: expected a condition in CEL, but found a boolean\n\
          rules[4].when: column 1: expected a value, but found the end",
     );

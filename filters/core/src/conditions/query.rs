@@ -122,6 +122,12 @@ impl Values {
 }
 
 impl QueryMatch {
+    /// The parameter that it looks at.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     /// Does it hold for the query of `target`? Without the parameter, `exact` and
     /// `prefix` do not.
     #[must_use]

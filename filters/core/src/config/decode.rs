@@ -183,22 +183,25 @@ impl<'a> At<'a> {
 /// The nearest of the names that are known, or all of them.
 #[must_use]
 pub fn meant(known: &[&str], found: &str) -> String {
-    let near = known
-        .iter()
-        .map(|k| (distance(k, found), *k))
-        .filter(|(d, k)| *d <= 2 && *d < k.len())
-        .min();
-    match near {
-        Some((_, k)) => format!("did you mean `{k}`?"),
+    match near(known, found) {
+        Some(k) => format!("did you mean `{k}`?"),
         None => format!("expected {}", one_of(known)),
     }
+}
+
+/// The one that differs in a letter or two, if there is one.
+#[must_use]
+pub fn near<'k>(known: &[&'k str], found: &str) -> Option<&'k str> {
+    let near = known.iter().map(|k| (distance(k, found), *k));
+    near.filter(|(d, k)| *d <= 2 && *d < k.len()).min().map(|(_, k)| k)
 }
 
 /// None of a choice's words: `expected` lists them.
 #[doc(hidden)]
 #[must_use]
 pub fn no_word(known: &[&str], expected: &str, found: &str) -> String {
-    match known.iter().find(|word| word.eq_ignore_ascii_case(found)) {
+    let same = known.iter().find(|word| word.eq_ignore_ascii_case(found)).copied();
+    match same.or_else(|| near(known, found)) {
         Some(word) => format!("expected {expected}: did you mean `{word}`?"),
         None => format!("expected {expected}"),
     }

@@ -18,7 +18,7 @@ mod scalar;
 pub mod schema;
 
 pub use cut::Cut;
-pub use decode::{At, Decode, meant, no_word};
+pub use decode::{At, Decode, meant, near, no_word};
 pub use error::{Errors, Problem};
 pub use json::parse_json;
 pub use lenient::{AtLeastOne, Items, Part};

@@ -59,7 +59,7 @@ fn every_mistake_is_named_at_once() {
         "[0]: unknown key `windw`, did you mean `window`?\n\
          [0].id: expected a name of 1 to 64 letters, digits, `.`, `_` or `-`\n\
          [0].quota: expected a whole number from 1 to 1000, but found 0\n\
-         [0].mode: expected `enforce` or `shadow`\n\
+         [0].mode: expected `enforce` or `shadow`: did you mean `shadow`?\n\
          [1]: duplicate key `quota`\n\
          [1].match[0]: expected a text that is not empty and has no control characters, but found a whole number",
     );

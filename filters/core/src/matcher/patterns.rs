@@ -15,6 +15,9 @@ pub struct Patterns {
     known: Map<Pattern, u32>,
 }
 
+/// Patterns that were known, one after the other.
+pub(super) type Former = std::collections::hash_map::IntoIter<Pattern, u32>;
+
 /// Patterns that begin alike.
 #[derive(Debug)]
 enum Group {
@@ -63,15 +66,16 @@ impl Patterns {
         self.known.get(&pattern.unnamed()).copied()
     }
 
-    /// All children were added; they have other numbers from now on.
-    pub(super) fn renumber(&mut self, place: impl Fn(u32) -> u32) {
-        self.known = Map::default();
+    /// All children were added; they have other numbers from now on. What was known of
+    /// them to add more, to be given back.
+    pub(super) fn renumber(&mut self, place: impl Fn(u32) -> u32) -> Former {
         for group in self.by_prefix.values_mut() {
             match group {
                 Group::Few(few) => few.iter_mut().for_each(|(_, at)| *at = place(*at)),
                 Group::Many(many) => many.renumber(&place),
             }
         }
+        std::mem::take(&mut self.known).into_iter()
     }
 
     /// Those that match a segment.

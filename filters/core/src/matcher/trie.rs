@@ -5,7 +5,7 @@ use crate::rules::{HostPattern, Match, Method};
 use crate::template::Pattern;
 
 use super::hash::{Map, of_edge};
-use super::patterns::Patterns;
+use super::patterns::{Former, Patterns};
 use super::{BELOW, END, EXACT, HEAD, Index, NONE, at, small, word};
 
 /// Takes matches one at a time, numbers them from 0, and becomes an [`Index`].
@@ -166,44 +166,18 @@ impl Trie {
 
     /// Writes it out.
     #[must_use]
-    pub fn finish(mut self) -> Index {
+    pub fn finish(self) -> Index {
+        self.write().finish()
+    }
+
+    /// To be written out, some nodes at a time.
+    #[must_use]
+    pub fn write(self) -> Writing {
         let order = self.order();
         let (places, length) = self.places(&order);
-        // What is no number of a node stays as it is.
-        let place = |node: u32| places.get(at(node)).copied().unwrap_or(node);
         let edges = self.nodes.iter().filter(|node| node.text.is_some()).count();
-        let mut index = Index::new(length, edges);
-        index.any = place(self.any);
-        index.longest_below = self.longest_below;
-        for id in order {
-            let patterns = self.nodes.get_mut(at(id)).and_then(|node| node.patterns.take());
-            let patterns = match patterns {
-                Some(mut patterns) => {
-                    patterns.renumber(place);
-                    index.patterns.push(*patterns);
-                    small(index.patterns.len().saturating_sub(1))
-                }
-                None => NONE,
-            };
-            let Some(node) = self.nodes.get(at(id)) else { continue };
-            let (above, literal) = (place(node.above), text(&self.texts, node));
-            if node.text.is_some() {
-                index.add_edge(above, literal, place(id));
-            }
-            let (ends, tails) = (self.chain(node.ends), self.chain(node.tails));
-            index.nodes.extend_from_slice(&[
-                above,
-                place(node.any),
-                patterns,
-                small(literal.len()),
-                small(ends.clone().count()),
-                small(tails.clone().count()),
-            ]);
-            index.nodes.extend(literal.chunks(4).map(word));
-            index.nodes.extend(ends.chain(tails).flat_map(|e| [e.rule, e.path, e.methods]));
-        }
-        index.methods = self.methods;
-        index
+        let index = Index::new(length, edges);
+        Writing { trie: self, order, places, index, next: 0, former: Vec::new() }
     }
 
     /// Each node, and after it what is below it: a lookup goes forward.
@@ -248,6 +222,85 @@ impl Trie {
         let end = |place: u32| self.ends.get(at(place));
         std::iter::successors(end(last), move |e| end(e.next))
     }
+}
+
+/// A trie that is written out.
+#[derive(Debug)]
+pub struct Writing {
+    trie: Trie,
+    /// Its nodes in the order in which they are written, where each will stand, and
+    /// which one is next.
+    order: Vec<u32>,
+    places: Vec<u32>,
+    next: usize,
+    index: Index,
+    /// What only its growing needed.
+    former: Vec<Former>,
+}
+
+impl Writing {
+    /// Writes so many more nodes out, or gives back so much of what is no longer needed.
+    /// Is there more?
+    pub fn write(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            if let Some(former) = self.former.last_mut() {
+                if former.next().is_none() {
+                    self.former.pop();
+                }
+                continue;
+            }
+            let Some(id) = self.order.get(self.next) else { return false };
+            self.next += 1;
+            self.node(*id);
+        }
+        true
+    }
+
+    /// Writes out what is left.
+    #[must_use]
+    pub fn finish(mut self) -> Index {
+        while self.write(usize::MAX) {}
+        let Writing { trie, places, mut index, .. } = self;
+        index.any = place(&places, trie.any);
+        index.longest_below = trie.longest_below;
+        index.methods = trie.methods;
+        index
+    }
+
+    fn node(&mut self, id: u32) {
+        let Writing { trie, places, index, former, .. } = self;
+        let place = |node: u32| place(places, node);
+        let patterns = trie.nodes.get_mut(at(id)).and_then(|node| node.patterns.take());
+        let patterns = match patterns {
+            Some(mut patterns) => {
+                former.push(patterns.renumber(place));
+                index.patterns.push(*patterns);
+                small(index.patterns.len().saturating_sub(1))
+            }
+            None => NONE,
+        };
+        let Some(node) = trie.nodes.get(at(id)) else { return };
+        let (above, literal) = (place(node.above), text(&trie.texts, node));
+        if node.text.is_some() {
+            index.add_edge(above, literal, place(id));
+        }
+        let (ends, tails) = (trie.chain(node.ends), trie.chain(node.tails));
+        index.nodes.extend_from_slice(&[
+            above,
+            place(node.any),
+            patterns,
+            small(literal.len()),
+            small(ends.clone().count()),
+            small(tails.clone().count()),
+        ]);
+        index.nodes.extend(literal.chunks(4).map(word));
+        index.nodes.extend(ends.chain(tails).flat_map(|e| [e.rule, e.path, e.methods]));
+    }
+}
+
+/// What is no number of a node stays as it is.
+fn place(places: &[u32], node: u32) -> u32 {
+    places.get(at(node)).copied().unwrap_or(node)
 }
 
 fn text<'t>(texts: &'t [u8], node: &Branch) -> &'t [u8] {

@@ -5,7 +5,7 @@ use crate::headers::Headers;
 use crate::template::Template;
 use crate::truth::Truth;
 
-use super::{HeaderMatch, HostPattern, Method, Subject};
+use super::{HeaderMatch, HeaderName, HostPattern, Method, Subject};
 
 crate::config! {
     /// What a rule applies to. All given conditions have to hold; a condition
@@ -114,6 +114,12 @@ impl Rest {
         let any = || Truth::any(self.any_header.iter().map(|h| h.says(headers)));
         Truth::all(self.headers.iter().map(|h| h.says(headers)))
             .and(|| if self.any_header.is_empty() { Truth::Yes } else { any() })
+    }
+
+    /// The first header of which it cannot be told what it says.
+    pub(super) fn unsure_header(&self, headers: &Headers<'_>) -> Option<&HeaderName> {
+        let all = self.headers.iter().chain(&self.any_header);
+        all.filter(|header| header.says(headers) == Truth::Unknown).map(HeaderMatch::name).next()
     }
 
     pub(super) fn headers_hold(&self, headers: &Headers<'_>) -> bool {

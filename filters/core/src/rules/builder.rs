@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::matcher::Trie;
 use crate::matcher::hash::Set;
+use crate::matcher::{Trie, Writing};
 use crate::template::{Pattern, Template};
 
 use super::applies::Rest;
@@ -15,6 +15,8 @@ use super::{Entry, Match, NONE, Number, Rules};
 pub struct Builder<T> {
     rules: Vec<Entry<T>>,
     trie: Trie,
+    /// All rules were added: the index that is written out of that.
+    writing: Option<Writing>,
     templates: Vec<Option<Rc<Template>>>,
     /// What many rules have is kept once.
     shared: Shared,
@@ -32,6 +34,7 @@ impl<T> Default for Builder<T> {
         Builder {
             rules: Vec::new(),
             trie: Trie::default(),
+            writing: None,
             templates: Vec::new(),
             shared: Shared::default(),
         }
@@ -55,13 +58,26 @@ impl<T> Builder<T> {
         self.rules.push(Entry { rule, rest, templates });
     }
 
+    /// No rule is added any more: writes so many places of the index. Are there more?
+    pub fn write(&mut self, count: usize) -> bool {
+        match &mut self.writing {
+            Some(writing) => writing.write(count),
+            None => {
+                // The nodes are brought into order, which is a pass over all of them.
+                self.writing = Some(std::mem::take(&mut self.trie).write());
+                true
+            }
+        }
+    }
+
     /// Compiles the index.
     #[must_use]
     pub fn finish(self) -> Rules<T> {
-        let Builder { mut rules, trie, mut templates, shared: _ } = self;
+        let Builder { mut rules, trie, writing, mut templates, shared: _ } = self;
         rules.shrink_to_fit();
         templates.shrink_to_fit();
-        Rules { number: Number::new(), rules, index: trie.finish(), templates }
+        let index = writing.unwrap_or_else(|| trie.write()).finish();
+        Rules { number: Number::new(), rules, index, templates }
     }
 }
 

@@ -52,6 +52,14 @@ pub struct HeaderMatch {
     test: Test,
 }
 
+impl HeaderMatch {
+    /// The header that it looks at.
+    #[must_use]
+    pub fn name(&self) -> &HeaderName {
+        &self.name
+    }
+}
+
 /// What a value has to be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Test {

@@ -16,7 +16,7 @@ use crate::template::Unrendered;
 pub(crate) const MAX_GROWTH: usize = 4;
 
 /// The new body.
-pub(super) fn rewritten(
+pub(crate) fn rewritten(
     answering: &Answering<'_>,
     stream: &Stream,
     case: &Case,
@@ -53,6 +53,11 @@ pub(super) fn made(
 ) -> Result<Vec<u8>, &'static str> {
     let nothing = Document::read(b"null").map_err(|_| "bad_json")?;
     render(answering, case, &nothing, facts)
+}
+
+/// The same, of an answer that no stream here has.
+pub(crate) fn rendered(case: &Case, facts: &Facts, max_body: usize) -> Option<Vec<u8>> {
+    made(&Answering { rule: None, dialect: None, max_body }, case, facts).ok()
 }
 
 pub(super) fn render(

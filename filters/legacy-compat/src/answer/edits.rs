@@ -6,7 +6,7 @@ use super::{Answering, Stream};
 use crate::cases::Case;
 
 /// The edits that go with a new body.
-pub(super) fn body_headers(
+pub(crate) fn body_headers(
     answering: &Answering<'_>,
     stream: &Stream,
     case: &Case,
@@ -27,14 +27,7 @@ pub(super) fn case_headers(
     if status != stream.status {
         edits.push(HeaderEdit::set(":status", status.to_string()));
     }
-    let json_type = || {
-        let named = answering.dialect.and_then(|d| d.json_type.clone());
-        case.is_json.then(|| named.unwrap_or_else(|| b"application/json".to_vec()))
-    };
-    let other = case.output(&stream.facts).content_type(case.charset).map(String::into_bytes);
-    if let Some(content_type) = case.content_type.clone().or(other).or_else(json_type) {
-        edits.push(HeaderEdit::Set("content-type".into(), content_type));
-    }
+    edits.extend(case.type_of(answering.dialect, &stream.facts));
     edits.extend(stream.edits(&case.headers));
     edits
 }

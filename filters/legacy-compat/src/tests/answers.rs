@@ -173,7 +173,7 @@ fn mistakes_are_named() {
         (r#"[{"as":{"yaml":{}}}]"#, "answers[0].as: unknown key `yaml`, did you mean `xml`?"),
         (
             r#"[{"charset":"utf8"}]"#,
-            "answers[0].charset: expected `utf-8`, `iso-8859-1` or `us-ascii`",
+            "answers[0].charset: expected `utf-8`, `iso-8859-1` or `us-ascii`: did you mean `utf-8`?",
         ),
     ] {
         assert_eq!(filter(answers).unwrap_err(), format!("rules[0].{expected}"));

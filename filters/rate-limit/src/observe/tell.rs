@@ -42,7 +42,9 @@ impl RateLimit {
         outcome.count.extend(counted.map(|what| metrics::of_report(limits, place, what)));
         let alone = said.standings.is_empty();
         if let Some(first) = tightest(&standings) {
-            if response.status() == Some(429) && response.headers().get("retry-after").is_none() {
+            if response.status() == Some(429)
+                && !digits::is_late_enough(response.headers(), first.retry_after())
+            {
                 let seconds = digits::of(first.retry_after());
                 outcome.headers.push(HeaderEdit::set("retry-after", seconds));
             }

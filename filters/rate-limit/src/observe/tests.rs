@@ -337,6 +337,20 @@ fn a_429_of_others_says_when_to_come_back() {
         [&none_left[..2], &[("x-ratelimit-reset", &b"9"[..]), ("retry-after", b"30")]].concat();
     assert_eq!(after("429", &there), Some("30".to_owned()));
     assert_eq!(after("429", &there[..3]), Some("9".to_owned()));
+    for (said, told) in [
+        ("0", "9"),
+        ("8", "9"),
+        ("-5", "9"),
+        ("", "9"),
+        ("1e9", "9"),
+        ("soon", "9"),
+        ("9", "9"),
+        ("99999999999999999999", "99999999999999999999"),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:59 GMT"),
+    ] {
+        let there = [&there[..3], &[("retry-after", said.as_bytes())]].concat();
+        assert_eq!(after("429", &there).as_deref(), Some(told), "{said}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ postern_core::config! {
         /// applies. What is over is taken even where it is not left, and has to come back
         /// first: with `gcra` however long that takes, up to 366 days; windows forget it
         /// when they end. What is given back is given to the window that it was spent in.
+        /// A request that ends without an answer has cost what it cost when it came.
         answers: Vec<AnswerCost> = Vec::new(),
     }
 

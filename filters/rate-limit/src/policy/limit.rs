@@ -259,8 +259,11 @@ impl Decode for Compiled {
             }
         }
         let costs: Vec<_> = costs.into_iter().map(Cost::new).collect();
-        let plans = compiled.values().chain(special.iter().map(|(_, plan)| plan));
-        check_costs(&costs, default.as_ref(), plans.map(|(_, plan)| plan), at, errors);
+        // A service has limits of its own.
+        if engine == Engine::Local {
+            let plans = compiled.values().chain(special.iter().map(|(_, plan)| plan));
+            check_costs(&costs, default.as_ref(), plans.map(|(_, plan)| plan), at, errors);
+        }
         let limit = Limit {
             default: (tag(id.as_str(), "", ""), default?),
             id,

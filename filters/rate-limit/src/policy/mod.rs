@@ -48,7 +48,8 @@ postern_core::config! {
         retry_after_on_503: Option<Window>,
         /// How many callers are counted at a time. Past that, those who have
         /// used the smallest share of their limit are forgotten first, and new ones
-        /// start from what those had used: nobody gets more than its limit.
+        /// start from what those had used: nobody gets more than its limit. With another
+        /// capacity counts start anew.
         capacity: Count<1024, 1_048_576> = Count::new(65_536),
         /// How many bits of an IPv6 address count as one caller.
         ipv6_prefix: Count<16, 128> = Count::new(64),

@@ -51,7 +51,7 @@ impl RateLimit {
         }
         if let Some(seconds) = self.retry_after_on_503
             && response.status() == Some(503)
-            && response.headers().get("retry-after").is_none()
+            && !digits::is_late_enough(response.headers(), 0)
         {
             outcome.headers.push(HeaderEdit::set("retry-after", digits::of(seconds)));
         }

@@ -43,9 +43,13 @@ impl Service {
     /// A stream is over: did it look whether the service is back?
     pub(crate) fn ended(&self, pending: &Pending, host: &dyn Host) {
         if pending.probe {
-            self.circuit.taken_over(host, host.now());
-            self.lost.set(true);
+            self.lost_probe(host);
         }
+    }
+
+    fn lost_probe(&self, host: &dyn Host) {
+        self.circuit.taken_over(host, host.now());
+        self.lost.set(true);
     }
 
     /// The answer to the question of a tick.
@@ -75,6 +79,12 @@ impl Service {
         now: Duration,
         probe: bool,
     ) -> Option<Duration> {
+        if failure == Failure::Overflow {
+            if probe {
+                self.lost_probe(host);
+            }
+            return None;
+        }
         let left_alone = self.circuit.bad(host, now, probe);
         if let Some(again) = left_alone {
             let (cluster, word) = (&self.cluster, failure.word());

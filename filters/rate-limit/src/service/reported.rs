@@ -22,6 +22,9 @@ const LATEST: u64 = 366 * 86_400;
 pub(crate) enum Failure {
     /// The deadline was over, or nobody is there.
     Unavailable,
+    /// The proxy had more questions under way than its cluster takes: that says nothing of
+    /// the service.
+    Overflow,
     /// The service answered that it cannot.
     Erring,
     /// It is no answer.
@@ -32,6 +35,7 @@ impl Failure {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Failure::Unavailable => "unavailable",
+            Failure::Overflow => "overflow",
             Failure::Erring => "erring",
             Failure::Malformed => "malformed",
         }
@@ -43,6 +47,9 @@ pub(crate) fn read(answer: &Answer, descriptors: usize) -> Result<Response, Fail
     let Answer::Response { status, headers, body } = answer else {
         return Err(Failure::Unavailable);
     };
+    if headers.iter().any(|(name, _)| name == "x-envoy-overloaded") {
+        return Err(Failure::Overflow);
+    }
     // The proxy says in the same form that the service is late or not there.
     let said = headers.iter().rfind(|(name, _)| name == "grpc-status");
     match (status, said.map(|(_, code)| code.as_slice())) {

@@ -317,6 +317,25 @@ fn places_outlive_a_policy() {
     assert_eq!(none.tick(&host).again, Some(Duration::from_secs(10)));
 }
 
+/// Places are where they were, however many callers a policy counts.
+#[test]
+fn places_outlive_another_capacity() {
+    let host = FakeHost::at(START);
+    let of = |capacity: u32| {
+        rate_limit(&TWO.replace("{\"limits\"", &format!("{{\"capacity\": {capacity}, \"limits\"")))
+    };
+    let (small, large) = (of(1_024), of(1_048_576));
+    for n in 0..50 {
+        identify(&host, caller(&format!("caller {n}")));
+        let held = [begin(&small, &host).unwrap(), begin(&small, &host).unwrap()];
+        assert_eq!(begin(&large, &host).map(drop), two_refused());
+        for stream in held {
+            end(&large, &host, stream);
+        }
+        assert!(begin(&small, &host).is_ok());
+    }
+}
+
 /// Another worker comes between each look and what follows it.
 #[test]
 fn never_more_than_the_limit_whatever_comes_between() {

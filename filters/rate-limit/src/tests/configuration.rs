@@ -32,7 +32,7 @@ fn every_mistake_is_named_at_once() {
          limits[1].window: expected a duration over zero such as `250ms`, `30s`, `5m`, `2h` or `1d`\n\
          limits[2].id: expected a name of 1 to 64 letters, digits, `.`, `_` or `-`\n\
          limits[2]: missing key `match`\n\
-         limits[2].key[1]: expected `subject`, `issuer`, `client`, `credential`, `plan` or `address`\n\
+         limits[2].key[1]: expected `subject`, `issuer`, `client`, `credential`, `plan` or `address`: did you mean `address`?\n\
          limits[2].quota: expected a whole number from 1 to 1000000000\n\
          limits[2].window: expected whole seconds such as `1s`, `5m`, `2h` or `1d`\n\
          limits[3].algorithm: expected `gcra`, `fixed_window` or `sliding_window`\n\
@@ -42,7 +42,7 @@ fn every_mistake_is_named_at_once() {
          limits[4].plans.iron: expected `unlimited` or a mapping with `quota` and `window`, but found a whole number\n\
          limits[4].plans.tin: expected `unlimited` or a mapping with `quota` and `window`\n\
          dialects[0]: missing key `match`\n\
-         dialects[0].dialect: expected `ietf`, `draft_7`, `draft_3`, `github`, `twitter`, `legacy` or `none`\n\
+         dialects[0].dialect: expected `ietf`, `draft_7`, `draft_3`, `github`, `twitter`, `legacy` or `none`: did you mean `github`?\n\
          capacity: expected a whole number from 1024 to 1048576, but found 0\n\
          ipv6_prefix: expected a whole number from 16 to 128, but found 129",
     );
@@ -133,7 +133,7 @@ fn what_is_observed_is_checked() {
          observe[1].read: expected at least one; leave the key out where it does not matter\n\
          observe[1].window: expected whole seconds such as `1s`, `5m`, `2h` or `1d`\n\
          observe[2]: missing key `match`\n\
-         observe[2].read[0]: expected `ietf`, `draft_7`, `ratelimit`, `x_ratelimit`, `x_rate_limit` or `legacy`\n\
+         observe[2].read[0]: expected `ietf`, `draft_7`, `ratelimit`, `x_ratelimit`, `x_rate_limit` or `legacy`: did you mean `draft_7`?\n\
          observe[2].read[1].limit: expected a header name (RFC 9110 token)\n\
          observe[2].read[1]: missing key `remaining`",
     );

@@ -14,8 +14,6 @@ mod request;
 mod slot;
 pub(crate) mod vms;
 
-use std::num::NonZeroU64;
-
 use postern_core::{Host, StoreError, Stored};
 
 use crate::table::{Hash, TRIES};
@@ -26,15 +24,13 @@ use vms::Vm;
 /// The first part of every key in the shared data. Changes with the format.
 const PREFIX: &str = "rate-limit-under-way-1";
 
-/// Callers in a slot, on an average table that is full.
-const CALLERS: u64 = 16;
+/// The number of slots, a power of two: the same for each policy, so that one with another
+/// `capacity` finds the places that are taken. They exist only while they are used, or were.
+const SLOTS: u64 = 8_192;
 
 /// The slots.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct UnderWay {
-    /// A power of two.
-    slots: NonZeroU64,
-}
+pub(crate) struct UnderWay;
 
 /// A place that a request has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +50,6 @@ pub(crate) struct Entered {
 }
 
 impl UnderWay {
-    /// For so many callers at a time.
-    pub(crate) fn new(capacity: u64) -> Self {
-        let slots = capacity.div_ceil(CALLERS).max(1).next_power_of_two();
-        UnderWay { slots: NonZeroU64::new(slots).unwrap_or(NonZeroU64::MIN) }
-    }
-
     /// Takes a place, if fewer than `most` are under way. `None`: the shared data cannot
     /// be had, or there is no room in them.
     pub(crate) fn enter(
@@ -70,7 +60,7 @@ impl UnderWay {
         most: u32,
     ) -> Option<Entered> {
         let number = vm.number(host)?;
-        let key = self.key(hash);
+        let key = Self::key(hash);
         for _ in 0..TRIES {
             let seen = host.load(&key);
             let mut slot = Slot::of(&seen)?;
@@ -111,7 +101,7 @@ impl UnderWay {
     }
 
     fn left(&self, host: &dyn Host, place: &Place) -> bool {
-        let key = self.key(&place.hash);
+        let key = Self::key(&place.hash);
         for _ in 0..TRIES {
             let seen = host.load(&key);
             let Some(mut slot) = Slot::of(&seen) else { return matches!(seen, Stored::Value(..)) };
@@ -128,9 +118,9 @@ impl UnderWay {
         false
     }
 
-    fn key(&self, hash: &Hash) -> String {
+    fn key(hash: &Hash) -> String {
         let (low, _) = hash.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-        let number = u64::from_le_bytes(*low) & self.slots.get().wrapping_sub(1);
+        let number = u64::from_le_bytes(*low) & SLOTS.wrapping_sub(1);
         format!("{PREFIX}/{number:x}")
     }
 }

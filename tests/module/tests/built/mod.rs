@@ -10,14 +10,18 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A filter's module, mounted under the filter's name.
-pub fn load(name: &str, environment: &[(&str, &str)]) -> Module {
+/// A filter's module.
+pub fn module(name: &str) -> Vec<u8> {
     let modules = std::env::var_os("POSTERN_MODULES")
         .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
     let file = modules.join(format!("{name}.wasm"));
-    let wasm = std::fs::read(&file)
-        .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build`", file.display()));
-    Module::load(&wasm, name, environment).unwrap()
+    std::fs::read(&file)
+        .unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask build`", file.display()))
+}
+
+/// The same, mounted under the filter's name.
+pub fn load(name: &str, environment: &[(&str, &str)]) -> Module {
+    Module::load(&module(name), name, environment).unwrap()
 }
 
 /// The same, with a policy.

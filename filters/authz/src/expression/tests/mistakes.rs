@@ -56,17 +56,39 @@ fn names_that_nothing_has() {
         ("foo", "column 1: unknown variable `foo`: expected `request`, `identity` or `path`"),
         (
             "true && requst.method == ''",
-            "column 9: unknown variable `requst`: expected `request`, `identity` or `path`",
+            "column 9: unknown variable `requst`: did you mean `request`?",
         ),
-        ("request.verb == ''", "column 9: `request` has no field `verb`"),
-        ("identity.scope == ''", "column 10: `identity` has no field `scope`"),
+        (
+            "request.verb == ''",
+            "column 9: `request` has no field `verb`: expected `method`, `host`, `path`, `size`, \
+             `headers` or `query`",
+        ),
+        (
+            "request.header['a'] == ''",
+            "column 9: `request` has no field `header`: did you mean `headers`?",
+        ),
+        (
+            "identity.scope == ''",
+            "column 10: `identity` has no field `scope`: did you mean `scopes`?",
+        ),
+        (
+            "identity.name == ''",
+            "column 10: `identity` has no field `name`: expected `anonymous`, `subject`, \
+             `issuer`, `client`, `provider`, `credential`, `credential_kind`, `plan`, `scopes` or \
+             `claims`",
+        ),
         ("path.id == ''", "column 6: the rule's `paths` have no `{id}`"),
         ("request == 1", "column 1: expected a field of it, such as `request.method`"),
         ("has(identity)", "column 5: expected a field of it, such as `identity.subject`"),
         ("path", "column 1: expected a field of it, such as `path.name`"),
         ("request['method'] == ''", "column 1: expected a field of it, such as `request.method`"),
         ("matches('a', 'b')", "column 1: `matches` is called on a value: `value.matches(…)`"),
-        ("'a'.matchs('b')", "column 5: unknown function `matchs`"),
+        ("'a'.matchs('b')", "column 5: unknown function `matchs`: did you mean `matches`?"),
+        (
+            "'a'.startswith('b')",
+            "column 5: unknown function `startswith`: did you mean `startsWith`?",
+        ),
+        ("'a'.lower() == 'a'", "column 5: unknown function `lower`"),
         (
             "startsWith('a', 'b')",
             "column 1: `startsWith` is called on a value: `value.startsWith(…)`",
@@ -95,6 +117,36 @@ fn names_that_nothing_has() {
         ("has(!identity.claims.a)", "column 1: expected a field, such as `has(identity.plan)`"),
         ("request.headers['a b'] == ''", "column 17: expected the name of a header"),
         ("':path' in request.headers", "column 1: expected the name of a header"),
+    ]);
+}
+
+/// What those write who know other languages.
+#[test]
+fn what_is_called_otherwise_elsewhere() {
+    refused(&[
+        (
+            "headers['a'] == ''",
+            "column 1: unknown variable `headers`: did you mean `request.headers`?",
+        ),
+        (
+            "true && method == ''",
+            "column 9: unknown variable `method`: did you mean `request.method`?",
+        ),
+        (
+            "claims.team == ''",
+            "column 1: unknown variable `claims`: did you mean `identity.claims`?",
+        ),
+        (
+            "subject == 'a'",
+            "column 1: unknown variable `subject`: did you mean `identity.subject`?",
+        ),
+        ("true and true", "column 6: `and` has no meaning here: use `&&`"),
+        ("(true or true)", "column 7: `or` has no meaning here: use `||`"),
+        ("[1].all(n, n > 0 AND n < 9)", "column 18: `AND` has no meaning here: use `&&`"),
+        ("not identity.anonymous", "column 1: `not` has no meaning here: use `!`"),
+        ("true && not(identity.anonymous)", "column 9: `not` has no meaning here: use `!`"),
+        ("now() > 1", "column 1: `now` is not supported: use `times` of the rule's `match`"),
+        ("request.path = '/a'", "column 14: expected `==`"),
     ]);
 }
 

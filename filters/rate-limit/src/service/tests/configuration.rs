@@ -47,7 +47,7 @@ fn what_does_not_go_together() {
     refused(
         r#"{"service": {"domain": "", "gateways": 0, "on_failure": "shut", "values": "raw", "remembered": -1},
             "limits": [{"id": "a", "match": {}, "engine": "servce", "quota": 1, "window": "1s"}]}"#,
-        "limits[0].engine: expected `local` or `service`\n\
+        "limits[0].engine: expected `local` or `service`: did you mean `service`?\n\
          service: missing key `cluster`\n\
          service.domain: expected a text that is not empty and has no control characters\n\
          service.gateways: expected a whole number from 1 to 10000, but found 0\n\

@@ -310,3 +310,32 @@ fn a_look_that_a_client_ends_is_taken_over() {
     filter.ended(&mut begin().0, &host);
     assert_eq!(filter.tick(&host).ask, []);
 }
+
+/// More questions at once than the proxy's cluster takes say nothing of the service.
+#[test]
+fn what_the_proxy_cannot_send_is_no_failure_of_the_service() {
+    let host = FakeHost::at(START);
+    let filter = rate_limit(&policy("", &limit("current", r#", "on_failure": "closed""#)));
+    let overflow = Answer::Response {
+        status: 503,
+        headers: vec![
+            (":status".to_owned(), b"503".to_vec()),
+            ("x-envoy-overloaded".to_owned(), b"true".to_vec()),
+        ],
+        body: Vec::new().into(),
+    };
+    for _ in 0..5 {
+        let seen = send(&filter, &host, &overflow);
+        assert_eq!((seen.status, seen.asked), (503, 1), "it is not left alone");
+        assert!(seen.record.contains(r#""service":"overflow""#), "{}", seen.record);
+    }
+    // One that looks whether the service is back is made up for.
+    for _ in 0..3 {
+        send(&filter, &host, &Answer::Unavailable);
+    }
+    later(&host, Duration::from_secs(1));
+    filter.tick(&host);
+    assert_eq!(send(&filter, &host, &overflow).asked, 1);
+    assert_eq!(send(&filter, &host, &overflow).asked, 0);
+    assert_eq!(filter.tick(&host).ask.len(), 1);
+}

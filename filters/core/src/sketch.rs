@@ -11,7 +11,7 @@ const MAX_RANK: u8 = 57;
 /// A set of which only the size can be told, roughly. Hashes have to be keyed,
 /// so that nobody can choose what they fall on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sketch([u8; REGISTERS]);
+pub struct Sketch([u8; REGISTERS]);
 
 impl Default for Sketch {
     fn default() -> Self {
@@ -20,9 +20,11 @@ impl Default for Sketch {
 }
 
 impl Sketch {
-    pub(crate) const SIZE: usize = REGISTERS;
+    /// Its bytes.
+    pub const SIZE: usize = REGISTERS;
 
-    pub(crate) fn add(&mut self, hash: u64) {
+    /// Adds a caller by its hash.
+    pub fn add(&mut self, hash: u64) {
         let register = usize::try_from(hash & 0xff).unwrap_or(0);
         let zeros = (hash >> INDEX_BITS).trailing_zeros();
         let rank = u8::try_from(zeros.saturating_add(1)).unwrap_or(MAX_RANK).min(MAX_RANK);
@@ -32,14 +34,15 @@ impl Sketch {
     }
 
     /// Adds what the other holds: who is in both counts once.
-    pub(crate) fn merge(&mut self, other: &Sketch) {
+    pub fn merge(&mut self, other: &Sketch) {
         for (register, theirs) in self.0.iter_mut().zip(&other.0) {
             *register = (*theirs).max(*register);
         }
     }
 
     /// Whole callers, rounded down.
-    pub(crate) fn count(&self) -> u64 {
+    #[must_use]
+    pub fn count(&self) -> u64 {
         let m = REGISTERS as f64;
         let empty = self.0.iter().filter(|rank| **rank == 0).count();
         let sum: f64 = self.0.iter().map(|rank| 0.5f64.powi(i32::from(*rank))).sum();
@@ -49,12 +52,15 @@ impl Sketch {
         estimate.floor() as u64
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// Its registers.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// `None`: these are no registers.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let registers: [u8; REGISTERS] = bytes.try_into().ok()?;
         registers.iter().all(|rank| *rank <= MAX_RANK).then_some(Sketch(registers))
     }

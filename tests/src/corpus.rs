@@ -120,7 +120,10 @@ mod tests {
         assert!(cases.len() > 100, "only {} cases", cases.len());
         let sets = sets().unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-        assert_eq!(names, ["alone", "candidate", "limits", "retiring", "rules", "trusted"]);
+        assert_eq!(
+            names,
+            ["alone", "candidate", "compat", "limits", "retiring", "rules", "trusted"]
+        );
     }
 
     /// With what was decided, by which rule, and why.

@@ -18,7 +18,7 @@ const SEEN_AS: &str = "/etc/postern/config";
 
 /// How long containers may take to start or to go, pulls and builds excepted.
 const STARTED: Duration = Duration::from_secs(180);
-const HEALTHY: Duration = Duration::from_secs(90);
+const HEALTHY: Duration = Duration::from_secs(180);
 const PASSED: Duration = Duration::from_secs(30);
 const GONE: Duration = Duration::from_secs(120);
 

@@ -153,8 +153,7 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
             match serde_json::from_str::<serde_json::Number>(text) {
                 Ok(n) => (n.as_i64().map(Value::Int))
                     .or_else(|| n.as_u64().map(Value::Large))
-                    .or_else(|| n.as_f64().map(Value::Float))
-                    .unwrap_or_else(|| Value::Text(text.to_owned())),
+                    .unwrap_or_else(|| Value::Float(text.to_owned())),
                 Err(_) => Value::Text(text.to_owned()),
             }
         }

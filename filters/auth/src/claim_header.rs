@@ -135,7 +135,7 @@ impl ClaimHeader {
             Value::Bool(boolean) => boolean.to_string(),
             Value::Int(number) => number.to_string(),
             Value::Large(number) => number.to_string(),
-            Value::Float(_) => Node::unplaced(value.clone()).to_json(),
+            Value::Float(number) => number.clone(),
             Value::Null | Value::List(_) | Value::Map(_) if self.encoding == Encoding::Plain => {
                 return None;
             }

@@ -80,14 +80,14 @@ fn text(header: &Node, name: &str) -> Result<Option<String>, Reason> {
     }
 }
 
-/// A JSON object in which no object, at any depth, names a member twice: two
-/// readers could disagree on which counts.
+/// A JSON object in which no object, at any depth, names a member twice, and no number
+/// is beyond all floats: two readers could disagree on what counts.
 pub(crate) fn strict_object(json: &[u8]) -> Option<Node> {
     let node = parse_json(json).ok()?;
     (matches!(node.value, Value::Map(_)) && is_unambiguous(&node)).then_some(node)
 }
 
-/// Does no object, at any depth, name a member twice?
+/// Does no object, at any depth, name a member twice, and is no number beyond all floats?
 pub(crate) fn is_unambiguous(node: &Node) -> bool {
     match &node.value {
         Value::List(items) => items.iter().all(is_unambiguous),
@@ -97,6 +97,7 @@ pub(crate) fn is_unambiguous(node: &Node) -> bool {
             let unique = names.windows(2).all(|pair| pair.first() != pair.last());
             unique && entries.iter().all(|(_, value)| is_unambiguous(value))
         }
+        Value::Float(number) => serde_json::from_str::<f64>(number).is_ok(),
         _ => true,
     }
 }

@@ -148,7 +148,9 @@ const TOO_LARGE: f64 = 9_007_199_254_740_992.0;
 pub(crate) fn exact(node: &Node) -> Result<&Node, Reason> {
     fn is_exact(node: &Node) -> bool {
         match &node.value {
-            Value::Float(x) => x.abs() < TOO_LARGE,
+            Value::Float(number) => {
+                serde_json::from_str::<f64>(number).is_ok_and(|x| x.abs() < TOO_LARGE)
+            }
             Value::List(items) => items.iter().all(is_exact),
             Value::Map(entries) => entries.iter().all(|(_, value)| is_exact(value)),
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Text(_) => true,
@@ -163,7 +165,7 @@ fn to_json(node: &Node) -> Json {
         Value::Bool(b) => Json::from(*b),
         Value::Int(i) => Json::from(*i),
         Value::Large(n) => Json::from(*n),
-        Value::Float(x) => Json::from(*x),
+        Value::Float(number) => serde_json::from_str(number).unwrap_or_default(),
         Value::Text(text) => Json::from(text.as_str()),
         Value::List(items) => items.iter().map(to_json).collect(),
         Value::Map(entries) => {

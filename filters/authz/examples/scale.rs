@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use postern_authz::Authz;
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
+use postern_core::measure::{median, resident, spreads};
 use postern_core::{Filter, Headers, Request, identity};
 
 /// Rules as policies have them: a service per hundred, each with a resource per
@@ -85,26 +86,6 @@ fn requests(rules: usize, count: usize) -> Vec<(String, Vec<u8>)> {
     (0..count).map(request).collect()
 }
 
-/// As traffic is: the second most frequent is half as frequent as the first, the
-/// third a third (Zipf).
-fn ranked(all: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
-    let weight = |rank: usize| 1.0 / (rank as f64 + 1.0);
-    let whole: f64 = (0..all.len()).map(weight).sum();
-    let mut state = 1u64;
-    let mut draw = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let mut left = (state >> 11) as f64 / (1u64 << 53) as f64 * whole;
-        let mut rank = 0;
-        while left > weight(rank) && rank + 1 < all.len() {
-            left -= weight(rank);
-            rank += 1;
-        }
-        all[rank].clone()
-    };
-    (0..all.len()).map(|_| draw()).collect()
-}
-
 impl Set {
     /// Nanoseconds per decision.
     fn round(&self, host: &FakeHost) -> f64 {
@@ -130,31 +111,12 @@ impl Set {
     }
 }
 
-/// Bytes of this process that are in memory; 0 where that is not known.
-fn resident() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = pages.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
-    pages.unwrap_or(0) * 4096
-}
-
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
 fn main() {
     const ROUNDS: usize = 301;
     const REQUESTS: usize = 1_000;
     const COPIES: usize = 10;
     let host = FakeHost::default();
-    let all = requests(10_000, REQUESTS);
-    let ten: Vec<_> = all[..10].iter().cloned().cycle().take(REQUESTS).collect();
-    let ranked = ranked(&all);
-    for (spread, requests) in [
-        ("of ten kinds", ten),
-        ("of a thousand kinds, as often as their rank says", ranked),
-        ("of a thousand kinds, evenly", all),
-    ] {
+    for (spread, requests) in spreads(requests(10_000, REQUESTS)) {
         let few = Set { authz: compiled(&policy(10, true)), requests: requests.clone() };
         let many = Set { authz: compiled(&policy(10_000, false)), requests };
         let (mut a, mut b) = (Vec::new(), Vec::new());

@@ -61,15 +61,16 @@ fn whole_with(a: i128, b: f64) -> Option<Ordering> {
 
 impl Decode for Number {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        match at.node().value {
-            Value::Int(number) => Some(Number::Int(number.into())),
-            Value::Large(number) => Some(Number::Int(number.into())),
-            Value::Float(number) if number.is_finite() => Some(Number::Float(number)),
-            _ => {
-                at.expected(errors, "a number");
-                None
-            }
+        let number = match &at.node().value {
+            Value::Int(number) => Some(Number::Int((*number).into())),
+            Value::Large(number) => Some(Number::Int((*number).into())),
+            Value::Float(number) => serde_json::from_str(number).ok().map(Number::Float),
+            _ => None,
+        };
+        if number.is_none() {
+            at.expected(errors, "a number");
         }
+        number
     }
 
     fn schema() -> Schema {

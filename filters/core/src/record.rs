@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::bytes;
+use crate::json_text::{push_inside, push_quoted};
 
 /// How a filter decided, in one small JSON object:
 /// `{"decision":"allow","rule":"…","code":"…","version":"…","mode":"enforce"}`.
@@ -19,7 +20,7 @@ pub struct Record {
     /// Whether the decision counted.
     pub mode: Mode,
     /// Further members, in order; never a credential.
-    pub details: Vec<(&'static str, Value)>,
+    pub details: Vec<(&'static str, Detail)>,
 }
 
 impl Record {
@@ -30,7 +31,7 @@ impl Record {
 
     /// The same, with one more member.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<Detail>) -> Self {
         self.details.push((name, value.into()));
         self
     }
@@ -56,13 +57,9 @@ impl Record {
         ];
         let mut out = Vec::with_capacity(256);
         push_all(&mut out, &parts);
-        for (name, value) in &self.details {
-            match value {
-                Value::String(text) => {
-                    push_all(&mut out, &[",\"", name, "\":\"", &json_text(text), "\""]);
-                }
-                other => push_all(&mut out, &[",\"", name, "\":", &other.to_string()]),
-            }
+        for (name, detail) in &self.details {
+            push_all(&mut out, &[",\"", name, "\":"]);
+            detail.push(&mut out);
         }
         out.push(b'}');
         out
@@ -79,9 +76,8 @@ fn json_text(text: &str) -> Cow<'_, str> {
     if bytes::string_end(text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
-    let mut escaped = Value::from(text).to_string();
-    escaped.pop();
-    escaped.drain(..escaped.len().min(1));
+    let mut escaped = String::with_capacity(text.len().saturating_add(16));
+    push_inside(&mut escaped, text);
     Cow::Owned(escaped)
 }
 
@@ -90,6 +86,86 @@ fn json_text(text: &str) -> Cow<'_, str> {
 fn push_all(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// A further member of a record, or of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// A text.
+    Text(Cow<'static, str>),
+    /// JSON.
+    Json(String),
+}
+
+impl Detail {
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        self.push(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Appends it as JSON.
+    pub(crate) fn push(&self, out: &mut Vec<u8>) {
+        match self {
+            Detail::Text(text) => push_json_text(out, text),
+            Detail::Json(json) => out.extend_from_slice(json.as_bytes()),
+        }
+    }
+}
+
+impl From<&str> for Detail {
+    fn from(text: &str) -> Self {
+        Detail::Text(Cow::Owned(text.to_owned()))
+    }
+}
+
+impl From<String> for Detail {
+    fn from(text: String) -> Self {
+        Detail::Text(text.into())
+    }
+}
+
+impl From<u64> for Detail {
+    fn from(number: u64) -> Self {
+        Detail::Json(number.to_string())
+    }
+}
+
+impl From<u16> for Detail {
+    fn from(number: u16) -> Self {
+        Detail::from(u64::from(number))
+    }
+}
+
+impl From<Vec<String>> for Detail {
+    fn from(texts: Vec<String>) -> Self {
+        let mut json = String::from("[");
+        for (at, text) in texts.iter().enumerate() {
+            if at > 0 {
+                json.push(',');
+            }
+            push_quoted(&mut json, text);
+        }
+        json.push(']');
+        Detail::Json(json)
+    }
+}
+
+impl From<Value> for Detail {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Detail::from(text),
+            other => Detail::Json(other.to_string()),
+        }
+    }
+}
+
+impl From<Map<String, Value>> for Detail {
+    fn from(map: Map<String, Value>) -> Self {
+        Detail::from(Value::Object(map))
     }
 }
 
@@ -146,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_record_is_one_compact_object() {
-        let record = Record::new(Decision::Deny, "a \"b\"", "no_rule").with("n", 3);
+        let record = Record::new(Decision::Deny, "a \"b\"", "no_rule").with("n", 3u64);
         assert_eq!(
             String::from_utf8_lossy(&record.to_json("abc")),
             r#"{"decision":"deny","rule":"a \"b\"","code":"no_rule","version":"abc","mode":"enforce","n":3}"#

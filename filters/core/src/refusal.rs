@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
-
+use crate::record::{Detail, push_json_text};
 use crate::step::{Name, Reply};
 
 /// Where the meanings of the refusal codes are described: `type` is this plus
@@ -26,7 +25,7 @@ pub struct Refusal {
     /// Headers: challenge, `retry-after`, rate-limit fields.
     pub headers: Vec<(Name, Vec<u8>)>,
     /// Further members of the problem.
-    pub members: Vec<(&'static str, Value)>,
+    pub members: Vec<(&'static str, Detail)>,
 }
 
 impl Refusal {
@@ -84,7 +83,7 @@ impl Refusal {
 
     /// The same, with one more member of the problem.
     #[must_use]
-    pub fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub fn member(mut self, name: &'static str, value: impl Into<Detail>) -> Self {
         self.members.push((name, value.into()));
         self
     }
@@ -99,9 +98,11 @@ impl Refusal {
         headers.extend(self.headers.iter().cloned());
         let mut body = self.summary(instance);
         for (name, value) in &self.members {
-            body.insert((*name).to_owned(), value.clone());
+            push_name(&mut body, name);
+            value.push(&mut body);
         }
-        Reply { status: self.status, headers, body: Value::Object(body).to_string().into_bytes() }
+        body.push(b'}');
+        Reply { status: self.status, headers, body }
     }
 
     /// What outer filters learn of it: the problem's members plus `by`, the
@@ -109,24 +110,46 @@ impl Refusal {
     #[must_use]
     pub fn to_state(&self, by: &str, instance: Option<&[u8]>) -> Vec<u8> {
         let mut state = self.summary(instance);
-        state.insert("by".to_owned(), by.into());
-        Value::Object(state).to_string().into_bytes()
+        push_name(&mut state, "by");
+        push_json_text(&mut state, by);
+        state.push(b'}');
+        state
     }
 
-    fn summary(&self, instance: Option<&[u8]>) -> Map<String, Value> {
-        let mut out = Map::new();
+    /// An object that is still open.
+    fn summary(&self, instance: Option<&[u8]>) -> Vec<u8> {
         let problem_type = match self.problem_type {
             Some(uri) => uri.to_owned(),
             None => format!("{TYPE_BASE}{}", self.code.replace('_', "-")),
         };
-        out.insert("type".to_owned(), problem_type.into());
-        out.insert("title".to_owned(), self.title.into());
-        out.insert("status".to_owned(), self.status.into());
-        out.insert("detail".to_owned(), self.detail.as_ref().into());
+        let mut out = Vec::with_capacity(256);
+        out.push(b'{');
+        let mut text = |name: &str, text: &str| {
+            push_name(&mut out, name);
+            push_json_text(&mut out, text);
+        };
+        text("type", &problem_type);
+        text("title", self.title);
+        push_name(&mut out, "status");
+        out.extend_from_slice(self.status.to_string().as_bytes());
+        let mut text = |name: &str, text: &str| {
+            push_name(&mut out, name);
+            push_json_text(&mut out, text);
+        };
+        text("detail", &self.detail);
         if let Some(id) = instance.and_then(|id| std::str::from_utf8(id).ok()) {
-            out.insert("instance".to_owned(), id.into());
+            text("instance", id);
         }
-        out.insert("code".to_owned(), self.code.into());
+        text("code", self.code);
         out
     }
+}
+
+/// A member's name, with a comma before it unless it is the first.
+fn push_name(out: &mut Vec<u8>, name: &str) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+    push_json_text(out, name);
+    out.push(b':');
 }

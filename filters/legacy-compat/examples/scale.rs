@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
+use postern_core::measure::{median, resident, spreads};
 use postern_core::{Filter, Headers, Request, Step};
 use postern_legacy_compat::{LegacyCompat, Stream};
 
@@ -53,6 +54,8 @@ fn requests(rules: usize, count: usize) -> Vec<String> {
 fn round(filter: &LegacyCompat, paths: &[String], host: &FakeHost) -> f64 {
     let mut spent = Duration::ZERO;
     for path in paths {
+        // The proxy has just written it, so it is at hand.
+        let path = path.clone();
         let headers = Headers::new([
             (":authority", "old.example"),
             (":path", path.as_str()),
@@ -74,27 +77,29 @@ fn compiled(policy: &str) -> LegacyCompat {
     LegacyCompat::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None).unwrap()
 }
 
-/// Bytes of this process that are in memory; 0 where that is not known.
-fn resident() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = pages.split(' ').nth(1).and_then(|n| n.parse::<usize>().ok());
-    pages.unwrap_or(0) * 4096
-}
-
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+/// Compiles in slices: how many, and the longest in milliseconds.
+fn sliced(policy: &str) -> (usize, f64) {
+    let mut load = LegacyCompat::load(&Rc::new(policy.as_bytes().to_vec())).unwrap();
+    let (mut slices, mut longest) = (0, Duration::ZERO);
+    loop {
+        let begun = Instant::now();
+        let done = load.slice().unwrap();
+        longest = longest.max(begun.elapsed());
+        slices += 1;
+        if done.is_some() {
+            return (slices, longest.as_secs_f64() * 1e3);
+        }
+    }
 }
 
 fn main() {
     const RULES: usize = 5_000;
-    const ROUNDS: usize = 101;
+    const ROUNDS: usize = 301;
     const REQUESTS: usize = 1_000;
+    const COPIES: usize = 10;
     let host = FakeHost::default();
-    let all = requests(RULES, REQUESTS);
-    let ten: Vec<_> = all[..10].iter().cloned().cycle().take(REQUESTS).collect();
-    let (few, many) = (compiled(&policy(10, true)), compiled(&policy(RULES, false)));
-    for (spread, paths) in [("of ten kinds", ten), ("of a thousand kinds, evenly", all)] {
+    for (spread, paths) in spreads(requests(RULES, REQUESTS)) {
+        let (few, many) = (compiled(&policy(10, true)), compiled(&policy(RULES, false)));
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             a.push(round(&few, &paths, &host));
@@ -107,31 +112,33 @@ fn main() {
         );
     }
     let text = policy(RULES, false);
-    let begun = Instant::now();
-    let node = parse_json(text.as_bytes()).unwrap();
-    let parsed = begun.elapsed().as_secs_f64() * 1e3;
-    let before = resident();
-    let begun = Instant::now();
-    let whole = LegacyCompat::configure(&node, &|_| None).unwrap();
-    let compiled = begun.elapsed().as_secs_f64() * 1e3;
-    let memory = resident().saturating_sub(before);
-    drop(whole);
-    let mut load = LegacyCompat::load(&Rc::new(text.clone().into_bytes())).unwrap();
-    let (mut slices, mut longest) = (0, Duration::ZERO);
-    loop {
+    let (mut parse, mut compile, mut longest) = (Vec::new(), Vec::new(), Vec::new());
+    let mut slices = 0;
+    for _ in 0..15 {
         let begun = Instant::now();
-        let done = load.slice().unwrap();
-        longest = longest.max(begun.elapsed());
-        slices += 1;
-        if done.is_some() {
-            break;
-        }
+        let node = parse_json(text.as_bytes()).unwrap();
+        parse.push(begun.elapsed().as_secs_f64() * 1e3);
+        let begun = Instant::now();
+        let whole = LegacyCompat::configure(&node, &|_| None).unwrap();
+        compile.push(begun.elapsed().as_secs_f64() * 1e3);
+        drop(whole);
+        let (count, time) = sliced(&text);
+        slices = count;
+        longest.push(time);
     }
+    let node = parse_json(text.as_bytes()).unwrap();
+    let before = resident();
+    let kept: Vec<_> =
+        (0..COPIES).map(|_| LegacyCompat::configure(&node, &|_| None).unwrap()).collect();
+    let memory = resident().saturating_sub(before) / COPIES;
+    drop(kept);
     println!(
-        "5,000 rules, {} KiB of JSON: parsed in {parsed:.1} ms, compiled in {compiled:.1} ms, {} bytes a rule; \
+        "5,000 rules, {} KiB of JSON: parsed in {:.1} ms, compiled in {:.1} ms, {} bytes a rule; \
          in {slices} slices of at most {:.1} ms",
         text.len() / 1024,
+        median(&mut parse),
+        median(&mut compile),
         memory / RULES,
-        longest.as_secs_f64() * 1e3
+        median(&mut longest)
     );
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
+use postern_core::measure::{median, resident};
 use postern_core::{Filter, Headers, Request, Step, identity};
 use postern_rate_limit::{RateLimit, Stream};
 
@@ -30,7 +31,7 @@ fn identity_of(caller: u64) -> String {
 }
 
 /// Nanoseconds of the filter for one request, and whether it passed.
-fn ask(filter: &RateLimit, host: &FakeHost, caller: u64) -> (Duration, bool) {
+fn ask(filter: &RateLimit, host: &FakeHost, caller: u64) -> (f64, bool) {
     host.set_property(identity::STATE, identity_of(caller).as_bytes());
     let headers = Headers::new([
         (":authority", "api.example.com"),
@@ -44,20 +45,7 @@ fn ask(filter: &RateLimit, host: &FakeHost, caller: u64) -> (Duration, bool) {
     let mut stream = Stream::default();
     let begun = Instant::now();
     let outcome = black_box(filter.request_headers(&mut stream, &request, host));
-    (begun.elapsed(), matches!(outcome.step, Step::Continue))
-}
-
-/// Bytes of this process that are in memory; 0 where that is not known.
-fn resident() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = pages.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
-}
-
-/// The middle of them: the machine does other things too.
-fn median(mut times: Vec<Duration>) -> u128 {
-    times.sort_unstable();
-    times[times.len() / 2].as_nanos()
+    (begun.elapsed().as_nanos() as f64, matches!(outcome.step, Step::Continue))
 }
 
 fn main() {
@@ -74,15 +62,15 @@ fn main() {
             refused += u64::from(!passed);
         }
         println!(
-            "{:>12} {:>7} {:>5} {:>15} {:>9}",
+            "{:>12} {:>7} {:>5} {:>15.0} {:>9}",
             first + EACH,
             host.shared_len(),
             resident().saturating_sub(before) / 1_000_000,
-            median(times),
+            median(&mut times),
             refused
         );
     }
     // The same callers once more, in another order.
-    let again = (0..EACH).map(|n| ask(&filter, &host, n * 7_919 % CALLERS).0).collect();
-    println!("       again {:>29}", median(again));
+    let again = (0..EACH).map(|n| ask(&filter, &host, n * 7_919 % CALLERS).0);
+    println!("       again {:>29.0}", median(&mut again.collect::<Vec<_>>()));
 }

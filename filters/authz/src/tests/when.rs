@@ -218,5 +218,6 @@ fn current_rules_and_candidate_have_a_budget_each() {
     let record = outcome.record.unwrap();
     assert_eq!(record.code, "allowed");
     let candidate = record.details.iter().find(|(name, _)| *name == "candidate").unwrap();
-    assert_eq!(candidate.1["code"], "allowed");
+    let candidate: serde_json::Value = serde_json::from_str(&candidate.1.to_json()).unwrap();
+    assert_eq!(candidate["code"], "allowed");
 }

@@ -155,9 +155,24 @@ impl<'a> At<'a> {
         });
     }
 
+    /// The entries of a mapping that knows these keys; others are noted.
+    #[doc(hidden)]
+    #[inline(never)]
+    pub fn known(&self, known: &[&str], errors: &mut Errors) -> Option<Vec<&'a (Key, Node)>> {
+        let entries = self.entries(errors)?;
+        for (key, _) in &entries {
+            if !known.contains(&key.text.as_str()) {
+                self.unknown_key(errors, key, known);
+            }
+        }
+        Some(entries)
+    }
+
     /// Decodes one key of a mapping's entries. A value that is wrong where there
     /// is a default is noted and decodes to that default, so that the rest of
     /// the document is still looked at.
+    // There is one of it for each type, so it is short, and never put in where it is used.
+    #[inline(never)]
     pub fn field<T: Decode>(
         &self,
         entries: &[&'a (Key, Node)],
@@ -165,19 +180,27 @@ impl<'a> At<'a> {
         default: Option<fn() -> T>,
         errors: &mut Errors,
     ) -> Option<T> {
-        match entries.iter().find(|(k, _)| k.text == name) {
-            Some((_, node)) => {
-                T::decode(self.key(name, node), errors).or_else(|| default.map(|d| d()))
-            }
+        match given(entries, name) {
+            Some(node) => T::decode(self.key(name, node), errors).or_else(|| default.map(|d| d())),
             None => {
                 let value = default.map(|d| d()).or_else(T::absent);
                 if value.is_none() {
-                    self.error(errors, format!("missing key `{name}`"));
+                    self.missing(name, errors);
                 }
                 value
             }
         }
     }
+
+    #[inline(never)]
+    fn missing(&self, name: &str, errors: &mut Errors) {
+        self.error(errors, format!("missing key `{name}`"));
+    }
+}
+
+#[inline(never)]
+fn given<'a>(entries: &[&'a (Key, Node)], name: &str) -> Option<&'a Node> {
+    entries.iter().find(|(k, _)| k.text == name).map(|(_, node)| node)
 }
 
 /// The nearest of the names that are known, or all of them.

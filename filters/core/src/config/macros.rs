@@ -29,12 +29,7 @@ macro_rules! config {
                 errors: &mut $crate::config::Errors,
             ) -> Option<Self> {
                 const KNOWN: &[&str] = &[$( $crate::config_key!($field) ),*];
-                let entries = at.entries(errors)?;
-                for (key, _) in &entries {
-                    if !KNOWN.contains(&key.text.as_str()) {
-                        at.unknown_key(errors, key, KNOWN);
-                    }
-                }
+                let entries = at.known(KNOWN, errors)?;
                 $(
                     #[allow(unused_mut, unused_assignments)]
                     let mut default: Option<fn() -> $ty> = None;
@@ -43,7 +38,12 @@ macro_rules! config {
                         &entries, $crate::config_key!($field), default, errors,
                     );
                 )*
-                Some($name { $( $field: $field? ),* })
+                // One way out for all that may be missing: dropping what was decoded is
+                // much code.
+                match ($($field,)*) {
+                    ($(Some($field),)*) => Some($name { $($field),* }),
+                    _ => None,
+                }
             }
 
             fn schema() -> $crate::config::schema::Schema {

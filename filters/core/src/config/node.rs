@@ -1,5 +1,7 @@
 //! The tree that a policy is read into.
 
+use crate::json_text::push_quoted;
+
 /// A place in a file: 1-based line and column (in characters); 0 when unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -19,7 +21,7 @@ pub struct Span {
 }
 
 /// A value and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// Where it stands.
     pub span: Span,
@@ -37,7 +39,7 @@ pub struct Key {
 }
 
 /// A value of the JSON data model; mappings keep order and duplicates.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// `null`, or nothing at all in YAML.
     Null,
@@ -47,8 +49,8 @@ pub enum Value {
     Int(i64),
     /// A whole number beyond those: no setting takes it, but a claim may hold it.
     Large(u64),
-    /// Another number.
-    Float(f64),
+    /// Another number, as it is written in JSON.
+    Float(String),
     /// A string.
     Text(String),
     /// A sequence.
@@ -87,45 +89,43 @@ impl Node {
         }
     }
 
-    /// Compact JSON; mappings keep their order. What cannot stand in JSON (a
-    /// number that is not finite) becomes `null`.
+    /// Compact JSON; mappings keep their order.
     #[must_use]
     pub fn to_json(&self) -> String {
-        Json(self).to_string()
+        let mut out = String::new();
+        self.push_json(&mut out);
+        out
     }
-}
 
-struct Json<'a>(&'a Node);
-
-impl std::fmt::Display for Json<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0.value {
-            Value::Null => f.write_str("null"),
-            Value::Bool(b) => write!(f, "{b}"),
-            Value::Int(i) => write!(f, "{i}"),
-            Value::Large(n) => write!(f, "{n}"),
-            Value::Float(x) => write!(f, "{}", serde_json::Value::from(*x)),
-            Value::Text(t) => write!(f, "{}", serde_json::Value::from(t.as_str())),
+    fn push_json(&self, out: &mut String) {
+        match &self.value {
+            Value::Null => out.push_str("null"),
+            Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+            Value::Int(i) => out.push_str(&i.to_string()),
+            Value::Large(n) => out.push_str(&n.to_string()),
+            Value::Float(number) => out.push_str(number),
+            Value::Text(text) => push_quoted(out, text),
             Value::List(items) => {
-                f.write_str("[")?;
+                out.push('[');
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
-                        f.write_str(",")?;
+                        out.push(',');
                     }
-                    Json(item).fmt(f)?;
+                    item.push_json(out);
                 }
-                f.write_str("]")
+                out.push(']');
             }
             Value::Map(entries) => {
-                f.write_str("{")?;
+                out.push('{');
                 for (i, (key, value)) in entries.iter().enumerate() {
                     if i > 0 {
-                        f.write_str(",")?;
+                        out.push(',');
                     }
-                    write!(f, "{}:", serde_json::Value::from(key.text.as_str()))?;
-                    Json(value).fmt(f)?;
+                    push_quoted(out, &key.text);
+                    out.push(':');
+                    value.push_json(out);
                 }
-                f.write_str("}")
+                out.push('}');
             }
         }
     }

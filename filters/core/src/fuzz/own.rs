@@ -57,11 +57,15 @@ fn json_seeds() -> Vec<Vec<u8>> {
     ])
 }
 
-/// It takes what serde takes, and what it takes survives the way there and back.
+/// It takes what serde takes, numbers beyond all floats beside, and what it takes survives
+/// the way there and back.
 fn json(text: &[u8]) {
     let ours = twice(|| parse_json(text).map_err(|errors| errors.to_string()));
     let theirs = serde_json::from_slice::<Value>(text);
-    assert_eq!(ours.is_ok(), theirs.is_ok(), "{theirs:?}");
+    let beyond = |e: &serde_json::Error| e.to_string().starts_with("number out of range");
+    if !theirs.as_ref().is_err_and(beyond) {
+        assert_eq!(ours.is_ok(), theirs.is_ok(), "{theirs:?}");
+    }
     match ours {
         Ok(node) => {
             let written = node.to_json();

@@ -3,20 +3,22 @@
 
 use crate::template::Pattern;
 
-use super::hash::Map;
+use super::at;
+use super::hash::{ByText, Places, of};
 
 /// Patterns, each with a number. Finding those that match costs the same among ten and
 /// ten thousand, but for patterns of more than one capture.
 #[derive(Debug, Default)]
 pub struct Patterns {
-    by_prefix: Map<Vec<u8>, Group>,
+    by_prefix: ByText<Group>,
     prefix_lengths: Vec<usize>,
-    /// The same by the whole pattern, without names, as long as some are added.
-    known: Map<Pattern, u32>,
+    /// All of them without names, by the whole pattern, as long as some are added.
+    known: Vec<(Pattern, u32)>,
+    places: Places,
 }
 
 /// Patterns that were known, one after the other.
-pub(super) type Former = std::collections::hash_map::IntoIter<Pattern, u32>;
+pub(super) type Former = std::vec::IntoIter<(Pattern, u32)>;
 
 /// Patterns that begin alike.
 #[derive(Debug)]
@@ -25,13 +27,19 @@ enum Group {
     Many(Box<Many>),
 }
 
+impl Default for Group {
+    fn default() -> Self {
+        Group::Few(Vec::new())
+    }
+}
+
 /// So many are tried one by one.
 const FEW: usize = 8;
 
 /// More than those.
 #[derive(Debug, Default)]
 struct Many {
-    by_suffix: Map<Vec<u8>, Alike>,
+    by_suffix: ByText<Alike>,
     suffix_lengths: Vec<usize>,
 }
 
@@ -39,7 +47,7 @@ struct Many {
 #[derive(Debug, Default)]
 struct Alike {
     /// Of those whose only capture takes certain words, by each of them.
-    words: Map<Vec<u8>, Vec<u32>>,
+    words: ByText<Vec<u32>>,
     others: Vec<(Pattern, u32)>,
 }
 
@@ -47,23 +55,33 @@ impl Patterns {
     /// The number of a pattern; `new` if there is none yet. Names do not matter.
     pub fn child(&mut self, pattern: &Pattern, new: u32) -> u32 {
         let pattern = pattern.unnamed();
-        if let Some(at) = self.known.get(&pattern) {
-            return *at;
+        let hash = of(&pattern);
+        if let Some(number) = self.find(hash, &pattern) {
+            return number;
         }
-        self.known.insert(pattern.clone(), new);
+        self.places.add(hash, super::small(self.known.len()));
+        self.known.push((pattern.clone(), new));
         let length = pattern.prefix().len();
         if let Err(at) = self.prefix_lengths.binary_search(&length) {
             self.prefix_lengths.insert(at, length);
         }
-        let same = self.by_prefix.entry(pattern.prefix().to_vec());
-        same.or_insert_with(|| Group::Few(Vec::new())).add(pattern, new);
+        if let Some(same) = self.by_prefix.entry(pattern.prefix()) {
+            same.add(pattern.clone(), new);
+        }
         new
     }
 
     /// The number of a pattern that was added.
     #[must_use]
     pub fn same(&self, pattern: &Pattern) -> Option<u32> {
-        self.known.get(&pattern.unnamed()).copied()
+        let pattern = pattern.unnamed();
+        self.find(of(&pattern), &pattern)
+    }
+
+    fn find(&self, hash: u64, pattern: &Pattern) -> Option<u32> {
+        let known = |place: u32| self.known.get(at(place));
+        let is = |place: u32| known(place).is_some_and(|(own, _)| own == pattern);
+        self.places.find(hash, is).and_then(known).map(|(_, number)| *number)
     }
 
     /// All children were added; they have other numbers from now on. What was known of
@@ -75,6 +93,7 @@ impl Patterns {
                 Group::Many(many) => many.renumber(&place),
             }
         }
+        self.places = Places::default();
         std::mem::take(&mut self.known).into_iter()
     }
 
@@ -114,13 +133,13 @@ impl Many {
         if let Err(at) = self.suffix_lengths.binary_search(&suffix.len()) {
             self.suffix_lengths.insert(at, suffix.len());
         }
-        let alike = self.by_suffix.entry(suffix.to_vec()).or_default();
+        let Some(alike) = self.by_suffix.entry(suffix) else { return };
         match pattern.words() {
             Some(words) => {
                 for word in words {
-                    let same = alike.words.entry(word.clone().into_bytes()).or_default();
                     // One may stand there twice.
-                    if !same.contains(&new) {
+                    let same = alike.words.entry(word.as_bytes());
+                    if let Some(same) = same.filter(|same| !same.contains(&new)) {
                         same.push(new);
                     }
                 }
@@ -180,28 +199,28 @@ mod tests {
     }
 
     /// How many patterns are tried one by one, at most.
-    fn tried(patterns: &Patterns) -> usize {
-        let most = |group: &Group| match group {
+    fn tried(patterns: &mut Patterns) -> usize {
+        let most = |group: &mut Group| match group {
             Group::Few(few) => few.len(),
-            Group::Many(many) => many.by_suffix.values().map(|a| a.others.len()).max().unwrap(),
+            Group::Many(many) => many.by_suffix.values_mut().map(|a| a.others.len()).max().unwrap(),
         };
-        patterns.by_prefix.values().map(most).max().unwrap()
+        patterns.by_prefix.values_mut().map(most).max().unwrap()
     }
 
     #[test]
     fn however_many_there_are_few_are_tried() {
         let of = |text: &dyn Fn(usize) -> String| (0..2_000).map(text).collect::<Vec<_>>();
         let kinds = |i: usize| ["{x}", "{x:int}", "{x?}", "{y}"][i % 4].to_owned();
-        let suffixes = all(&of(&|i| format!("{}.t{}", kinds(i), i / 4)));
-        assert_eq!(tried(&suffixes), 3);
+        let mut suffixes = all(&of(&|i| format!("{}.t{}", kinds(i), i / 4)));
+        assert_eq!(tried(&mut suffixes), 3);
         assert_eq!(children(&suffixes, "7.t10"), [40, 41, 42]);
         assert_eq!(children(&suffixes, ".t499"), [1998]);
-        let words = all(&of(&|i| format!("a{{x:w{i}|v{}}}.b", i / 2)));
-        assert_eq!(tried(&words), 0);
+        let mut words = all(&of(&|i| format!("a{{x:w{i}|v{}}}.b", i / 2)));
+        assert_eq!(tried(&mut words), 0);
         assert_eq!(children(&words, "av7.b"), [14, 15]);
         assert_eq!(children(&words, "aw1999.b"), [1999]);
-        let prefixes = all(&of(&|i| format!("p{i}-{{x}}")));
-        assert_eq!(tried(&prefixes), 1);
+        let mut prefixes = all(&of(&|i| format!("p{i}-{{x}}")));
+        assert_eq!(tried(&mut prefixes), 1);
         assert_eq!(children(&prefixes, "p5-5"), [5]);
     }
 

@@ -4,7 +4,7 @@
 use crate::rules::{HostPattern, Match, Method};
 use crate::template::Pattern;
 
-use super::hash::{Map, of_edge};
+use super::hash::{Places, of, of_edge};
 use super::patterns::{Former, Patterns};
 use super::{BELOW, END, EXACT, HEAD, Index, NONE, at, small, word};
 
@@ -15,13 +15,13 @@ pub struct Trie {
     any: u32,
     longest_below: usize,
     nodes: Vec<Branch>,
-    /// By the hash of a node and a literal, the last child that has it.
-    edges: Map<u64, u32>,
+    /// The children under literals, by the hash of the node above and the literal.
+    edges: Places,
     texts: Vec<u8>,
     ends: Vec<End>,
     /// Equal lists are one; the first is empty, and stands for all.
     methods: Vec<Box<[Method]>>,
-    lists: Map<Box<[Method]>, u32>,
+    lists: Places,
     rules: u32,
 }
 
@@ -30,8 +30,6 @@ struct Branch {
     above: u32,
     /// The literal between the two; `None`: there is none.
     text: Option<(u32, u32)>,
-    /// The next child of the same hash.
-    twin: u32,
     /// The child for any segment that is not empty.
     any: u32,
     patterns: Option<Box<Patterns>>,
@@ -52,13 +50,13 @@ struct End {
 
 impl Default for Trie {
     fn default() -> Self {
-        let mut lists = Map::default();
-        lists.insert(Box::default(), 0);
+        let mut lists = Places::default();
+        lists.add(of::<[Method]>(&[]), 0);
         Trie {
             any: NONE,
             longest_below: 0,
             nodes: Vec::new(),
-            edges: Map::default(),
+            edges: Places::default(),
             texts: Vec::new(),
             ends: Vec::new(),
             methods: vec![Box::default()],
@@ -75,7 +73,7 @@ impl Trie {
         self.rules = self.rules.saturating_add(1);
         if m.hosts.is_empty() {
             if self.any == NONE {
-                self.any = self.push(NONE, None, NONE);
+                self.any = self.push(NONE, None);
             }
             self.add_paths(self.any, m, end);
         }
@@ -92,14 +90,14 @@ impl Trie {
     }
 
     fn methods(&mut self, m: &Match) -> u32 {
-        if let Some(list) = self.lists.get(&*m.methods) {
-            return *list;
-        }
-        let list: Box<[Method]> = m.methods.to_vec().into();
-        let new = small(self.methods.len());
-        self.methods.push(list.clone());
-        self.lists.insert(list, new);
-        new
+        let hash = of::<[Method]>(&m.methods);
+        let is = |list: u32| self.methods.get(at(list)).is_some_and(|own| **own == *m.methods);
+        self.lists.find(hash, is).unwrap_or_else(|| {
+            let new = small(self.methods.len());
+            self.methods.push(m.methods.to_vec().into());
+            self.lists.add(hash, new);
+            new
+        })
     }
 
     fn add_paths(&mut self, root: u32, m: &Match, end: End) {
@@ -139,28 +137,28 @@ impl Trie {
         } else {
             node.patterns.get_or_insert_default().child(pattern, new)
         };
-        if child == new { self.push(above, None, NONE) } else { child }
+        if child == new { self.push(above, None) } else { child }
     }
 
     /// The child for a literal; a new one if there is none yet.
     fn literal(&mut self, above: u32, literal: &[u8]) -> u32 {
-        let last = self.edges.entry(of_edge(above, literal)).or_insert(NONE);
-        let mut child = *last;
-        while let Some(node) = self.nodes.get(at(child)) {
-            if node.above == above && text(&self.texts, node) == literal {
-                return child;
-            }
-            child = node.twin;
+        let hash = of_edge(above, literal);
+        let is = |child: u32| {
+            let child = self.nodes.get(at(child));
+            child.is_some_and(|node| node.above == above && text(&self.texts, node) == literal)
+        };
+        if let Some(child) = self.edges.find(hash, is) {
+            return child;
         }
-        let twin = std::mem::replace(last, small(self.nodes.len()));
+        self.edges.add(hash, small(self.nodes.len()));
         let from = small(self.texts.len());
         self.texts.extend_from_slice(literal);
-        self.push(above, Some((from, small(literal.len()))), twin)
+        self.push(above, Some((from, small(literal.len()))))
     }
 
-    fn push(&mut self, above: u32, text: Option<(u32, u32)>, twin: u32) -> u32 {
+    fn push(&mut self, above: u32, text: Option<(u32, u32)>) -> u32 {
         let (any, ends, tails, patterns) = (NONE, NONE, NONE, None);
-        self.nodes.push(Branch { above, text, twin, any, patterns, ends, tails });
+        self.nodes.push(Branch { above, text, any, patterns, ends, tails });
         small(self.nodes.len().saturating_sub(1))
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::matcher::hash::Set;
+use crate::matcher::hash::Equal;
 use crate::matcher::{Trie, Writing};
 use crate::template::{Pattern, Template};
 
@@ -24,9 +24,9 @@ pub struct Builder<T> {
 
 #[derive(Debug, Default)]
 struct Shared {
-    rests: Set<Rc<Rest>>,
-    templates: Set<Rc<Template>>,
-    patterns: Set<Rc<Pattern>>,
+    rests: Equal<Rest>,
+    templates: Equal<Template>,
+    patterns: Equal<Pattern>,
 }
 
 impl<T> Default for Builder<T> {
@@ -46,7 +46,7 @@ impl<T> Builder<T> {
     pub fn push(&mut self, applies_to: Match, rule: T) {
         self.trie.add(&applies_to);
         let (paths, rest) = applies_to.split();
-        let rest = rest.map(|rest| shared(&mut self.shared.rests, rest));
+        let rest = rest.map(|rest| self.shared.rests.one(rest));
         let mut templates = NONE;
         if paths.iter().any(|template| template.names().next().is_some()) {
             templates = u32::try_from(self.templates.len()).unwrap_or(NONE);
@@ -84,20 +84,8 @@ impl<T> Builder<T> {
 impl Shared {
     fn template(&mut self, mut template: Template) -> Rc<Template> {
         for pattern in template.patterns_mut() {
-            *pattern = shared(&mut self.patterns, pattern.clone());
+            *pattern = self.patterns.one(pattern.clone());
         }
-        shared(&mut self.templates, template)
-    }
-}
-
-/// The one that is equal, or this one from now on.
-fn shared<V: std::hash::Hash + Eq>(all: &mut Set<Rc<V>>, new: impl Into<Rc<V>>) -> Rc<V> {
-    let new = new.into();
-    match all.get(&new) {
-        Some(same) => same.clone(),
-        None => {
-            all.insert(new.clone());
-            new
-        }
+        self.templates.one(template)
     }
 }

@@ -5,8 +5,9 @@
 mod read;
 mod text;
 
+pub(crate) use postern_core::json_text::push_quoted;
 pub(crate) use read::BadJson;
-pub(crate) use text::{push_quoted, unescaped};
+pub(crate) use text::unescaped;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -51,28 +51,3 @@ pub(crate) fn unescaped(raw: &str) -> Cow<'_, str> {
 fn unit(rest: &mut std::str::Chars<'_>) -> u32 {
     (0..4).fold(0, |n, _| n << 4 | rest.next().and_then(|c| c.to_digit(16)).unwrap_or(0))
 }
-
-/// Appends `text` as a JSON string. Only what has to be escaped is.
-pub(crate) fn push_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\0'..='\u{1f}' => {
-                let hex = |n: u32| char::from_digit(n & 15, 16).unwrap_or('0');
-                let code = u32::from(c);
-                out.push_str("\\u00");
-                out.push(hex(code >> 4));
-                out.push(hex(code));
-            }
-            _ => out.push(c),
-        }
-    }
-    out.push('"');
-}

@@ -38,7 +38,7 @@ fn violated(filter: &RateLimit, host: &FakeHost, headers: &[(&str, &[u8])]) -> V
     let (_, outcome) = ask(filter, host, headers);
     let Step::Refuse(refusal) = outcome.step else { panic!("passed") };
     let member = refusal.members.iter().find(|(name, _)| *name == "violated-policies");
-    serde_json::from_value(member.unwrap().1.clone()).unwrap()
+    serde_json::from_str(&member.unwrap().1.to_json()).unwrap()
 }
 
 const BESIDE: &str = r#"{

@@ -19,6 +19,7 @@ use crate::target::Target;
 use crate::template::{Captured, Template};
 use crate::truth::Truth;
 
+pub use crate::matcher::hash::Equal;
 pub use applies::Match;
 use applies::Rest;
 pub use builder::Builder;

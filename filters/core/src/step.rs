@@ -108,7 +108,7 @@ pub struct Wait {
 }
 
 /// One edit of a message's headers. Names in lower case.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum HeaderEdit {
     /// One value, replacing all copies.
     Set(Name, Vec<u8>),

@@ -125,7 +125,7 @@ impl<'b> Answering<'b> {
 
     /// The first case of the rule, then of the dialect, that covers an answer.
     pub(crate) fn case(&self, facts: &Facts, origin: Origin) -> Option<&'b Case> {
-        let own = self.rule.and_then(|r| r.answers.first(facts, origin));
+        let own = self.rule.and_then(|r| r.answers.cases.first(facts, origin));
         own.or_else(|| self.dialect.and_then(|d| d.answers.first(facts, origin)))
     }
 
@@ -133,7 +133,7 @@ impl<'b> Answering<'b> {
     /// first that asks nothing of it is the last.
     fn pick(&self, facts: &Facts, origin: Origin, response: &Response<'_>) -> Vec<usize> {
         let mut out = Vec::new();
-        let own = self.rule.into_iter().flat_map(|r| r.answers.iter());
+        let own = self.rule.into_iter().flat_map(|r| r.answers.cases.iter());
         let all = own.chain(self.dialect.into_iter().flat_map(|d| d.answers.iter()));
         for (place, case) in all.enumerate() {
             if case.covers(facts, origin, response.headers()) {
@@ -148,9 +148,9 @@ impl<'b> Answering<'b> {
 
     /// A case by its place.
     fn at(&self, place: usize) -> Option<&'b Case> {
-        let own = self.rule.map_or(0, |rule| rule.answers.len());
+        let own = self.rule.map_or(0, |rule| rule.answers.cases.len());
         match place.checked_sub(own) {
-            None => self.rule?.answers.get(place),
+            None => self.rule?.answers.cases.get(place),
             Some(place) => self.dialect?.answers.get(place),
         }
     }
@@ -164,7 +164,7 @@ impl<'b> Answering<'b> {
     /// The headers of every answer.
     fn dialect_headers(&self, stream: &Stream) -> Vec<HeaderEdit> {
         let mut headers = self.dialect.map(|d| stream.edits(&d.headers)).unwrap_or_default();
-        if let Some((_, retirement)) = self.rule.and_then(|r| r.retirement.as_ref()) {
+        if let Some((_, retirement)) = self.rule.and_then(|r| r.retirement.as_deref()) {
             headers.extend(retirement.headers.iter().cloned());
         }
         headers
@@ -208,7 +208,7 @@ fn headers_enforced(
     }
     let Some(status) = response.status().filter(|s| *s >= 200) else { return Outcome::pass() };
     // Of what was switched off for a while, who it is for is not known yet.
-    if let Some((slot, _)) = answering.rule.and_then(|r| r.retirement.as_ref())
+    if let Some((slot, _)) = answering.rule.and_then(|r| r.retirement.as_deref())
         && !matches!(stream.fate, Some(Fate::BrownOut(_)))
     {
         blueprint.usage.note(*slot, host);

@@ -1,11 +1,12 @@
 //! The policy compiled: checked once, so that nothing in it can fail later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use postern_core::HeaderEdit;
 use postern_core::config::{At, Decode, Errors, Text};
 use postern_core::grammar;
-use postern_core::rules::{HeaderName, HostPattern, Rules};
+use postern_core::rules::{Equal, HeaderName, HostPattern, Rules};
 
 use crate::applies::Further;
 use crate::cases::{Case, Cases};
@@ -15,8 +16,10 @@ use crate::header_edits::{HeaderEdits, checked_names};
 use crate::local::Local;
 use crate::log_path::LogPath;
 use crate::place::Located;
-use crate::policy::{DialectPolicy, HeadersPolicy, Policy, RuleMode, RulePolicy, Unmatched};
-use crate::request_steps::RequestSteps;
+use crate::policy::{
+    CasePolicy, DialectPolicy, HeadersPolicy, Policy, RuleMode, RulePolicy, Unmatched,
+};
+use crate::request_steps::{Others, RequestSteps};
 use crate::retirement::Retirement;
 use crate::template::Compiler;
 use crate::usage::Usage;
@@ -77,22 +80,39 @@ pub(crate) struct Rule {
     pub(crate) dialect: Option<usize>,
     /// What becomes of the request.
     pub(crate) request: RequestSteps,
-    /// What becomes of the answer, before the dialect's.
-    pub(crate) answers: Cases,
+    /// What becomes of the answer.
+    pub(crate) answers: Rc<Answers>,
     /// Captures that are never logged.
-    pub(crate) secret: BTreeSet<String>,
+    pub(crate) secret: Rc<BTreeSet<String>>,
     /// How much of the path may be logged.
     pub(crate) log_segments: Option<usize>,
-    /// Captures that the answer's templates take.
+    /// Is it only tried?
+    pub(crate) is_shadow: bool,
+    /// How it ends, and its number among those that do.
+    pub(crate) retirement: Option<Box<(usize, Retirement)>>,
+}
+
+/// What becomes of the answers to a rule's requests, and what follows from that and from
+/// the dialect. Rules that say the same have the same.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// The cases, before the dialect's.
+    pub(crate) cases: Cases,
+    /// Captures that the templates take.
     pub(crate) wanted: BTreeSet<String>,
     /// Query parameters that name a function of the client's.
     pub(crate) callbacks: BTreeSet<String>,
     /// Does a case need the upstream's body, uncompressed and whole?
     pub(crate) reads_body: bool,
-    /// Is it only tried?
-    pub(crate) is_shadow: bool,
-    /// How it ends, and its number among those that do.
-    pub(crate) retirement: Option<(usize, Retirement)>,
+}
+
+/// What rules have in common, while they are compiled.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    requests: Equal<Others>,
+    secrets: Equal<BTreeSet<String>>,
+    /// By all that they follow from.
+    answers: BTreeMap<(Option<usize>, Captures, String), Rc<Answers>>,
 }
 
 impl Blueprint {
@@ -105,7 +125,7 @@ impl Blueprint {
         let compiled = Policy::decode(root, &mut errors).and_then(|mut policy| {
             let rules = std::mem::take(&mut policy.rules);
             let mut growing = Growing::new(policy, &mut errors)?;
-            growing.add(&rules, &mut errors);
+            growing.add(rules, &mut errors);
             Some(growing.finish())
         });
         match compiled {
@@ -172,14 +192,15 @@ impl Rule {
         policy: &RulePolicy,
         dialect: Option<usize>,
         fallback: Option<&Cases>,
+        common: &mut Common,
         compiler: &mut Compiler<'_>,
         names: &Names,
         errors: &mut Errors,
     ) -> Self {
         let captures = Captures::of(policy);
-        let request = RequestSteps::compile(&policy.request, &captures, compiler, names, errors);
-        let answers = Cases::compile(&policy.answers, Some(&captures), compiler, names, errors);
-        answers.check_faults(&policy.answers, fallback, errors);
+        let requests = &mut common.requests;
+        let request =
+            RequestSteps::compile(&policy.request, &captures, requests, compiler, names, errors);
         let mut secret = request.secrets();
         for capture in &policy.secret {
             if let Err(why) = captures.check(capture.value.as_str()) {
@@ -187,28 +208,64 @@ impl Rule {
             }
             secret.insert(capture.value.as_str().to_owned());
         }
-        let shared = fallback.into_iter().flat_map(Cases::iter);
-        let shared: Vec<&Case> = shared.collect();
-        let all = || answers.iter().chain(shared.iter().copied());
-        let reads_body = all().any(|case| case.reads_body() || case.asks_body());
-        let (mut callbacks, mut wanted) = (BTreeSet::new(), BTreeSet::new());
-        add(&mut callbacks, all().filter_map(Case::callback));
-        let body = request.body().into_iter().flat_map(|body| body.captures());
-        add(&mut wanted, all().flat_map(Case::captures).chain(body));
+        let key = (dialect, captures, policy.answers.text.clone());
+        let answers = match common.answers.get(&key) {
+            Some(same) => Rc::clone(same),
+            None => {
+                let before = errors.problems().len();
+                let made = Answers::compile(
+                    &policy.answers.value,
+                    &key.1,
+                    fallback,
+                    compiler,
+                    names,
+                    errors,
+                );
+                let made = Rc::new(made);
+                // A mistake is told for each of the rules.
+                if errors.problems().len() == before {
+                    common.answers.insert(key, Rc::clone(&made));
+                }
+                made
+            }
+        };
         Rule {
             further: None,
             name: policy.name.value.as_str().to_owned(),
             dialect,
             request,
-            secret,
-            log_segments: policy.log_segments.and_then(|n| usize::try_from(n.get()).ok()),
-            wanted,
-            callbacks,
-            reads_body,
             answers,
+            secret: common.secrets.one(secret),
+            log_segments: policy.log_segments.and_then(|n| usize::try_from(n.get()).ok()),
             is_shadow: policy.mode == RuleMode::Shadow,
             retirement: None,
         }
+    }
+
+    /// The captures that its templates take.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+        let of_body = self.request.body().into_iter().flat_map(|body| body.captures());
+        self.answers.wanted.iter().map(String::as_str).chain(of_body)
+    }
+}
+
+impl Answers {
+    fn compile(
+        policy: &[Located<CasePolicy>],
+        captures: &Captures,
+        fallback: Option<&Cases>,
+        compiler: &mut Compiler<'_>,
+        names: &Names,
+        errors: &mut Errors,
+    ) -> Self {
+        let cases = Cases::compile(policy, Some(captures), compiler, names, errors);
+        cases.check_faults(policy, fallback, errors);
+        let all = || cases.iter().chain(fallback.into_iter().flat_map(Cases::iter));
+        let reads_body = all().any(|case| case.reads_body() || case.asks_body());
+        let (mut callbacks, mut wanted) = (BTreeSet::new(), BTreeSet::new());
+        add(&mut callbacks, all().filter_map(Case::callback));
+        add(&mut wanted, all().flat_map(Case::captures));
+        Answers { cases, wanted, callbacks, reads_body }
     }
 }
 
@@ -220,6 +277,7 @@ pub(crate) fn add<'n>(set: &mut BTreeSet<String>, names: impl Iterator<Item = &'
 }
 
 /// The captures that all paths of a rule have.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Captures(BTreeSet<String>);
 
 impl Captures {

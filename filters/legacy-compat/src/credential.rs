@@ -8,10 +8,10 @@ use ct_codecs::{Base64, Encoder};
 use crate::pattern::Pattern;
 use crate::place::Place;
 use crate::request_policy::{CredentialPolicy, RequestPolicy};
-use crate::request_steps::{RequestSteps, Unwritable};
+use crate::request_steps::{Others, Unwritable};
 use crate::source::{Found, Source};
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Credential {
     Basic(Pattern, Pattern),
     Bearer(Pattern),
@@ -65,7 +65,8 @@ impl Credential {
     /// It goes to `auth` and nowhere else.
     pub(crate) fn check(
         &self,
-        steps: &RequestSteps,
+        steps: &Others,
+        patterns: &[(&Place, &Pattern)],
         policy: &CredentialPolicy,
         request: &RequestPolicy,
         errors: &mut Errors,
@@ -88,7 +89,7 @@ impl Credential {
         }
         let told =
             |name: String| format!("`{name}` is a credential, which the upstream must not get");
-        for (place, pattern) in steps.patterns(request) {
+        for (place, pattern) in patterns {
             if let Some(secret) = pattern.sources().find(|number| secrets.contains(number)) {
                 let name = steps.source(secret).map(Source::name).unwrap_or_default();
                 place.error(errors, told(name));

@@ -7,7 +7,7 @@ use postern_core::config::Errors;
 use postern_core::rules::Builder;
 
 use crate::blueprint::{
-    Blueprint, Dialect, Host, Rule, dialect, header_edits, header_value, parents,
+    Blueprint, Common, Dialect, Host, Rule, dialect, header_edits, header_value, parents,
 };
 use crate::cases::Cases;
 use crate::expression::Names;
@@ -39,6 +39,7 @@ pub(crate) struct Growing {
     retiring: Vec<String>,
     has_shadows: bool,
     done: Done,
+    common: Common,
     seen: BTreeSet<String>,
     rules: Builder<Rule>,
 }
@@ -105,6 +106,7 @@ impl Growing {
             retiring: Vec::new(),
             has_shadows: false,
             done: compiler.into_done(),
+            common: Common::default(),
             seen: BTreeSet::new(),
             rules: Builder::default(),
             names,
@@ -113,7 +115,11 @@ impl Growing {
     }
 
     /// Adds the next rules.
-    pub(crate) fn add(&mut self, rules: &[Located<RulePolicy>], errors: &mut Errors) {
+    pub(crate) fn add(
+        &mut self,
+        rules: impl IntoIterator<Item = Located<RulePolicy>>,
+        errors: &mut Errors,
+    ) {
         let done = std::mem::take(&mut self.done);
         let mut compiler = Compiler::new(&self.names, &self.templates).after(done);
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
@@ -124,8 +130,10 @@ impl Growing {
             }
             let dialect = rule.value.dialect.as_ref().and_then(|d| dialect(&known, d, errors));
             let fallback = dialect.and_then(|d| self.dialects.get(d)).map(|d| &d.answers);
-            let (compiler, names) = (&mut compiler, &self.names);
-            let mut made = Rule::compile(&rule.value, dialect, fallback, compiler, names, errors);
+            let (common, compiler, names) = (&mut self.common, &mut compiler, &self.names);
+            let policy = &rule.value;
+            let mut made =
+                Rule::compile(policy, dialect, fallback, common, compiler, names, errors);
             for source in made.request.moved() {
                 if let Source::Query(name) = source {
                     self.log.hide_query(name);
@@ -133,7 +141,8 @@ impl Growing {
             }
             if let Some(retirement) = &rule.value.retirement {
                 let number = self.retiring.len();
-                made.retirement = Some((number, Retirement::compile(retirement, errors)));
+                let compiled = Retirement::compile(retirement, errors);
+                made.retirement = Some(Box::new((number, compiled)));
                 self.retiring.push(name.to_owned());
                 if self.retiring.len() > MAX_RETIRING {
                     let most = format!("at most {MAX_RETIRING} rules have a `retirement`");
@@ -141,10 +150,15 @@ impl Growing {
                 }
             }
             self.has_shadows |= made.is_shadow;
-            let (shared, further) = rule.value.r#match.clone().split();
+            let (shared, further) = rule.value.r#match.split();
             self.rules.push(shared, Rule { further, ..made });
         }
         self.done = compiler.into_done();
+    }
+
+    /// No rule is added any more: writes so many places of the index. Are there more?
+    pub(crate) fn write(&mut self, count: usize) -> bool {
+        self.rules.write(count)
     }
 
     /// All rules were added.

@@ -8,10 +8,10 @@ use postern_core::rules::HeaderName;
 use crate::place::{Located, Ordered};
 
 /// Compiled edits, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct HeaderEdits(Vec<Edit>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Edit {
     Fixed(HeaderEdit),
     /// All values, from one name to another; the first may stay.

@@ -15,6 +15,8 @@ use crate::policy::{Policy, RulePolicy};
 const SLICE: usize = 16 * 1024;
 /// A template that is put in is as much work as so much text.
 const INCLUDED: usize = 1024;
+/// How many places of the index are written out in one slice.
+const WRITTEN: usize = 4_000;
 
 /// What was done of it so far.
 pub(crate) enum Loading {
@@ -42,8 +44,13 @@ impl Load<LegacyCompat> for Loading {
             }
             Loading::Rules(mut rules) => {
                 let (cut, growing, next) = &mut *rules;
-                if *next < cut.count(0) {
+                let is_more = if *next < cut.count(0) {
                     add(cut, growing, next)?;
+                    true
+                } else {
+                    growing.write(WRITTEN)
+                };
+                if is_more {
                     *self = Loading::Rules(rules);
                     return Ok(None);
                 }
@@ -69,7 +76,7 @@ fn add(cut: &Cut, growing: &mut Growing, next: &mut usize) -> Result<(), Errors>
         size = size.saturating_add(cut.size(0, *next)).saturating_add(included);
         *next = next.saturating_add(1);
     }
-    growing.add(&read, &mut errors);
+    growing.add(read, &mut errors);
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 

@@ -10,7 +10,7 @@ use crate::source::{Found, Source};
 use crate::template::{Piece, pieces};
 
 /// The places that the patterns of a rule refer to, each once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Sources(Vec<Source>);
 
 impl Sources {
@@ -33,20 +33,20 @@ impl Sources {
 }
 
 /// A text with parts of the request in it.
-#[derive(Debug)]
-pub(crate) struct Pattern(Vec<Part>);
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pattern(Box<[Part]>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 enum Part {
-    Literal(String),
+    Literal(Box<str>),
     /// The first that is there.
-    First(Vec<Alternative>),
+    First(Box<[Alternative]>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 enum Alternative {
     Source(usize),
-    Literal(String),
+    Literal(Box<str>),
 }
 
 /// A part with what was found.
@@ -80,7 +80,7 @@ impl Pattern {
             Ok(parts)
         });
         match parts {
-            Ok(parts) => Some(Pattern(parts)),
+            Ok(parts) => Some(Pattern(parts.into())),
             Err(why) => {
                 place.error(errors, why);
                 None
@@ -147,11 +147,11 @@ impl Pattern {
     }
 }
 
-fn plain(text: &str) -> Result<String, String> {
+fn plain(text: &str) -> Result<Box<str>, String> {
     if text.chars().any(char::is_control) {
         return Err("expected a text without control characters".to_owned());
     }
-    Ok(text.to_owned())
+    Ok(text.into())
 }
 
 fn alternative(

@@ -24,26 +24,24 @@ impl<T> Located<T> {
 }
 
 impl Place {
-    /// A member's value.
-    pub(crate) fn key(&self, key: &Key, node: &Node) -> Place {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{dot}{}", self.path, key.text);
-        Located { value: node.clone(), path, span: node.span }
-    }
-
-    /// An item.
-    pub(crate) fn index(&self, index: usize, node: &Node) -> Place {
-        Located { value: node.clone(), path: format!("{}[{index}]", self.path), span: node.span }
+    /// The same, to be looked into.
+    pub(crate) fn at(&self) -> At<'_> {
+        At::part(&self.path, &self.value)
     }
 
     /// The text, or a mistake.
     pub(crate) fn text(&self, errors: &mut Errors, expected: &str) -> Option<&str> {
-        if let Value::Text(text) = &self.value.value {
-            return Some(text);
-        }
-        self.error(errors, format!("expected {expected}, but found {}", self.value.kind()));
-        None
+        text(self.at(), errors, expected)
     }
+}
+
+/// A text, or a mistake.
+pub(crate) fn text<'a>(at: At<'a>, errors: &mut Errors, expected: &str) -> Option<&'a str> {
+    if let Value::Text(text) = &at.node().value {
+        return Some(text);
+    }
+    at.expected(errors, expected);
+    None
 }
 
 impl<T: Decode> Decode for Located<T> {
@@ -80,5 +78,25 @@ impl<T: Decode> Decode for Ordered<T> {
 
     fn schema() -> Schema {
         Schema::Map(Box::new(T::schema()))
+    }
+}
+
+/// A part of a policy, and how it is written: what is written alike is compiled once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// As JSON.
+    pub(crate) text: String,
+}
+
+impl<T: Decode> Decode for Written<T> {
+    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        let value = T::decode(at, errors)?;
+        Some(Written { value, text: at.node().to_json() })
+    }
+
+    fn schema() -> Schema {
+        T::schema()
     }
 }

@@ -10,7 +10,7 @@ use postern_core::rules::{HeaderMatch, HeaderName, HostPattern, Match};
 use crate::applies::MatchPolicy;
 use crate::edit::path::Path;
 use crate::edit::policy::StepPolicy;
-use crate::place::{Located, Ordered, Place};
+use crate::place::{Located, Ordered, Place, Written};
 use crate::request_policy::RequestPolicy;
 use crate::value::DateFormat;
 
@@ -131,7 +131,7 @@ postern_core::config! {
         /// What becomes of the request.
         request: RequestPolicy = RequestPolicy::default(),
         /// What becomes of the answer; the first case that matches counts.
-        answers: Items<Located<CasePolicy>> = Items::default(),
+        answers: Written<Items<Located<CasePolicy>>> = Written::default(),
         /// Captures that are secret: the log shows `***`. Those that a
         /// credential's password or token is made of are secret anyway.
         secret: Vec<Located<Text>> = Vec::new(),

@@ -9,6 +9,7 @@ use postern_core::rules::{Found, Subject};
 use postern_core::sight::Sighted;
 use postern_core::step::HeaderEdit;
 use postern_core::target::{Target, decode_form};
+use postern_core::template::Captured;
 use postern_core::{Decision, Outcome, Refusal, Request, Sights, Step};
 
 use crate::answer::Stream;
@@ -121,17 +122,7 @@ fn matched(
     stream.rule = Some(found.index);
     stream.dialect = rule.dialect;
     let captures = found.captures(target);
-    for capture in captures.iter().filter(|c| rule.wanted.contains(c.name)) {
-        let text = String::from_utf8_lossy(&capture.decoded).into_owned();
-        stream.facts.captures.push((capture.name.to_owned(), text));
-    }
-    for name in rule.wanted.iter().filter(|name| name.starts_with(QUERY)) {
-        let parameter = name.get(QUERY.len()..).unwrap_or_default();
-        if let Some(value) = target.query_values(parameter).next() {
-            let text = String::from_utf8_lossy(&decode_form(value)).into_owned();
-            stream.facts.captures.push((name.clone(), text));
-        }
-    }
+    stream.facts.captures = facts(rule, target, &captures);
     let secret = |name: &str| rule.secret.contains(name);
     let mut path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
     if let Some(masked) = stream.shadow.as_mut().and_then(|shadow| shadow.path.take())
@@ -139,7 +130,7 @@ fn matched(
     {
         path = masked;
     }
-    if let Some((slot, retirement)) = &rule.retirement {
+    if let Some((slot, retirement)) = rule.retirement.as_deref() {
         let fate = retirement.fate(proxy);
         stream.fate = Some(fate);
         let fate_counter = Usage::counter(counter::NAMES.len(), *slot, fate);
@@ -152,7 +143,7 @@ fn matched(
             .query_values(name)
             .all(|v| std::str::from_utf8(&decode_form(v)).is_ok_and(is_callback))
     };
-    if rule.callbacks.iter().any(|name| no_function(&name)) {
+    if rule.answers.callbacks.iter().any(|name| no_function(&name)) {
         let refusal = Refusal::bad_request("a parameter of the query is no name of a function");
         return refused(stream, refusal, &rule.name, path);
     }
@@ -160,7 +151,7 @@ fn matched(
         Ok(parts) => parts,
         Err(why) => return refused(stream, rule.request.refusal(why), &rule.name, path),
     };
-    if rule.reads_body {
+    if rule.answers.reads_body {
         whole_answer(request.method()).into_iter().for_each(|edit| parts.push(edit));
     }
     let body = rule.request.body().filter(|_| !request.is_end_of_stream());
@@ -183,6 +174,26 @@ fn matched(
     let mut outcome = Outcome::hold().with_record(record);
     outcome.publish.push((PATH, path.into()));
     outcome
+}
+
+/// What the templates of a rule look at of a request.
+pub(crate) fn facts(
+    rule: &Rule,
+    target: &Target<'_>,
+    captures: &[Captured<'_, '_>],
+) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut out: Vec<(String, String)> = Vec::new();
+    for name in rule.wanted() {
+        let value = match name.strip_prefix(QUERY) {
+            Some(parameter) => target.query_values(parameter).next().map(|v| text(&decode_form(v))),
+            None => captures.iter().find(|c| c.name == name).map(|c| text(&c.decoded)),
+        };
+        if let Some(value) = value.filter(|_| !out.iter().any(|(own, _)| own == name)) {
+            out.push((name.to_owned(), value));
+        }
+    }
+    out
 }
 
 /// A request that is held for its body.
@@ -279,7 +290,7 @@ fn rewritten(
     let record = stream.record(Decision::Allow, rule.name.clone(), code);
     let mut outcome = Outcome::edit(headers).with_record(record);
     outcome.count = vec![counter::REQUEST_MATCHED];
-    if let (Some((slot, _)), Some(fate)) = (&rule.retirement, stream.fate) {
+    if let (Some((slot, _)), Some(fate)) = (rule.retirement.as_deref(), stream.fate) {
         outcome.count.push(Usage::counter(counter::NAMES.len(), *slot, fate));
     }
     outcome

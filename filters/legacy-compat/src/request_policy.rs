@@ -57,6 +57,7 @@ postern_core::config! {
 
     /// A method that stands elsewhere. It counts on `POST` alone, is taken out, and one
     /// that is not among the `methods` is refused (400).
+    #[derive(PartialEq, Eq, Hash)]
     pub(crate) struct MethodOverridePolicy {
         /// The header, `x-http-method-override` for example.
         header: Option<HeaderName>,

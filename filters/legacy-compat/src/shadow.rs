@@ -12,6 +12,7 @@ use crate::counter;
 use crate::facts::Facts;
 use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::gzip;
+use crate::request::facts;
 use crate::request_steps::no_body;
 
 /// Of what would have changed, as much as tells one change from another.
@@ -92,13 +93,11 @@ impl Shadow {
             }
             Err(_) => Would::Unfit("request"),
         };
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let wanted = captures.iter().filter(|c| rule.wanted.contains(c.name));
         Shadow {
             rule: found.index,
             name: rule.name.clone(),
             path: None,
-            captures: wanted.map(|c| (c.name.to_owned(), text(&c.decoded))).collect(),
+            captures: facts(rule, target, &captures),
             request: would,
             answer: None,
             held: None,

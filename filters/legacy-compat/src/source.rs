@@ -9,7 +9,7 @@ use ct_codecs::{Base64, Decoder};
 use crate::blueprint::Captures;
 
 /// A place in a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     /// A part of the path, by the rule's template.
     Capture(String),

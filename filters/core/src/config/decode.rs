@@ -30,7 +30,8 @@ pub struct At<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'a> {
-    Root,
+    /// Where the whole stands in a larger document; empty for the root of all.
+    Root(&'a str),
     Key(&'a str),
     Index(usize),
 }
@@ -39,7 +40,13 @@ impl<'a> At<'a> {
     /// The root of a document.
     #[must_use]
     pub fn root(node: &'a Node) -> Self {
-        At { node, step: Step::Root, parent: None }
+        At { node, step: Step::Root(""), parent: None }
+    }
+
+    /// A part of a document whose path is known.
+    #[must_use]
+    pub fn part(path: &'a str, node: &'a Node) -> Self {
+        At { node, step: Step::Root(path), parent: None }
     }
 
     /// The node itself.
@@ -71,7 +78,7 @@ impl<'a> At<'a> {
     pub fn path(&self) -> String {
         let mut path = self.parent.map(At::path).unwrap_or_default();
         match self.step {
-            Step::Root => {}
+            Step::Root(above) => path.push_str(above),
             Step::Key(key) => {
                 if !path.is_empty() {
                     path.push('.');

@@ -75,7 +75,7 @@ impl<T: Decode> Decode for Items<T> {
 
 /// A list that, where it is given, holds something: an empty list of
 /// conditions would hold for everything. Left out, it is empty.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AtLeastOne<T>(Vec<T>);
 
 impl<T> Default for AtLeastOne<T> {

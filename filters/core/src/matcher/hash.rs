@@ -153,7 +153,7 @@ impl<T: Default> ByText<T> {
 
 /// Values of which equal ones are one.
 #[derive(Debug)]
-pub(crate) struct Equal<T> {
+pub struct Equal<T> {
     all: Vec<Rc<T>>,
     places: Places,
 }
@@ -166,7 +166,7 @@ impl<T> Default for Equal<T> {
 
 impl<T: Hash + Eq> Equal<T> {
     /// The one that is equal, or this one from now on.
-    pub(crate) fn one(&mut self, new: impl Into<Rc<T>>) -> Rc<T> {
+    pub fn one(&mut self, new: impl Into<Rc<T>>) -> Rc<T> {
         let new = new.into();
         let hash = of(&*new);
         let is = |place: u32| self.all.get(at(place)).is_some_and(|own| *own == new);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use postern_core::config::{Errors, Key, Value};
+use postern_core::config::{At, Errors, Value};
 
 use super::{Part, Piece, Template, pieces};
 use crate::expression::{Expression, Names};
 use crate::json::push_quoted;
-use crate::place::Place;
+use crate::place::{Place, text};
 
 /// Larger templates, includes put in, are refused.
 const MAX_PARTS: usize = 10_000;
@@ -55,20 +55,20 @@ impl<'p> Compiler<'p> {
     /// Compiles a template; `None` after a mistake.
     pub(crate) fn template(&mut self, place: &Place, errors: &mut Errors) -> Option<Template> {
         self.parts = 0;
-        self.compile(place, 0, errors)
+        self.compile(place.at(), 0, errors)
     }
 
-    fn compile(&mut self, place: &Place, depth: usize, errors: &mut Errors) -> Option<Template> {
+    fn compile(&mut self, at: At<'_>, depth: usize, errors: &mut Errors) -> Option<Template> {
         self.parts = self.parts.saturating_add(1);
         if depth > MAX_DEPTH || self.parts > MAX_PARTS {
-            place.error(errors, TOO_LARGE);
+            at.error(errors, TOO_LARGE);
             return None;
         }
-        match &place.value.value {
+        match &at.node().value {
             Value::Text(text) => match self.text(text) {
                 Ok(template) => Some(template),
                 Err(why) => {
-                    place.error(errors, why);
+                    at.error(errors, why);
                     None
                 }
             },
@@ -76,17 +76,17 @@ impl<'p> Compiler<'p> {
                 let items: Vec<_> = items
                     .iter()
                     .enumerate()
-                    .map(|(i, n)| self.compile(&place.index(i, n), depth.saturating_add(1), errors))
+                    .map(|(i, n)| self.compile(at.index(i, n), depth.saturating_add(1), errors))
                     .collect();
                 items.into_iter().collect::<Option<_>>().map(Template::List)
             }
             Value::Map(entries) => {
-                let members: Vec<(&Key, Place)> =
-                    entries.iter().map(|(k, n)| (k, place.key(k, n))).collect();
-                self.mapping(place, &members, depth, errors)
+                let members: Vec<(&str, At<'_>)> =
+                    entries.iter().map(|(k, n)| (k.text.as_str(), at.key(&k.text, n))).collect();
+                self.mapping(at, &members, depth, errors)
             }
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_) => {
-                Some(Template::Constant(place.value.to_json()))
+                Some(Template::Constant(at.node().to_json()))
             }
         }
     }
@@ -109,8 +109,8 @@ impl<'p> Compiler<'p> {
 
     fn mapping(
         &mut self,
-        place: &Place,
-        members: &[(&Key, Place)],
+        at: At<'_>,
+        members: &[(&str, At<'_>)],
         depth: usize,
         errors: &mut Errors,
     ) -> Option<Template> {
@@ -120,29 +120,29 @@ impl<'p> Compiler<'p> {
         let mut object: Vec<(String, Template)> = Vec::new();
         let mut plain = 0usize;
         for (i, (key, member)) in members.iter().enumerate() {
-            if members.iter().take(i).any(|(k, _)| k.text == key.text) {
-                place.error(errors, format!("duplicate key `{}`", key.text.escape_debug()));
+            if members.iter().take(i).any(|(k, _)| k == key) {
+                at.error(errors, format!("duplicate key `{}`", key.escape_debug()));
                 good = false;
                 continue;
             }
-            let compiled = match key.text.as_str() {
+            let compiled = match *key {
                 "$each" | "$with" => {
-                    let expression = self.path(member, errors);
+                    let expression = self.path(*member, errors);
                     if path.is_some() {
                         member.error(errors, "expected one of `$each` and `$with`, not both");
                         good = false;
                     }
                     good &= expression.is_some();
-                    path = Some((key.text == "$each", expression));
+                    path = Some((*key == "$each", expression));
                     continue;
                 }
                 "$value" => {
-                    value = Some(self.compile(member, depth.saturating_add(1), errors));
+                    value = Some(self.compile(*member, depth.saturating_add(1), errors));
                     good &= matches!(value, Some(Some(_)));
                     continue;
                 }
                 "$include" => {
-                    let included = self.included(member, depth, errors);
+                    let included = self.included(*member, depth, errors);
                     good &= included.is_some();
                     match included {
                         Some(Template::Object(inner)) => {
@@ -165,18 +165,18 @@ impl<'p> Compiler<'p> {
                     good = false;
                     continue;
                 }
-                _ => self.compile(member, depth.saturating_add(1), errors),
+                _ => self.compile(*member, depth.saturating_add(1), errors),
             };
             plain = plain.saturating_add(1);
             good &= compiled.is_some();
             if let Some(template) = compiled {
                 let mut quoted = String::new();
-                push_quoted(&mut quoted, &key.text);
+                push_quoted(&mut quoted, key);
                 put(&mut object, quoted, template);
             }
         }
         if value.is_some() && (plain > 0 || !object.is_empty()) {
-            place.error(errors, "a template that is no mapping takes no further members");
+            at.error(errors, "a template that is no mapping takes no further members");
             good = false;
         }
         if !good {
@@ -191,29 +191,29 @@ impl<'p> Compiler<'p> {
     }
 
     /// The path of `$each` or `$with`.
-    fn path(&self, place: &Place, errors: &mut Errors) -> Option<Expression> {
-        let text = place.text(errors, "a path into the body")?;
+    fn path(&self, at: At<'_>, errors: &mut Errors) -> Option<Expression> {
+        let text = text(at, errors, "a path into the body")?;
         match Expression::parse(text, self.names) {
             Ok(expression) if expression.is_path() => Some(expression),
             Ok(_) => {
-                place.error(errors, "expected a path into the body, without conversions");
+                at.error(errors, "expected a path into the body, without conversions");
                 None
             }
             Err(why) => {
-                place.error(errors, why);
+                at.error(errors, why);
                 None
             }
         }
     }
 
-    fn included(&mut self, place: &Place, depth: usize, errors: &mut Errors) -> Option<Template> {
-        let wanted = place.text(errors, "the name of a template")?;
+    fn included(&mut self, at: At<'_>, depth: usize, errors: &mut Errors) -> Option<Template> {
+        let wanted = text(at, errors, "the name of a template")?;
         let Some((name, target)) = self.named.get_key_value(wanted) else {
-            place.error(errors, format!("unknown template `{}`", wanted.escape_debug()));
+            at.error(errors, format!("unknown template `{}`", wanted.escape_debug()));
             return None;
         };
         if self.open.contains(&name.as_str()) {
-            place.error(errors, format!("the template `{name}` includes itself"));
+            at.error(errors, format!("the template `{name}` includes itself"));
             return None;
         }
         let template = self.include(name, target, errors)?;
@@ -221,7 +221,7 @@ impl<'p> Compiler<'p> {
         let (size, levels) = template.measure();
         self.parts = self.parts.saturating_add(size);
         if self.parts > MAX_PARTS || depth.saturating_add(levels) > MAX_DEPTH {
-            place.error(errors, TOO_LARGE);
+            at.error(errors, TOO_LARGE);
             return None;
         }
         Some(template)
@@ -237,7 +237,7 @@ impl<'p> Compiler<'p> {
             return done.clone();
         }
         self.open.push(name);
-        let compiled = self.compile(place, self.open.len(), errors);
+        let compiled = self.compile(place.at(), self.open.len(), errors);
         self.open.pop();
         self.done.insert(name.to_owned(), compiled.clone());
         compiled

@@ -6,8 +6,8 @@ mod edits;
 use std::borrow::Cow;
 
 pub(crate) use content::MAX_GROWTH;
-pub(crate) use content::{rendered, rewritten};
-use content::{replacement, unpacked};
+use content::replacement;
+pub(crate) use content::{rendered, rewritten, unpacked};
 pub(crate) use edits::body_headers;
 use edits::{case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};
@@ -131,7 +131,12 @@ impl<'b> Answering<'b> {
 
     /// The places of the cases whose conditions hold, but for those on the body; the
     /// first that asks nothing of it is the last.
-    fn pick(&self, facts: &Facts, origin: Origin, response: &Response<'_>) -> Vec<usize> {
+    pub(crate) fn pick(
+        &self,
+        facts: &Facts,
+        origin: Origin,
+        response: &Response<'_>,
+    ) -> Vec<usize> {
         let mut out = Vec::new();
         let own = self.rule.into_iter().flat_map(|r| r.answers.cases.iter());
         let all = own.chain(self.dialect.into_iter().flat_map(|d| d.answers.iter()));
@@ -157,8 +162,22 @@ impl<'b> Answering<'b> {
 
     /// The case that an answer falls under; `document`: its body, if it can be read.
     fn chosen(&self, stream: &Stream, document: Option<&Document<'_>>) -> Option<&'b Case> {
-        let mut cases = stream.picked.iter().filter_map(|place| self.at(*place));
+        self.chosen_of(&stream.picked, document)
+    }
+
+    /// The same, of these places.
+    pub(crate) fn chosen_of(
+        &self,
+        picked: &[usize],
+        document: Option<&Document<'_>>,
+    ) -> Option<&'b Case> {
+        let mut cases = picked.iter().filter_map(|place| self.at(*place));
         cases.find(|case| case.body_holds(document))
+    }
+
+    /// The first of these places.
+    pub(crate) fn first_of(&self, picked: &[usize]) -> Option<&'b Case> {
+        self.at(*picked.first()?)
     }
 
     /// The headers of every answer.
@@ -224,8 +243,7 @@ fn headers_enforced(
         .map(|(name, value)| (name.to_owned().into(), value.to_vec()))
         .collect();
     stream.picked = answering.pick(&stream.facts, origin, response);
-    let asked = stream.picked.first().and_then(|place| answering.at(*place));
-    let asks = asked.is_some_and(Case::asks_body);
+    let asks = answering.first_of(&stream.picked).is_some_and(Case::asks_body);
     let bodiless = stream.head || matches!(status, 204 | 304) || response.is_end_of_stream();
     stream.open = asks
         && !bodiless

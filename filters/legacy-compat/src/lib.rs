@@ -164,11 +164,11 @@ impl Filter for LegacyCompat {
     }
 
     fn request_body(&self, stream: &mut Stream, body: &[u8], _host: &dyn Host) -> Outcome {
-        request::body(&self.blueprint, stream, body)
+        shadow::request_body(&self.blueprint, stream, Some(body))
     }
 
     fn request_body_over_cap(&self, stream: &mut Stream) -> Outcome {
-        request::over_cap(&self.blueprint, stream)
+        shadow::request_body(&self.blueprint, stream, None)
     }
 
     fn response_body(&self, stream: &mut Stream, body: &[u8], _host: &dyn Host) -> Outcome {

@@ -152,7 +152,8 @@ postern_core::config! {
         /// have done is recorded (`shadow`, `shadow_request`, `shadow_answer`: `same`,
         /// `change:` and a digest of the difference, or `unfit:` and why) and counted
         /// (`shadow_same`, `shadow_changed`, `shadow_unfit`). Of several that match, the
-        /// first is tried. The answer is the one to the request as it was sent on.
+        /// first is tried. It sees what it would see: bodies are held for it. The answer
+        /// is the one to the request as it was sent on.
         Shadow = "shadow",
     }
 

@@ -10,20 +10,21 @@ use postern_core::sight::Sighted;
 use postern_core::step::HeaderEdit;
 use postern_core::target::{Target, decode_form};
 use postern_core::template::Captured;
-use postern_core::{Decision, Outcome, Refusal, Request, Sights, Step};
+use postern_core::{Decision, Outcome, Refusal, Request, Sights};
 
 use crate::answer::Stream;
 use crate::applies::applies;
 use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
 use crate::expression::QUERY;
+use crate::facts::Facts;
 use crate::framing::is_packed;
 use crate::json::Document;
 use crate::output::is_callback;
 use crate::policy::Unmatched;
-use crate::request_body::{BodySteps, Unfit, member};
+use crate::request_body::{Unfit, member};
 use crate::request_steps::{Parts, no_body};
-use crate::shadow::Shadow;
+use crate::shadow::{self, Shadow};
 use crate::usage::Usage;
 
 /// The filter state of the path that may be logged.
@@ -52,10 +53,11 @@ pub(crate) fn received(
     };
     let subject = Subject::of(request, &seen, proxy);
     stream.host = seen.host().map(str::to_owned);
-    match first(blueprint, stream, &subject, &seen.target, request) {
+    let outcome = match first(blueprint, stream, &subject, &seen.target, request) {
         Some(found) => matched(blueprint, stream, request, &seen.target, &found, proxy),
         None => unmatched(blueprint, stream, &seen),
-    }
+    };
+    if stream.shadow.is_some() { shadow::request(stream, outcome) } else { outcome }
 }
 
 /// The first rule that counts. One before it that is only tried is noted.
@@ -154,26 +156,45 @@ fn matched(
     if rule.answers.reads_body {
         whole_answer(request.method()).into_iter().for_each(|edit| parts.push(edit));
     }
-    let body = rule.request.body().filter(|_| !request.is_end_of_stream());
-    let Some(body) = body else {
-        let mut outcome = rewritten(stream, rule, parts, target, no_body);
-        outcome.publish.push((PATH, path.into()));
-        return outcome;
+    let held = match waits(rule, request, parts, target) {
+        Ok(held) => held,
+        Err(edits) => {
+            let mut outcome = rewritten(stream, rule, edits);
+            outcome.publish.push((PATH, path.into()));
+            return outcome;
+        }
     };
-    if let Some(why) = body.unfit(request) {
-        let mut outcome = unfit_body(stream, rule, body, why, parts, target);
-        outcome.publish.push((PATH, path.into()));
-        return outcome;
-    }
-    stream.held = Some(Box::new(Held {
-        parts,
-        path: request.path().unwrap_or_default().to_vec(),
-        packed: is_packed(request.headers()),
-    }));
+    stream.held = Some(Box::new(held));
     let record = stream.record(Decision::Allow, rule.name.clone(), "held");
     let mut outcome = Outcome::hold().with_record(record);
     outcome.publish.push((PATH, path.into()));
     outcome
+}
+
+/// The edits that no body changes, or why it is refused.
+type Edits = Result<Vec<HeaderEdit>, Refusal>;
+
+/// What waits for the request's body, if the rule rewrites one and it may be rewritten.
+pub(crate) fn waits(
+    rule: &Rule,
+    request: &Request<'_>,
+    parts: Parts,
+    target: &Target<'_>,
+) -> Result<Held, Edits> {
+    let body = rule.request.body().filter(|_| !request.is_end_of_stream());
+    let Some(steps) = body else { return Err(without_body(rule, parts, target)) };
+    if let Some(why) = steps.unfit(request) {
+        return Err(steps.refusal(why).map_or_else(|| without_body(rule, parts, target), Err));
+    }
+    Ok(Held {
+        parts,
+        path: request.path().unwrap_or_default().to_vec(),
+        packed: is_packed(request.headers()),
+    })
+}
+
+fn without_body(rule: &Rule, parts: Parts, target: &Target<'_>) -> Edits {
+    rule.request.edits(parts, target, no_body).map_err(|why| rule.request.refusal(why))
 }
 
 /// What the templates of a rule look at of a request.
@@ -205,85 +226,68 @@ pub(crate) struct Held {
     packed: bool,
 }
 
-/// The request's body came, whole.
-pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: &[u8]) -> Outcome {
-    held(blueprint, stream, |stream, rule, steps, held, target| {
-        // Where no byte came, there is no buffer to put another body into.
-        if body.is_empty() {
-            return rewritten(stream, rule, held.parts, target, no_body);
+/// The request's body came, whole; `None`: it is too long to be rewritten.
+pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: Option<&[u8]>) -> Outcome {
+    let rule = stream.rule.and_then(|index| blueprint.rules.get(index));
+    let (Some(rule), Some(held)) = (rule, stream.held.take()) else { return Outcome::pass() };
+    match held.with_body(rule, &stream.facts, body, blueprint.max_body) {
+        Ok((edits, new)) => {
+            let mut outcome = rewritten(stream, rule, Ok(edits));
+            outcome.body = new;
+            outcome
         }
-        let limit = blueprint.max_body;
-        let json = match steps.read(body, held.packed, limit) {
-            Ok(json) => json,
-            Err(why) => return unfit_body(stream, rule, steps, why, held.parts, target),
+        Err(refusal) => refusal_of(stream, refusal, &rule.name),
+    }
+}
+
+impl Held {
+    /// The edits of the headers, and another body if it becomes one.
+    ///
+    /// # Errors
+    /// The refusal, where it does not fit.
+    pub(crate) fn with_body(
+        self,
+        rule: &Rule,
+        facts: &Facts,
+        body: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<HeaderEdit>, Option<Vec<u8>>), Refusal> {
+        let Held { parts, path, packed } = self;
+        let (Some(steps), Ok(target)) = (rule.request.body(), Target::parse(Some(&path))) else {
+            return Ok((Vec::new(), None));
+        };
+        let read = match body {
+            // Where no byte came, there is no buffer to put another body into.
+            Some([]) => return without_body(rule, parts, &target).map(|edits| (edits, None)),
+            Some(body) => steps.read(body, packed, limit),
+            None => Err(Unfit::Size),
         };
         let limit = limit.saturating_mul(crate::answer::MAX_GROWTH);
-        let read = Document::read(json.as_bytes()).map_err(|_| Unfit::Content);
-        let written = read.and_then(|document| {
-            let written = steps.write(&document, &stream.facts, limit)?;
-            Ok((document, written))
+        let written = read.as_ref().map_err(|why| *why).and_then(|json| {
+            let document = Document::read(json.as_bytes()).map_err(|_| Unfit::Content)?;
+            let new = steps.write(&document, facts, limit)?;
+            Ok((document, new))
         });
         match written {
             Ok((document, new)) => {
-                let mut outcome =
-                    rewritten(stream, rule, held.parts, target, |name| member(&document, name));
-                if matches!(outcome.step, Step::Continue) {
-                    outcome.headers.extend(steps.headers());
-                    outcome.body = Some(new);
-                }
-                outcome
+                let told = |name: &str| member(&document, name);
+                let edits = rule.request.edits(parts, &target, told);
+                let mut edits = edits.map_err(|why| rule.request.refusal(why))?;
+                edits.extend(steps.headers());
+                Ok((edits, Some(new)))
             }
-            Err(why) => unfit_body(stream, rule, steps, why, held.parts, target),
+            Err(why) => match steps.refusal(why) {
+                Some(refusal) => Err(refusal),
+                None => without_body(rule, parts, &target).map(|edits| (edits, None)),
+            },
         }
-    })
-}
-
-/// The request's body is too long to be rewritten.
-pub(crate) fn over_cap(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
-    held(blueprint, stream, |stream, rule, steps, held, target| {
-        unfit_body(stream, rule, steps, Unfit::Size, held.parts, target)
-    })
-}
-
-fn held(
-    blueprint: &Blueprint,
-    stream: &mut Stream,
-    then: impl FnOnce(&mut Stream, &Rule, &BodySteps, Held, &Target<'_>) -> Outcome,
-) -> Outcome {
-    let rule = stream.rule.and_then(|index| blueprint.rules.get(index));
-    let (Some(rule), Some(held)) = (rule, stream.held.take()) else { return Outcome::pass() };
-    let path = held.path.clone();
-    match (rule.request.body(), Target::parse(Some(&path))) {
-        (Some(steps), Ok(target)) => then(stream, rule, steps, *held, &target),
-        _ => Outcome::pass(),
     }
 }
 
-/// A body that is not what was expected: refused, or left as it is.
-fn unfit_body(
-    stream: &mut Stream,
-    rule: &Rule,
-    steps: &BodySteps,
-    why: Unfit,
-    parts: Parts,
-    target: &Target<'_>,
-) -> Outcome {
-    match steps.refusal(why) {
-        Some(refusal) => refusal_of(stream, refusal, &rule.name),
-        None => rewritten(stream, rule, parts, target, no_body),
-    }
-}
-
-fn rewritten(
-    stream: &mut Stream,
-    rule: &Rule,
-    parts: Parts,
-    target: &Target<'_>,
-    body: impl Fn(&str) -> Option<String>,
-) -> Outcome {
-    let headers = match rule.request.edits(parts, target, body) {
+fn rewritten(stream: &mut Stream, rule: &Rule, edits: Edits) -> Outcome {
+    let headers = match edits {
         Ok(edits) => edits,
-        Err(why) => return refusal_of(stream, rule.request.refusal(why), &rule.name),
+        Err(refusal) => return refusal_of(stream, refusal, &rule.name),
     };
     let code = if headers.is_empty() { "matched" } else { "rewritten" };
     stream.request = Some((Decision::Allow, code));

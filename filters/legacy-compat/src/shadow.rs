@@ -5,16 +5,18 @@ use postern_core::rules::Found;
 use postern_core::target::Target;
 use postern_core::{HeaderEdit, Outcome, Record, Request, Response, Step};
 
-use crate::answer::{Answering, Stream, body_headers, rewritten};
+use crate::answer::{Answering, Stream, body_headers, rewritten, unpacked};
 use crate::blueprint::{Blueprint, Rule};
 use crate::cases::{Body, Case};
 use crate::counter;
 use crate::facts::Facts;
 use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::gzip;
-use crate::request::facts;
-use crate::request_steps::no_body;
+use crate::json::Document;
+use crate::request::{Held, facts, waits};
 
+/// What it would have done to a request, in a record.
+const REQUEST: &str = "shadow_request";
 /// Of what would have changed, as much as tells one change from another.
 const DIGEST: usize = 12;
 
@@ -28,13 +30,29 @@ pub(crate) struct Shadow {
     /// What may be logged of a path in which it knows a secret.
     pub(crate) path: Option<Vec<u8>>,
     request: Would,
+    /// What of the request waits for its body.
+    waiting: Option<Box<Waiting>>,
     answer: Option<Would>,
     /// What waits for the body: all that is done to the answer otherwise.
     held: Option<Outcome>,
+    /// The places of the cases that the answer may fall under, and whether its body
+    /// says under which.
+    picked: Vec<usize>,
+    open: bool,
     /// The answer's headers, as far as edits are compared with them.
     headers: Vec<(String, Vec<u8>)>,
     packed: bool,
     unfit: Option<&'static str>,
+}
+
+/// A request whose body the rule would look at.
+#[derive(Debug)]
+struct Waiting {
+    held: Held,
+    /// Its headers, as far as edits are compared with them.
+    headers: Vec<(String, Vec<u8>)>,
+    /// All that is done to the request otherwise, if that does not wait too.
+    outcome: Option<Outcome>,
 }
 
 /// What a rule would have done.
@@ -85,22 +103,32 @@ impl Shadow {
     ) -> Self {
         let rule = found.rule;
         let captures = found.captures(target);
-        let parts = rule.request.find(request, target, &captures);
-        let would = match parts.and_then(|parts| rule.request.edits(parts, target, no_body)) {
-            Ok(edits) => {
-                let has = |name: &str| request.headers().all(name).map(<[u8]>::to_vec).collect();
-                Would::of(&difference(&edits, has))
+        let (mut waiting, mut would) = (None, Would::Unfit("request"));
+        if let Ok(parts) = rule.request.find(request, target, &captures) {
+            match waits(rule, request, parts, target) {
+                Ok(held) => {
+                    let headers = owned(request.headers().iter());
+                    waiting = Some(Box::new(Waiting { held, headers, outcome: None }));
+                }
+                Err(Ok(edits)) => {
+                    let has =
+                        |name: &str| request.headers().all(name).map(<[u8]>::to_vec).collect();
+                    would = Would::of(&difference(&edits, has));
+                }
+                Err(Err(_)) => {}
             }
-            Err(_) => Would::Unfit("request"),
-        };
+        }
         Shadow {
             rule: found.index,
             name: rule.name.clone(),
             path: None,
             captures: facts(rule, target, &captures),
             request: would,
+            waiting,
             answer: None,
             held: None,
+            picked: Vec::new(),
+            open: false,
             headers: Vec::new(),
             packed: false,
             unfit: None,
@@ -109,8 +137,7 @@ impl Shadow {
 
     /// Adds what is known to a record.
     pub(crate) fn record(&self, record: Record) -> Record {
-        let record =
-            record.with("shadow", self.name.clone()).with("shadow_request", self.request.shown());
+        let record = record.with("shadow", self.name.clone()).with(REQUEST, self.request.shown());
         match &self.answer {
             Some(would) => record.with("shadow_answer", would.shown()),
             None => record,
@@ -120,6 +147,54 @@ impl Shadow {
     fn facts(&self, stream: &Stream) -> Facts {
         Facts { captures: self.captures.clone(), ..stream.facts.clone() }
     }
+}
+
+/// The headers of the request came, and `outcome` is what is done to them.
+pub(crate) fn request(stream: &mut Stream, mut outcome: Outcome) -> Outcome {
+    let Some(shadow) = &mut stream.shadow else { return outcome };
+    match (&outcome.step, &mut shadow.waiting) {
+        (Step::Continue, Some(waiting)) => {
+            let mut hold = Outcome::hold();
+            hold.publish = std::mem::take(&mut outcome.publish);
+            waiting.outcome = Some(outcome);
+            hold
+        }
+        (Step::Hold, _) => outcome,
+        _ => {
+            shadow.waiting = None;
+            outcome
+        }
+    }
+}
+
+/// The body of the request came; `None`: it is too long.
+pub(crate) fn request_body(
+    blueprint: &Blueprint,
+    stream: &mut Stream,
+    body: Option<&[u8]>,
+) -> Outcome {
+    let waiting = stream.shadow.as_mut().and_then(|shadow| shadow.waiting.take());
+    let (Some(waiting), Some(shadow)) = (waiting, &mut stream.shadow) else {
+        return crate::request::body(blueprint, stream, body);
+    };
+    let Waiting { held, headers, outcome } = *waiting;
+    let facts = Facts { captures: shadow.captures.clone(), ..Facts::default() };
+    if let Some(rule) = blueprint.rules.get(shadow.rule)
+        && let Ok((edits, new)) = held.with_body(rule, &facts, body, blueprint.max_body)
+    {
+        let mut found = difference(&edits, |name| named(&headers, name));
+        push_body(&mut found, new.filter(|new| body != Some(new.as_slice())));
+        shadow.request = Would::of(&found);
+    }
+    let Some(mut outcome) = outcome else {
+        return crate::request::body(blueprint, stream, body);
+    };
+    // It was told before the body was looked at.
+    let details = outcome.record.iter_mut().flat_map(|record| &mut record.details);
+    for (_, detail) in details.filter(|(name, _)| *name == REQUEST) {
+        *detail = shadow.request.shown().into();
+    }
+    outcome
 }
 
 /// The headers of the answer came, and `outcome` is what is done to them.
@@ -137,30 +212,32 @@ pub(crate) fn headers(
         return outcome;
     };
     let answering = Answering::of_rule(blueprint, shadow.rule);
-    let all = response.headers().iter();
-    shadow.headers = all.map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+    shadow.headers = owned(response.headers().iter());
     (shadow.packed, shadow.unfit) = (is_packed(response.headers()), unfit(response));
-    let has_body = |case: &&Case| !matches!(case.body, Body::Keep);
+    shadow.picked = answering.pick(&shadow.facts(stream), origin, response);
+    let asks = answering.first_of(&shadow.picked).is_some_and(Case::asks_body);
     let is_whole = !stream.head
         && !matches!(stream.status, 204 | 304)
         && !response.is_end_of_stream()
         && !is_stream(response)
         && length(response).is_none_or(|length| length <= blueprint.max_body);
-    match answering.case(&shadow.facts(stream), origin).filter(has_body) {
-        Some(_) if is_whole => {
-            if !is_held {
-                shadow.held = Some(std::mem::replace(&mut outcome, Outcome::hold()));
-            }
-            stream.shadow = Some(shadow);
-            outcome
+    shadow.open = asks && is_whole && shadow.unfit.is_none();
+    // Nothing that is asked of a body holds, unless it is held and read.
+    let case = answering.chosen_of(&shadow.picked, None);
+    let has_body = case.is_some_and(|case| !matches!(case.body, Body::Keep));
+    if shadow.open || (has_body && is_whole) {
+        if !is_held {
+            shadow.held = Some(std::mem::replace(&mut outcome, Outcome::hold()));
         }
-        Some(_) => judged(blueprint, stream, shadow, Would::Unfit("no_body"), outcome),
-        None => {
-            let edits = headers_of(&answering, stream, &shadow);
-            let would = Would::of(&difference(&edits, |name| values(&shadow, name)));
-            judged(blueprint, stream, shadow, would, outcome)
-        }
+        stream.shadow = Some(shadow);
+        return outcome;
     }
+    if has_body {
+        return judged(blueprint, stream, shadow, Would::Unfit("no_body"), outcome);
+    }
+    let edits = answering.headers_of(stream, case);
+    let would = Would::of(&difference(&edits, |name| named(&shadow.headers, name)));
+    judged(blueprint, stream, shadow, would, outcome)
 }
 
 /// The body came; `act` is what is done to it, unless it was held for the trial alone.
@@ -182,8 +259,13 @@ pub(crate) fn body(
 fn of_body(blueprint: &Blueprint, stream: &Stream, shadow: &Shadow, body: &[u8]) -> Would {
     let answering = Answering::of_rule(blueprint, shadow.rule);
     let facts = shadow.facts(stream);
-    let Some(case) = stream.origin.and_then(|o| answering.case(&facts, o)) else {
-        return Would::Same;
+    let text =
+        if shadow.open { unpacked(shadow.packed, body, blueprint.max_body).ok() } else { None };
+    let document = text.as_deref().and_then(|text| Document::read(text).ok());
+    let case = answering.chosen_of(&shadow.picked, document.as_ref());
+    let Some(case) = case.filter(|case| !matches!(case.body, Body::Keep)) else {
+        let edits = answering.headers_of(stream, case);
+        return Would::of(&difference(&edits, |name| named(&shadow.headers, name)));
     };
     let alone = Stream {
         facts,
@@ -197,25 +279,29 @@ fn of_body(blueprint: &Blueprint, stream: &Stream, shadow: &Shadow, body: &[u8])
         Err(why) => Would::Unfit(why),
         Ok(new) => {
             let edits = body_headers(&answering, &alone, case);
-            let mut found = difference(&edits, |name| values(shadow, name));
+            let mut found = difference(&edits, |name| named(&shadow.headers, name));
             let plain = if shadow.packed { gzip::decode(body, blueprint.max_body) } else { None };
-            if plain.as_deref().unwrap_or(body) != new {
-                found.extend_from_slice(b"\nbody\n");
-                found.extend(new);
-            }
+            let is_same = plain.as_deref().unwrap_or(body) == new;
+            push_body(&mut found, (!is_same).then_some(new));
             Would::of(&found)
         }
     }
 }
 
-fn headers_of(answering: &Answering<'_>, stream: &Stream, shadow: &Shadow) -> Vec<HeaderEdit> {
-    let facts = shadow.facts(stream);
-    let case = stream.origin.and_then(|o| answering.case(&facts, o));
-    answering.headers_of(stream, case)
+fn owned<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Vec<(String, Vec<u8>)> {
+    headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
 }
 
-fn values(shadow: &Shadow, name: &str) -> Vec<Vec<u8>> {
-    shadow.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
+fn named(headers: &[(String, Vec<u8>)], name: &str) -> Vec<Vec<u8>> {
+    headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
+}
+
+/// Adds another body to a difference.
+fn push_body(found: &mut Vec<u8>, new: Option<Vec<u8>>) {
+    if let Some(new) = new {
+        found.extend_from_slice(b"\nbody\n");
+        found.extend(new);
+    }
 }
 
 /// Puts what it would have done into the record of what is done.

@@ -34,7 +34,7 @@ pub(crate) fn rewritten(
 }
 
 /// The body without gzip.
-pub(super) fn unpacked(
+pub(crate) fn unpacked(
     packed: bool,
     body: &[u8],
     limit: usize,

@@ -133,3 +133,115 @@ fn it_does_not_count_where_nothing_else_matches() {
     assert_eq!(path.1.as_ref(), b"/me/***");
     assert_eq!(seen.answer.headers, []);
 }
+
+/// As it stands in the record of an answer: what would have become of it.
+fn answer_of(answers: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+    would(&seen(&filter(&format!(r#""answers": {answers}"#)), "/a/b", headers, body))
+}
+
+#[test]
+fn it_sees_what_is_asked_of_an_answers_headers_and_body() {
+    let by_header = r#"[{"when": {"headers": [{"name": "x-kind", "exact": ["old"]}]}, "edit": {"scalars": "string"}}]"#;
+    let body = br#"{"a":1,"e":{"code":404}}"#;
+    let change = answer_of(by_header, &[("x-kind", "old")], body);
+    assert!(change.starts_with("change:"), "{change}");
+    assert_eq!(answer_of(by_header, &[("x-kind", "new")], body), "same");
+    let by_body = r#"[{"when": {"body": [{"at": "e.code", "exact": ["404"]}]}, "edit": {"scalars": "string"}}]"#;
+    assert_eq!(answer_of(by_body, &[], body), change);
+    assert_eq!(answer_of(by_body, &[], br#"{"a":1,"e":{"code":405}}"#), "same");
+    // What cannot be read decides nothing, nor what is not there or too long.
+    assert_eq!(answer_of(by_body, &[], b"{"), "same");
+    assert_eq!(answer_of(by_body, &[], b""), "same");
+    assert_eq!(answer_of(by_body, &[("content-length", "2000000")], b""), "same");
+    assert_eq!(answer_of(by_body, &[("content-encoding", "br")], body), "same");
+    // The body decides that a header is set, and nothing else.
+    let header = r#"[{"when": {"body": [{"at": "e.code", "exact": ["404"]}]}, "headers": {"set": {"x-a": "1"}}}]"#;
+    assert!(answer_of(header, &[], body).starts_with("change:"));
+    assert_eq!(answer_of(header, &[("x-a", "1")], body), "same");
+    // The first case that is asked nothing of the body counts where the others do not hold.
+    let both = format!(
+        "[{}, {}",
+        by_body.trim_matches(['[', ']']),
+        r#"{"headers": {"set": {"x-a": "1"}}}]"#
+    );
+    assert_eq!(answer_of(&both, &[("x-a", "1")], br#"{"e":{"code":405}}"#), "same");
+    assert!(answer_of(&both, &[], br#"{"e":{"code":405}}"#).starts_with("change:"));
+}
+
+const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
+/// A request with a body, as it ends up: `None`, the body was too long.
+fn posted(filter: &LegacyCompat, headers: &[(&str, &str)], body: Option<&[u8]>) -> Outcome {
+    let host = FakeHost::default();
+    let mut stream = Stream::default();
+    let head = [(":method", "POST"), (":authority", "a.example"), (":path", "/a/b")];
+    let request = Request::new(Headers::new([&head[..], headers].concat()), false);
+    let first = filter.request_headers(&mut stream, &request, &host);
+    assert!(first.publish.iter().any(|(key, value)| *key == "path" && &**value == b"/a/b"));
+    if !matches!(first.step, Step::Hold) {
+        return first;
+    }
+    assert_eq!(first.headers, []);
+    match body {
+        Some(body) => filter.request_body(&mut stream, body, &host),
+        None => filter.request_body_over_cap(&mut stream),
+    }
+}
+
+fn request_of(outcome: &Outcome) -> String {
+    assert_eq!((outcome.headers.as_slice(), &outcome.body), (&[][..], &None));
+    assert!(matches!(outcome.step, Step::Continue));
+    let record = record(outcome);
+    assert_eq!((&record["rule"], &record["code"]), (&"kept".into(), &"matched".into()));
+    record["shadow_request"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn it_sees_a_requests_body() {
+    let tried = r#""request": {"path": "/c/{body.id}", "body": {"from": "form", "to": "json"}}"#;
+    let tried = filter(tried);
+    let change = request_of(&posted(&tried, &FORM, Some(b"id=7&n=1")));
+    assert!(change.starts_with("change:"), "{change}");
+    assert_eq!(request_of(&posted(&tried, &FORM, Some(b"id=7&n=1"))), change);
+    assert_ne!(request_of(&posted(&tried, &FORM, Some(b"id=7&n=2"))), change);
+    assert_ne!(request_of(&posted(&tried, &FORM, Some(b"id=8&n=1"))), change);
+    // What would have been refused: another type, too long, without what the path needs.
+    let json = [("content-type", "application/json")];
+    assert_eq!(request_of(&posted(&tried, &json, Some(b"{}"))), "unfit:request");
+    assert_eq!(request_of(&posted(&tried, &FORM, None)), "unfit:request");
+    assert_eq!(request_of(&posted(&tried, &FORM, Some(b"n=1"))), "unfit:request");
+    // What would stay as it is.
+    let plain = filter(r#""request": {"body": {"from": "json", "on_mismatch": "original"}}"#);
+    assert_eq!(request_of(&posted(&plain, &json, None)), "same");
+    assert_eq!(request_of(&posted(&plain, &json, Some(b"{"))), "same");
+    assert_eq!(request_of(&posted(&plain, &json, Some(b""))), "same");
+    assert_eq!(request_of(&posted(&plain, &FORM, Some(b"a=1"))), "same");
+}
+
+#[test]
+fn a_request_that_waits_for_its_body_anyway_is_rewritten_once() {
+    let policy = r#"{"rules": [
+        {"name": "tried", "mode": "shadow", "match": {"paths": ["/a/b"]},
+         "request": {"body": {"from": "form", "to": "json"}}},
+        {"name": "kept", "match": {"paths": ["/a/b"]},
+         "request": {"path": "/c", "body": {"from": "form", "edit": {"steps": [{"rename": {"from": "a", "to": "b"}}]}}}}]}"#;
+    let filter = LegacyCompat::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None);
+    let outcome = posted(&filter.unwrap(), &FORM, Some(b"a=1"));
+    assert_eq!(outcome.body.as_deref(), Some(&b"b=1"[..]));
+    assert!(outcome.headers.contains(&HeaderEdit::set(":path", "/c")));
+    let record = record(&outcome);
+    assert_eq!((&record["rule"], &record["code"]), (&"kept".into(), &"rewritten".into()));
+    assert!(record["shadow_request"].as_str().unwrap().starts_with("change:"), "{record}");
+}
+
+#[test]
+fn a_request_that_is_refused_does_not_wait() {
+    let policy = r#"{"hosts": [{"names": ["a.example"], "dialect": "old", "unmatched": "refuse"}],
+        "dialects": {"old": {}}, "rules": [
+        {"name": "tried", "mode": "shadow", "match": {"paths": ["/a/b"]},
+         "request": {"body": {"from": "form", "to": "json"}}}]}"#;
+    let filter = LegacyCompat::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None);
+    let outcome = posted(&filter.unwrap(), &FORM, Some(b"a=1"));
+    assert!(matches!(&outcome.step, Step::Refuse(refusal) if refusal.status == 404));
+    assert_eq!(record(&outcome)["shadow_request"], "unfit:request");
+}

@@ -6,14 +6,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody};
+use axum::http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use tokio::time::{Sleep, sleep};
+
+/// The trailer's name.
+pub(crate) const TRAILING: &str = "x-demo-end";
 
 /// How a body ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// As it should.
     Complete,
+    /// With a trailer.
+    Trailers,
     /// The connection closes.
     Cut,
     /// Nothing comes for so long; then the connection closes.
@@ -77,6 +83,12 @@ impl HttpBody for BrokenBody {
             Ending::Complete => {
                 body.ended = true;
                 Poll::Ready(None)
+            }
+            Ending::Trailers => {
+                body.ended = true;
+                let mut trailers = HeaderMap::new();
+                trailers.insert(TRAILING, HeaderValue::from_static("1"));
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Ending::Cut => {
                 body.ended = true;

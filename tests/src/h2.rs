@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Uri};
 use http::{Method, Request};
 use tokio::net::TcpStream;
@@ -54,6 +54,10 @@ pub fn request(filled: &Filled) -> Option<Request<Vec<u8>>> {
     Some(request)
 }
 
+/// What follows the body of a request, as an extension of it.
+#[derive(Clone)]
+pub struct Trailers(pub HeaderMap);
+
 impl Client {
     /// Sends one request over HTTP/2, which the client has to offer.
     ///
@@ -90,12 +94,16 @@ impl Client {
         let mut sender = sender.ready().await.map_err(failed)?;
 
         let to_head = request.method() == Method::HEAD;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let trailers = head.extensions.remove::<Trailers>();
         let request = Request::from_parts(head, ());
         let (response, mut stream) =
             sender.send_request(request, body.is_empty()).map_err(failed)?;
         if !body.is_empty() {
-            stream.send_data(Cursor::new(body), true).map_err(failed)?;
+            stream.send_data(Cursor::new(body), trailers.is_none()).map_err(failed)?;
+            if let Some(Trailers(trailers)) = trailers {
+                stream.send_trailers(trailers).map_err(failed)?;
+            }
         }
         let (head, mut body) = response.await.map_err(failed)?.into_parts();
         let headers = head.headers.iter();

@@ -172,7 +172,9 @@ fn matched(
 }
 
 /// The edits that no body changes, or why it is refused.
-type Edits = Result<Vec<HeaderEdit>, Refusal>;
+type Edits = Result<Vec<HeaderEdit>, Box<Refusal>>;
+/// The same, and another body if it becomes one.
+type WithBody = Result<(Vec<HeaderEdit>, Option<Vec<u8>>), Box<Refusal>>;
 
 /// What waits for the request's body, if the rule rewrites one and it may be rewritten.
 pub(crate) fn waits(
@@ -184,7 +186,8 @@ pub(crate) fn waits(
     let body = rule.request.body().filter(|_| !request.is_end_of_stream());
     let Some(steps) = body else { return Err(without_body(rule, parts, target)) };
     if let Some(why) = steps.unfit(request) {
-        return Err(steps.refusal(why).map_or_else(|| without_body(rule, parts, target), Err));
+        let refused = |refusal| Err(Box::new(refusal));
+        return Err(steps.refusal(why).map_or_else(|| without_body(rule, parts, target), refused));
     }
     Ok(Held {
         parts,
@@ -194,7 +197,7 @@ pub(crate) fn waits(
 }
 
 fn without_body(rule: &Rule, parts: Parts, target: &Target<'_>) -> Edits {
-    rule.request.edits(parts, target, no_body).map_err(|why| rule.request.refusal(why))
+    rule.request.edits(parts, target, no_body).map_err(|why| Box::new(rule.request.refusal(why)))
 }
 
 /// What the templates of a rule look at of a request.
@@ -236,7 +239,7 @@ pub(crate) fn body(blueprint: &Blueprint, stream: &mut Stream, body: Option<&[u8
             outcome.body = new;
             outcome
         }
-        Err(refusal) => refusal_of(stream, refusal, &rule.name),
+        Err(refusal) => refusal_of(stream, *refusal, &rule.name),
     }
 }
 
@@ -251,7 +254,7 @@ impl Held {
         facts: &Facts,
         body: Option<&[u8]>,
         limit: usize,
-    ) -> Result<(Vec<HeaderEdit>, Option<Vec<u8>>), Refusal> {
+    ) -> WithBody {
         let Held { parts, path, packed } = self;
         let (Some(steps), Ok(target)) = (rule.request.body(), Target::parse(Some(&path))) else {
             return Ok((Vec::new(), None));
@@ -272,12 +275,12 @@ impl Held {
             Ok((document, new)) => {
                 let told = |name: &str| member(&document, name);
                 let edits = rule.request.edits(parts, &target, told);
-                let mut edits = edits.map_err(|why| rule.request.refusal(why))?;
+                let mut edits = edits.map_err(|why| Box::new(rule.request.refusal(why)))?;
                 edits.extend(steps.headers());
                 Ok((edits, Some(new)))
             }
             Err(why) => match steps.refusal(why) {
-                Some(refusal) => Err(refusal),
+                Some(refusal) => Err(Box::new(refusal)),
                 None => without_body(rule, parts, &target).map(|edits| (edits, None)),
             },
         }
@@ -287,7 +290,7 @@ impl Held {
 fn rewritten(stream: &mut Stream, rule: &Rule, edits: Edits) -> Outcome {
     let headers = match edits {
         Ok(edits) => edits,
-        Err(refusal) => return refusal_of(stream, refusal, &rule.name),
+        Err(refusal) => return refusal_of(stream, *refusal, &rule.name),
     };
     let code = if headers.is_empty() { "matched" } else { "rewritten" };
     stream.request = Some((Decision::Allow, code));

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use axum::http::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use ct_codecs::{Base64, Decoder as _};
 use serde_json::json;
 
-use crate::broken_body::{BrokenBody, Ending};
+use crate::broken_body::{BrokenBody, Ending, TRAILING};
 use crate::reply::{Failure, Fields, json_reply, with_status};
 use crate::server::Connection;
 
@@ -23,6 +26,8 @@ const HEADER: &str = "x-demo-fault";
 const SAY: &str = "x-demo-say";
 /// The header that asks for a body of `/__echo`,
 const BODY: &str = "x-demo-body";
+/// or of one that no header can hold, in Base64,
+const BASE64: &str = "x-demo-base64";
 /// and that for its content type.
 const TYPE: &str = "x-demo-type";
 /// The longest wait that can be asked for.
@@ -36,18 +41,25 @@ pub(super) async fn described(request: Request) -> Response {
 }
 
 /// `/__echo…`: the body and the content type that came; or those that the request asks
-/// for in `x-demo-body` and `x-demo-type`.
+/// for in `x-demo-body` or `x-demo-base64`, and `x-demo-type`.
 pub(super) async fn echo(request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST).await else {
         return Failure::bad_request("the body is too large, or cut").into_response();
     };
-    let wanted = head.headers.get(BODY);
-    let body = wanted.map_or(body, |text| Bytes::copy_from_slice(text.as_bytes()));
-    let (own, other) = match (wanted, body.is_empty()) {
-        (Some(_), _) => (None, "application/json"),
-        (None, false) => (head.headers.get(CONTENT_TYPE), "text/plain"),
-        (None, true) => return json_reply(&json!({"echo": null})),
+    let text = head.headers.get(BODY).map(|text| text.as_bytes().to_vec());
+    let packed = head.headers.get(BASE64);
+    let wanted = match packed.map(|text| Base64::decode_to_vec(text.as_bytes(), None)) {
+        Some(Err(_)) => return Failure::bad_request("no Base64").into_response(),
+        Some(Ok(bytes)) => Some(bytes),
+        None => text,
+    };
+    let is_wanted = wanted.is_some();
+    let body = wanted.map_or(body, Bytes::from);
+    let (own, other) = match (is_wanted, body.is_empty()) {
+        (true, _) => (None, "application/json"),
+        (false, false) => (head.headers.get(CONTENT_TYPE), "text/plain"),
+        (false, true) => return json_reply(&json!({"echo": null})),
     };
     let other = HeaderValue::from_static(other);
     let content_type = head.headers.get(TYPE).or(own).unwrap_or(&other).clone();
@@ -106,6 +118,8 @@ struct Faults {
     cut: Option<Option<usize>>,
     /// `stall[=n]`: nothing comes after n bytes of the body, and the connection stays.
     stall: Option<Option<usize>>,
+    /// `trailers`: a trailer follows the body, where the request has `te: trailers`.
+    trailers: bool,
     /// `reset`: the connection is reset instead of an answer.
     reset: bool,
 }
@@ -147,6 +161,7 @@ impl Faults {
             ("empty", "") => self.empty = true,
             ("gzip", "") => self.gzip = true,
             ("chunked", "") => self.chunked = true,
+            ("trailers", "") => self.trailers = true,
             ("cut", "") => self.cut = Some(None),
             ("stall", "") => self.stall = Some(None),
             ("bytes", "") => self.bytes = Some(Duration::ZERO),
@@ -193,7 +208,10 @@ impl Faults {
             (None, Some(after)) => Some((after, Ending::Stall(LONGEST))),
             (None, None) => None,
         };
-        if !(self.empty || self.chunked) && self.bytes.is_none() && ending.is_none() {
+        if !(self.empty || self.chunked || self.trailers)
+            && self.bytes.is_none()
+            && ending.is_none()
+        {
             return reply;
         }
         let (mut head, body) = reply.into_parts();
@@ -203,12 +221,15 @@ impl Faults {
         };
         let mut body = if self.empty { Bytes::new() } else { body };
         let length = body.len();
-        let mut end = Ending::Complete;
+        let mut end = if self.trailers { Ending::Trailers } else { Ending::Complete };
         if let Some((after, how)) = ending {
             body.truncate(after.unwrap_or(length / 2));
             end = how;
         }
-        let chunked = self.chunked || self.bytes.is_some();
+        let chunked = self.chunked || self.trailers || self.bytes.is_some();
+        if self.trailers {
+            head.headers.insert(TRAILER, HeaderValue::from_static(TRAILING));
+        }
         frame(&mut head.headers, if chunked { None } else { Some(length) });
         Response::from_parts(head, Body::new(BrokenBody::new(body, self.bytes, end)))
     }

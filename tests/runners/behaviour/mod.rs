@@ -26,6 +26,7 @@ use serde_json::json;
 
 use crate::Stage;
 pub(crate) use limits::{both_workers, workers};
+pub(crate) use tls::client;
 pub(crate) use traces::nothing_trapped;
 
 /// A test on the running demo.

@@ -30,7 +30,7 @@ const FORWARDED: &str = "x-forwarded-client-cert";
 /// A way to send one and the same request.
 type Way<'w> = &'w dyn Fn() -> Result<Answer, String>;
 
-fn client(
+pub(crate) fn client(
     stage: &Stage,
     identity: Option<&Identity>,
     protocols: &[&str],

@@ -1,7 +1,9 @@
 //! Bodies of every length, cut anywhere, in single bytes and compressed: what comes is
 //! rewritten whole, as it was, or a fault; never empty, never cut.
 
+use ct_codecs::{Base64, Decoder as _};
 use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::h2::Trailers;
 use postern_tests::observe::Answer;
 
 use crate::Stage;
@@ -151,4 +153,91 @@ pub(super) fn requests(stage: &Stage) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// `{"filler":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "n" : 1.0 }`, packed by the Python
+/// packages `brotli` 1.1.0 and `zstandard` 0.23.0, and by Python's `zlib`.
+const PACKED: [(&str, &str); 3] = [
+    ("br", "G0AA+J0F7t4VcSKsfaRFt1oEJGZvs+i49SkRvHSBkes+KFElHUWSTJ4Z4OmHlK9NDQ=="),
+    ("zstd", "KLUv/SBBBQEA0HsiZmlsbGVyIjoieCIsICJuIiA6IDEuMCB9AQBKkAQ="),
+    ("deflate", "eJyrVkrLzMlJLVKyUqogEijpKCjlKSlYKRjqGSjUAgB0JBkg"),
+];
+
+/// What is packed in a way that nobody unpacks here passes as it came, whole or in single
+/// bytes, or becomes a fault, as the rule says.
+pub(super) fn codings(stage: &Stage) -> Result<(), String> {
+    for (coding, packed) in PACKED {
+        let original = Base64::decode_to_vec(packed, None).map_err(|e| e.to_string())?;
+        let body = format!("x-demo-base64: {packed}");
+        let say = format!("x-demo-say: content-encoding: {coding}");
+        for fault in ["", "chunked", "bytes"] {
+            let what = format!("{coding} {fault}");
+            let lines = [body.as_str(), &say, &format!("x-demo-fault: {fault}")];
+            let answer = ask(stage, "/old/original", &lines)?;
+            same(&what, (200, Some(coding)), (answer.status, answer.text("content-encoding")))?;
+            same(&what, original.as_slice(), answer.body.as_slice())?;
+            let fault = ask(stage, "/old/bodies", &lines)?;
+            is_fault(&what, &fault)?;
+            same(&what, None, fault.text("content-encoding"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What ends with trailers is rewritten whole like any other: answers, and requests over
+/// HTTP/1.1 and HTTP/2.
+pub(super) fn trailers(stage: &Stage) -> Result<(), String> {
+    let body = format!("x-demo-body: {SMALL}");
+    for fault in ["trailers", "trailers, bytes"] {
+        let fault = format!("x-demo-fault: {fault}");
+        let answer = ask(stage, "/old/bodies", &[&body, &fault, "TE: trailers"])?;
+        is_rewritten(&fault, &answer, &small_rewritten())?;
+    }
+    let head = format!(
+        "POST /old/json-edited?v=1 HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\nTrailer: x-end\r\nConnection: close\r\n\r\n"
+    );
+    let mut connection =
+        postern_tests::client::Connection::open(stage.gateway.address(), PATIENCE)?;
+    connection.write(format!("{head}a\r\n{{\"name\":1}}\r\n0\r\nx-end: 1\r\n\r\n").as_bytes())?;
+    let answer = connection.read(false)?;
+    same(
+        "HTTP/1.1",
+        (200, "{\"item\":1}"),
+        (answer.status, &*String::from_utf8_lossy(&answer.body)),
+    )?;
+    let client = crate::behaviour::client(stage, None, &["h2"])?;
+    let mut request = http::Request::post(format!("https://{HOST}/old/json-edited?v=1"))
+        .header("content-type", "application/json")
+        .body(b"{\"name\":1}".to_vec())
+        .map_err(|e| e.to_string())?;
+    let end = http::HeaderMap::from_iter([(
+        http::HeaderName::from_static("x-end"),
+        http::HeaderValue::from_static("1"),
+    )]);
+    request.extensions_mut().insert(Trailers(end));
+    let answer = client.send_h2(stage.gateway.tls(), request, PATIENCE)?;
+    same("HTTP/2", (200, "{\"item\":1}"), (answer.status, &*String::from_utf8_lossy(&answer.body)))
+}
+
+/// How many ask at once.
+const MANY: usize = 64;
+
+/// Answers as large as may be rewritten, many at once: each is whole, and what the proxy
+/// takes for them is bounded by what it may hold of each, and given back for the next.
+pub(super) fn many_at_once(stage: &Stage) -> Result<(), String> {
+    let size = CAP;
+    let expected = document("filling", size + 1);
+    let line = format!("x-demo-fault: big={size}");
+    std::thread::scope(|scope| {
+        let ask = || {
+            for _ in 0..8 {
+                let answer = ask(stage, "/old/bodies", &[&line])?;
+                is_rewritten("many at once", &answer, &expected)?;
+            }
+            Ok::<(), String>(())
+        };
+        let all: Vec<_> = (0..MANY).map(|_| scope.spawn(ask)).collect();
+        all.into_iter().try_for_each(|one| one.join().map_err(|_| "a panic".to_owned())?)
+    })
 }

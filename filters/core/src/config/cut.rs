@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::error::Errors;
 use super::json::parse_json;
 use super::node::Node;
+use crate::bytes;
 
 /// A document, and apart from it the items of some of its lists, which are not read
 /// yet.
@@ -115,6 +116,7 @@ impl<'t> Scanner<'t> {
         self.takes(b'"').then_some(())?;
         let from = self.at;
         loop {
+            self.at += bytes::string_end(self.text.get(self.at..)?)?;
             match self.next()? {
                 b'"' => break,
                 b'\\' => self.at += 2,

@@ -102,21 +102,16 @@ impl<'d> Tree<'d> {
         found: &mut dyn FnMut(&mut Self, &mut Node<'d>) -> Result<(), Unedited>,
     ) -> Result<(), Unedited> {
         let Some((step, rest)) = path.split_first() else { return found(self, node) };
-        match step {
-            Step::Each => self.visit(node, std::slice::from_ref(step), &mut |tree, node| {
-                tree.visit_made(node, rest, found)
-            }),
-            Step::Name(name) => {
-                let open = node.open(self.document).ok_or(Unedited::OtherShape)?;
-                if open.named(name).is_empty() {
-                    let key = self.key(name)?;
-                    open.insert(Member::new(key, Node::Text("{}".into())), None)?;
-                }
-                self.visit(node, std::slice::from_ref(step), &mut |tree, node| {
-                    tree.visit_made(node, rest, found)
-                })
+        if let Step::Name(name) = step {
+            let open = node.open(self.document).ok_or(Unedited::OtherShape)?;
+            if open.named(name).is_empty() {
+                let key = self.key(name)?;
+                open.insert(Member::new(key, Node::Text("{}".into())), None)?;
             }
         }
+        self.visit(node, std::slice::from_ref(step), &mut |tree, node| {
+            tree.visit_made(node, rest, found)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! and the modules in a real Envoy. See `cases/README.md`.
 
 pub mod bench;
+pub mod bootstrap;
 pub mod bytes;
 pub mod case;
 pub mod check;

@@ -6,6 +6,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hmac_sha256::Hash::hash(bytes)
 }
 
+/// HMAC-SHA-256 of `bytes` (RFC 2104).
+#[must_use]
+pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+    hmac_sha256::HMAC::mac(bytes, key)
+}
+
 /// Lower-case hexadecimal text of `bytes`.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -34,6 +34,7 @@ pub mod record;
 pub mod refusal;
 pub mod rules;
 mod scan;
+pub mod secret;
 pub mod shared;
 mod shown;
 pub mod sight;

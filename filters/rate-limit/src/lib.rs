@@ -93,7 +93,7 @@ impl Filter for RateLimit {
     const ENDS: bool = true;
     type Stream = Stream;
 
-    fn configure(policy: &Node, _environment: &Environment<'_>) -> Result<Self, Errors> {
+    fn configure(policy: &Node, environment: &Environment<'_>) -> Result<Self, Errors> {
         let Policy {
             limits,
             observes,
@@ -105,10 +105,11 @@ impl Filter for RateLimit {
             ipv6_prefix,
         } = config::decode(policy)?;
         let observing = observes.iter().count() > 0;
+        let secret = service.as_ref().map_or(Ok(None), |s| s.secret(policy, environment))?;
         let service = service.map(|config| {
             let known = limits.iter().map(|(_, limit)| limit);
             let before = metrics::all(known, observes.iter()).len();
-            Box::new(Service::new(config, &limits, before))
+            Box::new(Service::new(config, secret, &limits, before))
         });
         Ok(RateLimit {
             also: limits.iter().any(|(_, limit)| limit.also),
@@ -151,10 +152,10 @@ impl Filter for RateLimit {
             work.count.extend(std::iter::repeat_n(metrics::LAPSED, lapsed));
         }
         if let Some(service) = &self.service {
-            work.merge(service.tick(host));
+            work.merge(service.tick(&self.vm.corrections, host));
         }
         if under_way || self.service.is_some() {
-            work.again = Some(BEAT);
+            work.again = Some(work.again.map_or(BEAT, |again| again.min(BEAT)));
             let left = self.until_look.get();
             self.until_look.set(left.checked_sub(1).unwrap_or(LOOKS));
             if left > 0 {
@@ -167,8 +168,8 @@ impl Filter for RateLimit {
         work
     }
 
-    fn task_answer(&self, _task: u64, answer: &Answer, host: &dyn Host) -> Work {
-        self.service.as_ref().map_or_else(Work::default, |s| s.task_answer(answer, host))
+    fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
+        self.service.as_ref().map_or_else(Work::default, |s| s.task_answer(task, answer, host))
     }
 
     fn request_headers(

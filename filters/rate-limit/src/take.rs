@@ -19,6 +19,8 @@ pub(crate) struct Counted<'p> {
     pub(crate) hash: Hash,
     pub(crate) tag: Tag,
     pub(crate) cost: u64,
+    /// The rule by whose answers the cost is corrected.
+    pub(crate) rule: Option<usize>,
     /// What came of it. `None`: not asked.
     pub(crate) spent: Option<Spent>,
 }

@@ -104,14 +104,15 @@ async fn health(
     }
 }
 
-/// How many questions it had.
+/// How many questions it has answered.
 async fn asked(State(service): State<Arc<Service>>) -> String {
     format!("{}\n", service.asked.load(Ordering::Relaxed))
 }
 
 async fn should_limit(State(service): State<Arc<Service>>, body: Bytes) -> Response {
+    let answer = service.answer(&body).await;
     service.asked.fetch_add(1, Ordering::Relaxed);
-    match service.answer(&body).await {
+    match answer {
         Ok(response) => grpc::reply(&response.encode_to_vec()),
         Err(status) => grpc::failure(&status),
     }

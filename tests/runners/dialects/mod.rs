@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
+use postern_tests::bootstrap::modules;
 use postern_tests::corpus::workspace;
 use postern_tests::envoy::{Envoy, free_ports};
 use postern_tests::python::{self, Node};
@@ -57,8 +58,7 @@ impl Told {
     pub fn start() -> Result<Self, String> {
         let python = python::with("limits-python", "tests/libraries/limits/requirements.txt")?;
         let node = python::node(&python, "limits-node", "tests/libraries/limits")?;
-        let modules = std::env::var_os("POSTERN_MODULES")
-            .map_or_else(|| workspace().join("target/modules"), Into::into);
+        let modules = modules();
         let service = rls::start(&STATUSES)?;
         let [admin, said, local, global, express, server] = free_ports()?;
         let quoted = |policy: &Value| policy.to_string().replace('\'', "''");

@@ -30,6 +30,7 @@ pub const ALL: &[(&str, Test)] = &[
         outage("frozen", Kind::Frozen)
     }),
     ("a_redis_that_is_killed_under_load_leaves_the_stated_modes", || outage("redis", Kind::Redis)),
+    ("what_an_answer_says_of_its_cost_counts_on_both_gateways", dear),
     ("a_body_goes_nowhere_before_the_service_has_answered", bodies),
 ];
 
@@ -196,10 +197,40 @@ fn outage(name: &'static str, kind: Kind) -> Result<(), String> {
     let answers = load.stop()?;
     let others: Vec<u16> = answers.into_iter().filter(|status| *status != 200).collect();
     same("answers under load other than 200", Vec::<u16>::new(), others)?;
-    // Each question ended by its deadline.
-    same("questions of a second", [0, 0], site.metric("service_latency.more")?)?;
+    // Each question ended; those that nobody answered, by the deadline that the proxy was
+    // given.
+    same("questions that ended", site.metric("service_asked")?, site.latencies()?)?;
+    if kind == Kind::Frozen {
+        let failed = site.metric("service_failed")?.iter().sum();
+        let timeouts = site.sum("cluster.rls.upstream_rq_timeout")?;
+        same("questions that the deadline ended", failed, timeouts)?;
+    }
     same("fallbacks", true, site.metric("limit_fallbacks.load.degraded")?.iter().all(|n| *n > 0))?;
     same("reloaded", 0, site.sum("vm_reload")?)
+}
+
+/// A request costs 1 when it comes, and 10 by its answer.
+fn dear() -> Result<(), String> {
+    let site = Site::start("dear", &json!({"timeout": "5s"}), "statuses")?;
+    in_one_window("spender", |caller| {
+        let ask = |n: usize| {
+            let line = format!("x-caller: {caller}");
+            let wire = Wire::get("api.example.com", "/chunked", &[&line]);
+            send(site.addresses()[n % 2], &wire, PATIENCE)
+        };
+        let before = site.asked()?;
+        for n in 1..=10 {
+            let answer = ask(n)?;
+            // Told with what the answer has cost.
+            same("a request", (200, Some(100 - 10 * n)), (answer.status, left(&answer)))?;
+            // Its own question, and the one that corrects it.
+            let both = before + 2 * u64::try_from(n).map_err(|e| e.to_string())?;
+            let corrected = || (site.asked().ok()? == both).then_some(());
+            wait_for(PATIENCE, corrected).ok_or(format!("request {n} is not corrected"))?;
+        }
+        same("over the limit on both", [429; 2], [ask(0)?.status, ask(1)?.status])
+    })?;
+    same("lost", [0, 0], site.metric("uncorrected")?)
 }
 
 fn bodies() -> Result<(), String> {

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use postern_tests::bootstrap::{Wasm, bootstrap, cluster, http2};
 use postern_tests::client::{PATIENCE, Wire, send};
 use postern_tests::corpus::workspace;
 use postern_tests::envoy::{Envoy, free_ports};
 use postern_tests::gateway::wait_for;
 use postern_tests::server;
 use serde_json::{Value, json};
+
+/// Keys the digests that the service is told: for tests alone.
+const SECRET: (&str, &str) = ("FLEET_SECRET", "Zm9yIHRlc3RzIGFsb25lLCBubyBzZWNyZXQ");
 
 /// See the module; all of it is killed when dropped.
 pub struct Site {
@@ -57,8 +61,19 @@ impl Site {
         let upstream = server::start().map_err(|e| e.to_string())?.port();
         let policy = policy(settings).to_string();
         let gateway = |name: &str, port: u16, admin: u16| {
-            let text = bootstrap([admin, port, upstream, service.port], &policy).to_string();
-            let envoy = Envoy::start(&folder.join(name), &text, admin)?;
+            let variables = [SECRET.0];
+            let wasm = Wasm { name: "rate-limit", policy: &policy, variables: &variables };
+            let rls = cluster("rls", service.port, &http2());
+            let clusters = [cluster("upstream", upstream, &json!({})), rls];
+            let text = bootstrap([admin, port], wasm, Vec::new(), &clusters).to_string();
+            let folder = folder.join(name);
+            let envoy = Envoy::start_with(
+                &folder,
+                &text,
+                admin,
+                &["--concurrency", "2"],
+                &[(SECRET.0, SECRET.1.to_owned())],
+            )?;
             Ok::<_, String>((envoy, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
         };
         let gateways = [gateway("a", a, admin_a)?, gateway("b", b, admin_b)?];
@@ -70,7 +85,7 @@ impl Site {
         [self.gateways[0].1, self.gateways[1].1]
     }
 
-    /// How many questions the service had since it was started.
+    /// How many questions the service has answered since it was started.
     pub fn asked(&self) -> Result<u64, String> {
         let wire = Wire::get("rls", "/__asked", &[]);
         let answer = send(self.service.address(), &wire, PATIENCE)?;
@@ -85,6 +100,13 @@ impl Site {
             let all = envoy.stats(&name)?;
             Ok::<_, String>(all.iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| *value))
         };
+        Ok([of(&self.gateways[0].0)?, of(&self.gateways[1].0)?])
+    }
+
+    /// How many questions of each gateway ended, however long they took.
+    pub fn latencies(&self) -> Result<[u64; 2], String> {
+        let name = "wasmcustom.postern.rate-limit.service_latency.";
+        let of = |envoy: &Envoy| Ok::<_, String>(envoy.stats(name)?.iter().map(|(_, n)| n).sum());
         Ok([of(&self.gateways[0].0)?, of(&self.gateways[1].0)?])
     }
 
@@ -199,14 +221,15 @@ fn known() -> Value {
         let caller = json!({"key": "header.x-caller", "rate_limit": rate});
         json!({"key": "limit", "value": id, "descriptors": [caller]})
     };
-    let limits = [("shared", 100), ("open", 100), ("closed", 100), ("load", 10_000_000)];
+    let limits =
+        [("dear", 100), ("shared", 100), ("open", 100), ("closed", 100), ("load", 10_000_000)];
     json!({"domain": "fleet", "descriptors": limits.map(|(id, requests)| limit(id, requests))})
 }
 
 /// A limit for each way of failing, by path, and one that is never used up.
 fn policy(settings: &Value) -> Value {
-    let mut service =
-        json!({"cluster": "rls", "domain": "fleet", "gateways": 2, "header": "x-counted"});
+    let mut service = json!({"cluster": "rls", "domain": "fleet", "gateways": 2, "header": "x-counted",
+            "secret_env": SECRET.0});
     if let (Value::Object(service), Value::Object(more)) = (&mut service, settings) {
         service.extend(more.clone());
     }
@@ -222,86 +245,16 @@ fn policy(settings: &Value) -> Value {
             "window": "1h",
         })
     };
+    let mut dear = limit("dear", "/chunked", 100, "degrade");
+    dear["costs"] = json!([{"match": {}, "answers": [{"statuses": [200], "cost": 10}]}]);
     json!({
         "service": service,
         "limits": [
+            dear,
             limit("shared", "/length", 100, "degrade"),
             limit("open", "/close", 100, "open"),
             limit("closed", "/echo", 100, "closed"),
             limit("load", "/empty", 10_000_000, "degrade"),
         ],
-    })
-}
-
-fn bootstrap(ports: [u16; 4], policy: &str) -> Value {
-    let [admin, gateway, upstream, service] = ports;
-    let modules = std::env::var_os("POSTERN_MODULES")
-        .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
-    let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
-    let cluster = |name: &str, port: u16, protocol: &str| {
-        json!({
-            "name": name,
-            "type": "STATIC",
-            "connect_timeout": "1s",
-            "typed_extension_protocol_options": {
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    "explicit_http_config": {protocol: {}},
-                },
-            },
-            "load_assignment": {
-                "cluster_name": name,
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(port)}}]}],
-            },
-        })
-    };
-    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
-    json!({
-        "admin": {"address": at(admin)},
-        "static_resources": {
-            "listeners": [{
-                "name": "http",
-                "address": at(gateway),
-                "filter_chains": [{"filters": [{
-                    "name": "envoy.filters.network.http_connection_manager",
-                    "typed_config": {
-                        "@type": kind("network.http_connection_manager.v3.HttpConnectionManager"),
-                        "stat_prefix": "http",
-                        "stream_idle_timeout": "10s",
-                        "route_config": {"virtual_hosts": [{
-                            "name": "all",
-                            "domains": ["*"],
-                            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
-                        }]},
-                        "http_filters": [
-                            {"name": "rate-limit", "typed_config": {
-                                "@type": kind("http.wasm.v3.Wasm"),
-                                "config": {
-                                    "name": "rate-limit",
-                                    "failure_policy": "FAIL_RELOAD",
-                                    "reload_config": {"backoff": {"base_interval": "0.005s"}},
-                                    "configuration": {
-                                        "@type": "type.googleapis.com/google.protobuf.StringValue",
-                                        "value": policy,
-                                    },
-                                    "vm_config": {
-                                        "vm_id": "rate-limit",
-                                        "runtime": "envoy.wasm.runtime.v8",
-                                        "code": {"local": {"filename": modules.join("rate-limit.wasm")}},
-                                    },
-                                },
-                            }},
-                            {"name": "router", "typed_config": {
-                                "@type": kind("http.router.v3.Router"),
-                            }},
-                        ],
-                    },
-                }]}],
-            }],
-            "clusters": [
-                cluster("upstream", upstream, "http_protocol_options"),
-                cluster("rls", service, "http2_protocol_options"),
-            ],
-        },
     })
 }

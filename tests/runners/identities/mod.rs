@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use postern_stack::keys::Keys;
 use postern_stack::mint::{MintRequest, mint, now};
+use postern_tests::bootstrap::modules;
 use postern_tests::client::{PATIENCE, Wire, send};
 use postern_tests::corpus::workspace;
 use postern_tests::envoy::{Envoy, free_ports};
@@ -51,8 +52,7 @@ impl Identities {
     pub fn start() -> Result<Self, String> {
         let folder = workspace().join("target/test-runs/identities");
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-        let modules = std::env::var_os("POSTERN_MODULES")
-            .map_or_else(|| workspace().join("target/modules"), Into::into);
+        let modules = modules();
         let [admin, payload, hop, open] = free_ports()?;
         let ports = Ports { admin, payload, hop, open };
         let keys = include_str!("../../../stack/keys/jwks.json");

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use postern_stack::environment;
+use postern_tests::bootstrap::{Wasm, bootstrap, cluster};
 use postern_tests::client::{PATIENCE, Wire, send};
 use postern_tests::corpus::workspace;
 use postern_tests::demo::Demo;
@@ -59,8 +60,11 @@ impl Prepared {
         let upstream = server::start().map_err(|e| e.to_string())?;
         let folder = workspace().join("target/test-runs/keys").join(self.name);
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-        let ports = [admin, gateway, upstream.port(), idp];
-        let text = bootstrap(ports, &policy.to_string(), routes);
+        let large = json!({"per_connection_buffer_limit_bytes": 1_048_576});
+        let clusters = [cluster("upstream", upstream.port(), &large), cluster("idp", idp, &large)];
+        let (policy, variables) = (policy.to_string(), environment::variables().map(|v| v.0));
+        let wasm = Wasm { name: "auth", policy: &policy, variables: &variables };
+        let text = bootstrap([admin, gateway], wasm, routes, &clusters);
         let (words, secrets) = (["--concurrency", "2"], environment::variables());
         let envoy = Envoy::start_with(&folder, &text.to_string(), admin, &words, &secrets)?;
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, gateway));
@@ -152,76 +156,4 @@ impl Drop for Prepared {
 pub fn told(answer: &Answer) -> (u16, String) {
     let code = answer.json().and_then(|v| v["code"].as_str().map(str::to_owned));
     (answer.status, code.unwrap_or_default())
-}
-
-fn bootstrap(ports: [u16; 4], policy: &str, mut routes: Vec<Value>) -> Value {
-    let [admin, gateway, upstream, idp] = ports;
-    for route in &mut routes {
-        route["route"] = json!({"cluster": "upstream"});
-    }
-    routes.push(json!({"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}));
-    let modules = std::env::var_os("POSTERN_MODULES")
-        .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
-    let at = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
-    let cluster = |name: &str, port: u16| {
-        json!({
-            "name": name,
-            "type": "STATIC",
-            "connect_timeout": "1s",
-            "per_connection_buffer_limit_bytes": 1_048_576,
-            "load_assignment": {
-                "cluster_name": name,
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(port)}}]}],
-            },
-        })
-    };
-    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
-    json!({
-        "admin": {"address": at(admin)},
-        "static_resources": {
-            "listeners": [{
-                "name": "http",
-                "address": at(gateway),
-                "filter_chains": [{"filters": [{
-                    "name": "envoy.filters.network.http_connection_manager",
-                    "typed_config": {
-                        "@type": kind("network.http_connection_manager.v3.HttpConnectionManager"),
-                        "stat_prefix": "http",
-                        "stream_idle_timeout": "10s",
-                        "route_config": {"virtual_hosts": [{
-                            "name": "all",
-                            "domains": ["*"],
-                            "routes": routes,
-                        }]},
-                        "http_filters": [
-                            {"name": "auth", "typed_config": {
-                                "@type": kind("http.wasm.v3.Wasm"),
-                                "config": {
-                                    "name": "auth",
-                                    "failure_policy": "FAIL_RELOAD",
-                                    "reload_config": {"backoff": {"base_interval": "0.005s"}},
-                                    "configuration": {
-                                        "@type": "type.googleapis.com/google.protobuf.StringValue",
-                                        "value": policy,
-                                    },
-                                    "vm_config": {
-                                        "vm_id": "auth",
-                                        "environment_variables": {
-                                            "host_env_keys": environment::variables().map(|v| v.0),
-                                        },
-                                        "runtime": "envoy.wasm.runtime.v8",
-                                        "code": {"local": {"filename": modules.join("auth.wasm")}},
-                                    },
-                                },
-                            }},
-                            {"name": "router", "typed_config": {
-                                "@type": kind("http.router.v3.Router"),
-                            }},
-                        ],
-                    },
-                }]}],
-            }],
-            "clusters": [cluster("upstream", upstream), cluster("idp", idp)],
-        },
-    })
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
+use postern_tests::bootstrap::modules;
 use postern_tests::client::{Connection, PATIENCE};
 use postern_tests::corpus::workspace;
 use postern_tests::envoy::{Envoy, free_ports};
@@ -53,8 +54,7 @@ impl Minted {
         let mut lines = printed.lines();
         let keys = parse(lines.next().unwrap_or_default())?;
         let cases = lines.map(|line| Case::parse(&parse(line)?)).collect::<Result<_, _>>()?;
-        let modules = std::env::var_os("POSTERN_MODULES")
-            .map_or_else(|| workspace().join("target/modules"), Into::into);
+        let modules = modules();
         let secrets = keys["secrets"].as_object().ok_or("no secrets")?;
         let variables: Vec<(String, String)> = secrets
             .iter()

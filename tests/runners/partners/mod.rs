@@ -9,6 +9,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use postern_tests::bootstrap::modules;
 use postern_tests::corpus::workspace;
 use postern_tests::envoy::{Envoy, free_ports};
 use postern_tests::python;
@@ -54,8 +55,7 @@ impl Partners {
         let folder = workspace().join("target/test-runs/partners");
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
         let authority = Authority::new(&folder).map_err(|e| e.to_string())?;
-        let modules = std::env::var_os("POSTERN_MODULES")
-            .map_or_else(|| workspace().join("target/modules"), Into::into);
+        let modules = modules();
         let [admin, plain, tls] = free_ports()?;
         let bootstrap = include_str!("../../libraries/partners.yaml")
             .replace("$ADMIN", &admin.to_string())

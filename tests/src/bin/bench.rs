@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use postern_tests::bench::mount::Built;
 use postern_tests::bench::run::{Options, run};
 use postern_tests::bench::variant::{BUILDS, COMPARED, FLOOR, PARTS, STOCK_PARTS, Variant};
+use postern_tests::bootstrap::modules;
 use postern_tests::corpus::workspace;
 
 const USAGE: &str =
@@ -93,8 +94,7 @@ fn measure(
     folder: &Path,
     stop: &dyn Fn() -> bool,
 ) -> Result<postern_tests::bench::report::Report, String> {
-    let modules = std::env::var_os("POSTERN_MODULES")
-        .map_or_else(|| workspace().join("target/modules"), PathBuf::from);
+    let modules = modules();
     let other = asked.other.clone().unwrap_or_else(|| modules.clone());
     let built = Built::new(modules, other, &folder.join("empty"))?;
     run(asked.variants, &built, folder, &asked.options, stop)

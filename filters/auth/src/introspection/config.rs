@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use postern_core::config::{At, AtLeastOne, Count, Errors, Period, Text};
+use postern_core::secret::Variable;
 
 use crate::carrier::Carrier;
 use crate::claim_header::{self, ClaimHeader};
 use crate::mapping::{self, IdentityClaims, Published};
 use crate::remote::{Uri, complain};
-use crate::secret::Variable;
 
 postern_core::config! {
     /// Tokens that only their issuer can read: opaque ones, personal ones. The

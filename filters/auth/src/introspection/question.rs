@@ -7,10 +7,10 @@ use ct_codecs::{Base64, Encoder};
 use postern_core::Ask;
 use postern_core::config::{At, Errors};
 use postern_core::filter::Environment;
+use postern_core::secret::Variable;
 
 use super::config::{ClientConfig, IntrospectionConfig};
 use crate::remote::Uri;
-use crate::secret::Variable;
 
 /// How to ask.
 pub(super) struct Question {

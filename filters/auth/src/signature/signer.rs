@@ -17,9 +17,9 @@ use crate::key::Key;
 use crate::material::Material;
 use crate::pem::{PemConfig, PublicPem};
 use crate::reason::Reason;
-use crate::secret::{self, Variable};
 use crate::verdict::Asked;
 use postern_core::instant::Instant;
+use postern_core::secret::{self, Variable};
 
 /// The most keys that one provider may have.
 const MAX_KEYS: usize = 1024;

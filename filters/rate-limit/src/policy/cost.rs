@@ -21,6 +21,8 @@ postern_core::config! {
         /// first: with `gcra` however long that takes, up to 366 days; windows forget it
         /// when they end. What is given back is given to the window that it was spent in.
         /// A request that ends without an answer has cost what it cost when it came.
+        /// With `engine: service` answers may cost more, not less: what is over is told to
+        /// the service within about a second, and what is told of one that is down is lost.
         answers: Vec<AnswerCost> = Vec::new(),
     }
 
@@ -54,8 +56,6 @@ pub struct Cost {
 }
 
 impl Cost {
-    pub(crate) const ONE: Cost = Cost { cost: Source::Units(1), answers: Vec::new() };
-
     pub(super) fn new(config: CostConfig) -> (Match, Self) {
         let CostConfig { r#match, cost, answers } = config;
         (r#match, Cost { cost, answers })
@@ -67,10 +67,17 @@ impl Cost {
 
     /// The least that it may be.
     pub(super) fn least(&self) -> u64 {
-        match &self.cost {
-            Source::Units(units) => *units,
-            Source::Header { .. } => 0,
-        }
+        self.units().unwrap_or(0)
+    }
+
+    /// What it is, if no header says it.
+    pub(crate) fn units(&self) -> Option<u64> {
+        self.cost.units()
+    }
+
+    /// The same of each answer.
+    pub(crate) fn units_of_answers(&self) -> impl Iterator<Item = Option<u64>> {
+        self.answers.iter().map(|answer| answer.cost.units())
     }
 
     /// Is it known with the answer only?
@@ -121,6 +128,13 @@ enum Source {
 }
 
 impl Source {
+    fn units(&self) -> Option<u64> {
+        match self {
+            Source::Units(units) => Some(*units),
+            Source::Header { .. } => None,
+        }
+    }
+
     fn of(&self, headers: &Headers<'_>) -> u64 {
         match self {
             Source::Units(units) => *units,

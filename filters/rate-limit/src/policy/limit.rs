@@ -159,12 +159,6 @@ impl Limit {
         Holding { plan, tag: *tag, name, is_override: false }
     }
 
-    /// The rule by whose answers a request's cost is corrected, if there is one.
-    pub(crate) fn corrected_by(&self, caller: &Caller<'_>) -> Option<usize> {
-        let found = self.costs.as_ref()?.first(caller.asked)?;
-        found.rule.looks_at_answers().then_some(found.index)
-    }
-
     /// The windows of all its callers.
     pub(crate) fn all_windows(&self) -> impl Iterator<Item = &Windows> {
         self.all_plans().filter_map(|(_, plan)| match plan {
@@ -195,10 +189,14 @@ impl Limit {
         self.costs.as_ref()?.get(index)
     }
 
-    pub(crate) fn cost(&self, caller: &Caller<'_>) -> &Cost {
-        const ONE: &Cost = &Cost::ONE;
+    /// What a request costs, and the rule by whose answers that is corrected, if there is
+    /// one.
+    pub(crate) fn cost(&self, caller: &Caller<'_>) -> (u64, Option<usize>) {
         let costs = self.costs.as_ref().and_then(|costs| costs.first(caller.asked));
-        costs.map_or(ONE, |found| found.rule)
+        costs.map_or((1, None), |found| {
+            let rule = found.rule.looks_at_answers().then_some(found.index);
+            (found.rule.of_request(caller.asked.headers), rule)
+        })
     }
 }
 

@@ -1,16 +1,11 @@
-//! The answer: what the request has cost by it, and what its client is told.
+//! The answer: what its client is told.
 
-use std::cmp::Ordering;
-
-use postern_core::identity::{STATE, Seen};
 use postern_core::{HeaderEdit, Host, Outcome, Response};
 
-use super::{Later, Said, Stream};
+use super::Stream;
 use crate::dialect::{Beside, Dialect, Saying, Show};
-use crate::metrics;
 use crate::observe::{known, without};
 use crate::policy::Answers;
-use crate::table::Bucket;
 use crate::{RateLimit, digits};
 
 impl RateLimit {
@@ -56,38 +51,5 @@ impl RateLimit {
             outcome.headers.push(HeaderEdit::set("retry-after", digits::of(seconds)));
         }
         outcome
-    }
-
-    /// Spends what the answer says was not known, or gives back.
-    fn correct(
-        &self,
-        said: &mut Said,
-        later: &Later,
-        response: &Response<'_>,
-        host: &dyn Host,
-        outcome: &mut Outcome,
-    ) {
-        let limit = self.limits.get(later.limit);
-        let cost = limit.and_then(|limit| limit.cost_rule(later.rule));
-        let is_known = || {
-            matches!(host.property(&[STATE]).as_deref().and_then(Seen::read), Some(Seen::Known(_)))
-        };
-        let Some(cost) = cost.and_then(|cost| cost.of_answer(response, is_known)) else { return };
-        let Later { allowance, hash, tag, cost: before, charged, .. } = later;
-        let bucket = Bucket { hash: *hash, tag: *tag, allowance };
-        let corrected = match cost.cmp(before) {
-            Ordering::Equal => return,
-            Ordering::Greater => self.table.charge(host, &bucket, cost.saturating_sub(*before)),
-            Ordering::Less => self.table.give(host, &bucket, before.saturating_sub(cost), charged),
-        };
-        let Some((spent, forgotten)) = corrected else {
-            outcome.count.push(metrics::UNCORRECTED);
-            return;
-        };
-        outcome.count.extend(std::iter::repeat_n(metrics::EVICTED, forgotten));
-        let own = said.standings.iter_mut().filter(|s| s.limit == later.limit);
-        for (standing, left) in own.zip(allowance.left(&spent)) {
-            standing.left = left;
-        }
     }
 }

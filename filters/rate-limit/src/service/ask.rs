@@ -8,7 +8,7 @@ use postern_core::{Answer, Decision, Host, Outcome, Record, Step};
 use super::Service;
 use super::circuit::Leave;
 use super::config::Engine;
-use super::message::{Code, Request, Response};
+use super::message::{Code, Descriptor, Request, Response};
 use super::meters::Counter;
 use super::near::Over;
 use super::pending::{Aside, Kept, Pending};
@@ -20,7 +20,7 @@ use crate::key::Caller;
 use crate::metrics::{self, Fate};
 use crate::policy::{Limit, Mode};
 use crate::rate::Rate;
-use crate::request::{Keeping, Stream, unavailable};
+use crate::request::{Keeping, Later, Of, Stream, unavailable};
 use crate::standing::Standing;
 use crate::take::{Counted, take, undo};
 use crate::under_way;
@@ -82,11 +82,11 @@ impl RateLimit {
         if !admitted || remote.is_empty() {
             let standings = self.standings(&mut outcome, &local, admitted);
             if admitted {
-                aside.later = self.later(&local, caller);
+                aside.later = self.later(&local);
             }
             return self.decided(stream, outcome, admitted, (local, standings), aside);
         }
-        aside.later = self.later(&local, caller);
+        aside.later = self.later(&local);
         let leave = service.circuit.leave(host, now);
         if let Leave::Alone(again) = leave {
             let why = Why { word: "left_alone", again };
@@ -257,6 +257,8 @@ impl RateLimit {
         let theirs: Vec<Standing> = theirs.collect();
         if refused {
             self.return_all(stream, &mut local, host);
+        } else {
+            aside.later.extend(corrected(service, &remote, &of, &request.descriptors));
         }
         let mut standings = self.standings(&mut outcome, &local, !refused);
         standings.extend(theirs);
@@ -318,4 +320,20 @@ impl RateLimit {
         self.keep(stream, Keeping { telling, admitted, standings, later, without });
         outcome
     }
+}
+
+/// What the service counted and answers may correct.
+fn corrected<'c>(
+    service: &'c Service,
+    remote: &'c [Counted<'_>],
+    of: &'c [(usize, usize)],
+    descriptors: &'c [Descriptor],
+) -> impl Iterator<Item = Later> + 'c {
+    remote.iter().enumerate().filter_map(move |(at, one)| {
+        let (limit, rule, cost) = (one.index, one.rule?, one.cost);
+        let own = of.iter().zip(descriptors).filter(|((remote, _), _)| *remote == at);
+        let own = own.map(|(_, descriptor)| descriptor.clone()).collect();
+        let of = Of::Service(Box::new(service.due(one.hash, own)));
+        Some(Later { limit, rule, cost, of })
+    })
 }

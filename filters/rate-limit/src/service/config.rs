@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use postern_core::config::{At, Count, Errors, Node, Period, Text, Value};
+use postern_core::filter::Environment;
 use postern_core::rules::{HeaderName, Match};
+use postern_core::secret::{self, Variable};
 
 use crate::dialect::is_others;
 use crate::policy::Limit;
@@ -29,6 +31,11 @@ postern_core::config! {
         on_failure: OnFailure = OnFailure::Degrade,
         /// What the service sees of callers. It sees limits and plans in any case.
         values: Values = Values::Hashed,
+        /// `hashed` only: the variable of the proxy's environment with the secret that keys
+        /// the digests, such as `RLS_SECRET`: base64url of 16 bytes at least, the same on
+        /// all gateways. With another one counts start anew. Without one, whoever sees what
+        /// the service stores can try which address or name has a digest.
+        secret_env: Option<Variable>,
         /// `true`: each question says what the limit is, as the policy has it, for
         /// services that take it from there (envoyproxy/ratelimit). Windows have to be
         /// `1s`, `1m`, `1h`, `1d`, `30d` or `365d` long then.
@@ -67,11 +74,37 @@ postern_core::config! {
 
     /// What a service sees of callers.
     pub(crate) choice Values {
-        /// A digest of each value: enough to count, and no address, name or key leaves
-        /// the gateway.
+        /// A digest of each value, keyed by the secret of `secret_env`: enough to count,
+        /// and no address, name or key leaves the gateway.
         Hashed = "hashed",
-        /// The values themselves, for services that have rules for some of them.
+        /// The values themselves, for services that have rules for some of them: blanks,
+        /// control characters, `%` and bytes that are no UTF-8 as `%20` and so on. A claim's
+        /// number is said as a text of the same digits is.
         Plain = "plain",
+    }
+}
+
+/// So many bytes of a secret at least.
+const SECRET: usize = 16;
+
+impl ServiceConfig {
+    /// The secret of digests; `policy` is where the section stands.
+    ///
+    /// # Errors
+    /// The variable is not set, or holds no such secret.
+    pub(crate) fn secret(
+        &self,
+        policy: &Node,
+        environment: &Environment<'_>,
+    ) -> Result<Option<Vec<u8>>, Errors> {
+        let Some(variable) = &self.secret_env else { return Ok(None) };
+        let mut errors = Errors::default();
+        let root = At::root(policy);
+        let node = policy.get("service").unwrap_or(policy);
+        let at = root.key("service", node);
+        let at = at.key("secret_env", node.get("secret_env").unwrap_or(node));
+        let secret = secret::read(variable, SECRET, at, environment, &mut errors);
+        if secret.is_some() { Ok(secret) } else { Err(errors) }
     }
 }
 
@@ -103,6 +136,10 @@ pub(crate) fn check(
             let node = node.get("header").unwrap_or(node);
             place.key("header", node).error(errors, message);
         }
+        if service.values == Values::Plain && service.secret_env.is_some() {
+            let node = node.get("secret_env").unwrap_or(node);
+            place.key("secret_env", node).error(errors, "has no place with `values: plain`");
+        }
         if limits.iter().all(|(_, limit)| limit.engine == Engine::Local) {
             place.error(errors, "no limit has `engine: service`");
         }
@@ -125,13 +162,6 @@ pub(crate) fn check(
             let message = "expected the policy's key `service`, which says whom to ask";
             at.key("engine", engine).error(errors, message);
         }
-        for (n, cost) in list_of(item, "costs").iter().enumerate() {
-            if let Some(answers) = cost.get("answers") {
-                let message = "has no place with `engine: service`, which takes nothing back";
-                let costs = at.key("costs", cost);
-                costs.index(n, cost).key("answers", answers).error(errors, message);
-            }
-        }
         if item.get("concurrency").is_some() {
             let message = "requests at a time are counted here: expected no `engine`";
             at.key("engine", engine).error(errors, message);
@@ -140,6 +170,41 @@ pub(crate) fn check(
             && let Some((service, (_, limit))) = service.zip(limits.get(i))
         {
             fits(service, limit, at, errors);
+            only_more(limit, at, errors);
+        }
+    }
+}
+
+/// A service adds what answers say, and takes nothing back.
+fn only_more(limit: &Limit, at: At<'_>, errors: &mut Errors) {
+    let costs = at.node().get("costs").unwrap_or(at.node());
+    let at = at.key("costs", costs);
+    for (n, item) in list_of(at.node()).iter().enumerate() {
+        let Some(cost) = limit.cost_rule(n).filter(|cost| cost.looks_at_answers()) else {
+            continue;
+        };
+        let at = at.index(n, item);
+        if cost.units() == Some(0) {
+            let node = item.get("cost").unwrap_or(item);
+            let message = "expected at least 1: with `engine: service` nobody is asked of requests \
+                           that cost nothing, and nothing would refuse them";
+            at.key("cost", node).error(errors, message);
+            continue;
+        }
+        let answers = item.get("answers").unwrap_or(item);
+        let at = at.key("answers", answers);
+        for ((m, answer), units) in list_of(answers).iter().enumerate().zip(cost.units_of_answers())
+        {
+            if let (Some(least), Some(units)) = (cost.units(), units)
+                && units < least
+            {
+                let node = answer.get("cost").unwrap_or(answer);
+                let message = format!(
+                    "expected at least {least}, what the request has cost when it came: with \
+                     `engine: service` nothing is given back"
+                );
+                at.index(m, answer).key("cost", node).error(errors, message);
+            }
         }
     }
 }
@@ -169,9 +234,9 @@ fn fits(service: &ServiceConfig, limit: &Limit, at: At<'_>, errors: &mut Errors)
     }
 }
 
-fn list_of<'n>(node: &'n Node, key: &str) -> &'n [Node] {
-    match node.get(key).map(|node| &node.value) {
-        Some(Value::List(items)) => items,
+fn list_of(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::List(items) => items,
         _ => &[],
     }
 }

@@ -10,13 +10,14 @@ use crate::policy::Limit;
 
 /// What is counted: questions; requests refused by what is remembered; questions
 /// without an answer; questions of one request that looks whether the service is back;
-/// counts for which the service has no limit.
-const COUNTERS: [&str; 5] = [
+/// counts for which the service has no limit; questions that correct what requests cost.
+const COUNTERS: [&str; 6] = [
     "service_asked",
     "service_remembered",
     "service_failed",
     "service_probes",
     "service_unmatched",
+    "service_corrected",
 ];
 
 /// See [`COUNTERS`].
@@ -27,6 +28,7 @@ pub(crate) enum Counter {
     Failed,
     Probes,
     Unmatched,
+    Corrected,
 }
 
 /// How long questions took, answered or not: less than so many milliseconds.
@@ -87,6 +89,7 @@ impl Meters {
             Counter::Failed => 2,
             Counter::Probes => 3,
             Counter::Unmatched => 4,
+            Counter::Corrected => 5,
         })
     }
 

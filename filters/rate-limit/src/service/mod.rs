@@ -12,6 +12,7 @@
 mod ask;
 mod circuit;
 pub(crate) mod config;
+mod correction;
 mod descriptor;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
@@ -38,9 +39,10 @@ use postern_core::{Ask, HeaderEdit};
 
 use crate::policy::Limit;
 use circuit::Circuit;
-use config::Values;
 pub use config::{Engine, OnFailure};
 pub(crate) use config::{ServiceConfig, check};
+pub(crate) use correction::{Corrections, Due};
+use descriptor::Says;
 use meters::Meters;
 use near::Near;
 pub(crate) use pending::Pending;
@@ -60,13 +62,14 @@ pub(crate) struct Service {
     timeout: Duration,
     gateways: u64,
     on_failure: OnFailure,
-    values: Values,
+    says: Says,
     send_limits: bool,
     remembered_for: Duration,
     header: Option<HeaderName>,
     circuit: Circuit,
     near: RefCell<Near>,
     pub(crate) meters: Meters,
+    whom: correction::Whom,
     /// For the log.
     lines: RefCell<Vec<String>>,
     /// The request that looked whether the service is back has gone: a tick asks.
@@ -76,8 +79,14 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// `first`: the number of its first metric.
-    pub(crate) fn new(config: ServiceConfig, limits: &[(Match, Limit)], first: usize) -> Self {
+    /// `secret`: the key of digests, if they have one; `first`: the number of its first
+    /// metric.
+    pub(crate) fn new(
+        config: ServiceConfig,
+        secret: Option<Vec<u8>>,
+        limits: &[(Match, Limit)],
+        first: usize,
+    ) -> Self {
         let ServiceConfig {
             cluster,
             domain,
@@ -86,6 +95,7 @@ impl Service {
             gateways,
             on_failure,
             values,
+            secret_env: _,
             send_limits,
             backoff,
             remembered,
@@ -93,16 +103,17 @@ impl Service {
             header,
         } = config;
         let text = |text: postern_core::config::Text| text.as_str().to_owned();
-        let (cluster, timeout) = (text(cluster), timeout.get());
+        let (cluster, domain, timeout) = (text(cluster), text(domain), timeout.get());
         // Who asks the same service knows of it together.
         let digest = sha256(cluster.as_bytes());
         let of = hex(digest.first_chunk::<8>().map_or(&[], |half| half.as_slice()));
         Service {
             authority: authority.map_or_else(|| cluster.clone(), text),
-            domain: text(domain),
+            whom: correction::whom(&cluster, &domain),
+            domain,
             gateways: gateways.get(),
             on_failure,
-            values,
+            says: Says::new(values, secret),
             send_limits,
             remembered_for: remembered_for.get(),
             header,

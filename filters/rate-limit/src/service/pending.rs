@@ -51,13 +51,15 @@ pub(super) struct Kept {
     hash: Hash,
     tag: Tag,
     cost: u64,
+    rule: Option<usize>,
     spent: Option<Spent>,
 }
 
 impl Kept {
     pub(super) fn of(counted: Counted<'_>) -> Self {
-        let Counted { index, limit: _, windows: _, allowance, hash, tag, cost, spent } = counted;
-        Kept { index, allowance: allowance.into_owned(), hash, tag, cost, spent }
+        let Counted { index, limit: _, windows: _, allowance, hash, tag, cost, rule, spent } =
+            counted;
+        Kept { index, allowance: allowance.into_owned(), hash, tag, cost, rule, spent }
     }
 }
 
@@ -65,11 +67,11 @@ impl RateLimit {
     /// The same policy kept it, so that nothing is missing.
     pub(super) fn counted(&self, kept: Vec<Kept>) -> Vec<Counted<'_>> {
         let again = |kept: Kept| {
-            let Kept { index, allowance, hash, tag, cost, spent } = kept;
+            let Kept { index, allowance, hash, tag, cost, rule, spent } = kept;
             let limit = self.limits.get(index)?;
             let windows = limit.windows_of(tag)?;
             let allowance = Cow::Owned(allowance);
-            Some(Counted { index, limit, windows, allowance, hash, tag, cost, spent })
+            Some(Counted { index, limit, windows, allowance, hash, tag, cost, rule, spent })
         };
         kept.into_iter().filter_map(again).collect()
     }

@@ -7,18 +7,19 @@ use std::time::Duration;
 use postern_core::work::Task;
 use postern_core::{Answer, Host, Work};
 
+use super::correction::{Corrections, uncorrected};
 use super::message::{Descriptor, Request};
 use super::meters::Counter;
 use super::pending::Pending;
 use super::reported::{self, Failure};
 use super::{RESTING, Service};
 
-/// It is the only one.
-const TASK: u64 = 0;
+/// All others are of corrections: as many as the requests that they correct.
+const PROBE: u64 = 0;
 
 impl Service {
     /// What there is to tell, beside the streams.
-    pub(crate) fn tick(&self, host: &dyn Host) -> Work {
+    pub(crate) fn tick(&self, corrections: &Corrections, host: &dyn Host) -> Work {
         let mut work = Work {
             gauges: vec![(self.meters.state(), self.circuit.told(host, host.now()))],
             log: self.lines.take(),
@@ -28,8 +29,9 @@ impl Service {
         if self.lost.take() {
             work.count.push(self.meters.counter(Counter::Asked));
             work.count.push(self.meters.counter(Counter::Probes));
-            work.ask.push(Task { id: TASK, ask: self.ask(&self.nobody(), self.timeout) });
+            work.ask.push(Task { id: PROBE, ask: self.ask(&self.nobody(), self.timeout) });
         }
+        self.correct(corrections, host, &mut work);
         work
     }
 
@@ -52,14 +54,15 @@ impl Service {
         self.lost.set(true);
     }
 
-    /// The answer to the question of a tick.
-    pub(crate) fn task_answer(&self, answer: &Answer, host: &dyn Host) -> Work {
+    /// The answer to a question of a tick.
+    pub(crate) fn task_answer(&self, task: u64, answer: &Answer, host: &dyn Host) -> Work {
         let mut work = Work::default();
         match reported::read(answer, 1) {
             Ok(_) => self.is_back(host, host.now()),
             Err(failure) => {
                 work.count.push(self.meters.counter(Counter::Failed));
-                self.failed(failure, host, host.now(), true);
+                work.count.extend(uncorrected(task));
+                self.failed(failure, host, host.now(), task == PROBE);
             }
         }
         work

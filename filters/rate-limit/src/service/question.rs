@@ -22,8 +22,8 @@ pub(super) fn question(
             .iter()
             .find(|found| found.index == one.index && one.limit.reads_path())
             .map_or_else(Vec::new, |found| found.captures(caller.asked.target));
-        let plan = one.limit.for_caller(caller).name;
-        let entries = descriptor::entries(one.limit, plan, caller, &captures, service.values);
+        let holding = one.limit.for_caller(caller);
+        let entries = descriptor::entries(one.limit, &holding, caller, &captures, &service.says);
         let several = one.allowance.rates().nth(1).is_some();
         for (window, rate) in one.allowance.rates().enumerate() {
             let mut entries = entries.clone();

@@ -75,6 +75,8 @@ impl RateLimit {
         if !admitted {
             self.return_all(stream, &mut local, host);
             later.clear();
+        } else {
+            later.extend(self.later(&degraded));
         }
         local.append(&mut degraded);
         local.sort_by_key(|one| one.index);

@@ -16,6 +16,7 @@ use std::time::Duration;
 use postern_core::{Host, StoreError, Stored};
 
 use super::Place;
+use crate::service::Corrections;
 use crate::table::TRIES;
 
 /// The list: the next number, and for each VM its number and its beat.
@@ -45,6 +46,8 @@ pub(crate) struct Vm {
     known: RefCell<Vec<Known>>,
     looked: Cell<Duration>,
     owed: RefCell<Vec<Place>>,
+    /// What is to be told to a rate-limit service.
+    pub(crate) corrections: Corrections,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

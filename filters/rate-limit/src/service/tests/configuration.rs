@@ -30,11 +30,9 @@ fn what_does_not_go_together() {
             "",
             r#"{"id": "a", "match": {}, "engine": "service",
                 "quota": {"claim": "q", "otherwise": 5}, "window": "1s",
-                "costs": [{"match": {}, "answers": [{"cost": 1}]}],
                 "overrides": [{"callers": {"plans": ["x"]}, "limit": {"quota": 1, "window": "1s"}}]}"#,
         ),
-        "limits[0].costs[0].answers: has no place with `engine: service`, which takes nothing back\n\
-         limits[0]: a quota that a claim says needs `send_limits` of the key `service`\n\
+        "limits[0]: a quota that a claim says needs `send_limits` of the key `service`\n\
          limits[0]: an override with windows needs `send_limits` of the key `service`",
     );
     refused(
@@ -54,6 +52,39 @@ fn what_does_not_go_together() {
          service.on_failure: expected `degrade`, `open` or `closed`\n\
          service.values: expected `hashed` or `plain`\n\
          service.remembered: expected a whole number from 0 to 1000000, but found -1",
+    );
+}
+
+#[test]
+fn a_service_takes_nothing_back() {
+    let costs = |costs: &str| policy("", &limit("a", &format!(r#", "costs": {costs}"#)));
+    refused(
+        &costs(
+            r#"[{"match": {}, "cost": 3, "answers": [{"statuses": [404], "cost": 3}, {"cost": 2}]},
+                {"match": {}, "cost": 0, "answers": [{"cost": 2}]}]"#,
+        ),
+        "limits[0].costs[0].answers[1].cost: expected at least 3, what the request has cost when it came: with `engine: service` nothing is given back\n\
+         limits[0].costs[1].cost: expected at least 1: with `engine: service` nobody is asked of requests that cost nothing, and nothing would refuse them",
+    );
+    rate_limit(&costs(r#"[{"match": {}, "cost": 0}, {"match": {}, "answers": [{"cost": 1}]}]"#));
+}
+
+#[test]
+fn the_secret_of_digests_has_to_be_there() {
+    let set = |more: &str| policy(more, &limit("a", ""));
+    refused(
+        &set(r#", "secret_env": "RLS_SECRET""#),
+        "service.secret_env: the environment variable `RLS_SECRET` is not set",
+    );
+    refused(
+        &set(r#", "secret_env": "RLS_SECRET", "values": "plain""#),
+        "service.secret_env: has no place with `values: plain`",
+    );
+    let node = parse_json(set(r#", "secret_env": "RLS_SECRET""#).as_bytes()).unwrap();
+    let short = |_: &str| Some("c2hvcnQ".to_owned());
+    assert_eq!(
+        RateLimit::configure(&node, &short).unwrap_err().to_string(),
+        "service.secret_env: the secret in the environment variable `RLS_SECRET` has fewer than 16 bytes"
     );
 }
 
@@ -81,6 +112,7 @@ fn metrics_are_a_fixed_set_with_those_of_the_service_last() {
             "service_failed",
             "service_probes",
             "service_unmatched",
+            "service_corrected",
             "service_latency.1ms",
             "service_latency.2ms",
             "service_latency.5ms",

@@ -2,6 +2,8 @@
 
 mod circuit;
 mod configuration;
+mod corrections;
+mod descriptors;
 mod failures;
 mod model;
 mod near;
@@ -73,6 +75,17 @@ fn send_to(
     headers: &[(&str, &str)],
     serve: &mut dyn FnMut(&Ask) -> Answer,
 ) -> Seen {
+    send_answered(filter, host, headers, serve, &[])
+}
+
+/// The same, and an upstream whose answer has these fields.
+fn send_answered(
+    filter: &RateLimit,
+    host: &FakeHost,
+    headers: &[(&str, &str)],
+    serve: &mut dyn FnMut(&Ask) -> Answer,
+    upstream: &[(&str, &str)],
+) -> Seen {
     let mut all = vec![(":method", "GET"), (":path", "/"), (":authority", "api.example.com")];
     all.retain(|(name, _)| !headers.iter().any(|(own, _)| own == name));
     all.extend(headers);
@@ -104,9 +117,11 @@ fn send_to(
         ),
         other => panic!("neither passed nor refused: {other:?}"),
     };
-    let answer = Headers::new([(":status", status.to_string())]);
+    let status_line = status.to_string();
+    let answer = Headers::new([(":status", status_line.as_str())].iter().chain(upstream).copied());
     if filter.follows(&stream) {
         let told = filter.response_headers(&mut stream, &Response::new(answer, true), host);
+        counted.extend(told.count.iter().map(|i| metrics.get(*i).unwrap().name.to_string()));
         fields.extend(told.headers.iter().map(|edit| match edit {
             postern_core::HeaderEdit::Set(name, value) => {
                 format!("{name}: {}", String::from_utf8(value.clone()).unwrap())

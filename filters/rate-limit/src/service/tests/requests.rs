@@ -81,38 +81,6 @@ fn the_question_is_standard() {
 }
 
 #[test]
-fn the_service_sees_no_values_unless_it_is_to() {
-    let host = FakeHost::at(START);
-    identify(&host, "northwind", None);
-    host.set_property("source.address", "[2001:db8:1:2::7]:9");
-    let limits = limit("current", r#", "key": ["subject", "client"]"#);
-    let of = |more: &str, sub: &str| {
-        identify(&host, sub, None);
-        let filter = rate_limit(&policy(more, &limits));
-        let mut entries = Vec::new();
-        send_to(&filter, &host, &[], &mut |ask| {
-            entries = asked(ask).descriptors.remove(0).0;
-            said(&statuses(Code::Ok, &[]))
-        });
-        entries
-    };
-    let hashed = of("", "northwind");
-    assert_eq!(hashed.len(), 3);
-    for (entry, name) in hashed.iter().zip(["limit=current", "subject=", "address="]) {
-        assert!(entry.starts_with(name), "{hashed:?}");
-        assert!(!entry.contains("northwind") && !entry.contains("2001"), "{hashed:?}");
-    }
-    // The same on every gateway, and another for others.
-    assert_eq!(of("", "northwind"), hashed);
-    assert_ne!(of("", "bluefin"), hashed);
-    // A caller without a client is counted by its network.
-    assert_eq!(
-        of(r#", "values": "plain""#, "northwind"),
-        ["limit=current", "subject=northwind", "address=2001:db8:1:2::"]
-    );
-}
-
-#[test]
 fn limits_go_with_the_question_where_the_service_takes_them() {
     let host = FakeHost::at(START);
     identify(&host, "northwind", None);

@@ -23,11 +23,17 @@ fn folder(name: &str, files: &[(&str, String)]) -> PathBuf {
 /// The warnings of a folder with these policies and a chain of these filters; each
 /// without its place but for the number of the filter.
 fn warned(name: &str, policies: &[(&str, &str)], filters: &[&str]) -> Vec<String> {
+    warned_with(name, policies, filters, "")
+}
+
+/// The same with this line of the connection manager beside its filters.
+fn warned_with(name: &str, policies: &[(&str, &str)], filters: &[&str], line: &str) -> Vec<String> {
     let broken = include_str!("broken/bootstrap-slow-idle-timeout.yaml");
     let (head, _) = broken.split_once("          - name: auth\n").unwrap();
     let head = head.replace("stream_idle_timeout: 300s", "stream_idle_timeout: 10s");
     let mounts: String = filters.iter().map(|filter| format!("          - {filter}\n")).collect();
-    let mut files = vec![("envoy.yaml", format!("{head}{mounts}          - name: router\n"))];
+    let mut files =
+        vec![("envoy.yaml", format!("{head}{mounts}          - name: router\n          {line}\n"))];
     for (file, text) in policies {
         files.push((file, format!("filter: rate-limit\n{text}")));
     }
@@ -57,6 +63,36 @@ fn a_stock_limiter_before_ours_clashes() {
     ] {
         assert_eq!(warned("quiet", &policy, &[&quiet, ours]), [""; 0], "{quiet}");
     }
+}
+
+#[test]
+fn a_stock_limiter_that_writes_for_a_route_alone_is_seen() {
+    let quiet = LOCAL.replace(", enable_x_ratelimit_headers: DRAFT_VERSION_03", "");
+    let told = "[0]: `local` (by `typed_per_filter_config` of a route) writes `X-RateLimit-…` \
+                beside what `rate-limit` says, and answers come to `rate-limit` first: mount it \
+                behind `rate-limit`, which takes its fields off or says them again (`observe`), \
+                or take out `enable_x_ratelimit_headers`";
+    let (_, config) = LOCAL.split_once("typed_config: ").unwrap();
+    let config = config.trim_end_matches('}').to_owned() + "}";
+    let warned = |name: &str, filter: &str, config: &str| {
+        warned_with(
+            name,
+            &[("rate-limit.yaml", LIMIT)],
+            &[&quiet, "{name: rate-limit}"],
+            &format!(
+                "route_config: {{virtual_hosts: [{{name: v, domains: ['*'], routes: [{{match: {{prefix: /}}, \
+             typed_per_filter_config: {{{filter}: {config}}}}}]}}]}}"
+            ),
+        )
+    };
+    assert_eq!(warned("by-route", "local", &config), [told]);
+    let held = format!(
+        "{{'@type': type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {config}}}"
+    );
+    assert_eq!(warned("by-route-held", "local", &held), [told]);
+    assert_eq!(warned("by-route-other", "other", &config), [""; 0]);
+    let off = config.replace("DRAFT_VERSION_03", "\"OFF\"");
+    assert_eq!(warned("by-route-off", "local", &off), [""; 0]);
 }
 
 #[test]

@@ -29,9 +29,10 @@ fn walk(at: At<'_>, own: &[&Policy], errors: &mut Errors) {
     match &at.node().value {
         Value::Map(entries) => {
             for (key, node) in entries {
+                let routes = at.node();
                 let at = at.key(&key.text, node);
                 if key.text == "http_filters" {
-                    chain(at, own, errors);
+                    chain(at, routes, own, errors);
                 }
                 walk(at, own, errors);
             }
@@ -45,8 +46,8 @@ fn walk(at: At<'_>, own: &[&Policy], errors: &mut Errors) {
     }
 }
 
-/// Answers pass a chain from its end.
-fn chain(at: At<'_>, own: &[&Policy], errors: &mut Errors) {
+/// Answers pass a chain from its end. `routes`: where its own stand, if they stand here.
+fn chain(at: At<'_>, routes: &Node, own: &[&Policy], errors: &mut Errors) {
     let Value::List(filters) = &at.node().value else { return };
     let name = |filter: &Node| filter.get("name").and_then(text_of).unwrap_or_default().to_owned();
     let mount = |filter: &Node| own.iter().find(|policy| policy.plugin == name(filter));
@@ -54,19 +55,21 @@ fn chain(at: At<'_>, own: &[&Policy], errors: &mut Errors) {
         let at = at.index(i, filter);
         let behind = filters.get(i + 1..).unwrap_or_default();
         let inner = behind.iter().find_map(mount);
-        if writes(filter) {
-            let stock = name(filter);
+        let by_route = writes_by_route(routes, &name(filter));
+        if filter.get("typed_config").is_some_and(writes) || by_route {
+            let said = if by_route { "` (by `typed_per_filter_config` of a route)" } else { "`" };
+            let stock = format!("{}{said}", name(filter));
             let before = filters.get(..i).unwrap_or_default().iter().rev().find_map(mount);
             if let Some(inner) = inner {
                 at.error(errors, format!(
-                    "`{stock}` writes `X-RateLimit-…` beside what `{0}` says, and answers come to \
+                    "`{stock} writes `X-RateLimit-…` beside what `{0}` says, and answers come to \
                      `{0}` first: mount it behind `{0}`, which takes its fields off or says them \
                      again (`observe`), or take out `enable_x_ratelimit_headers`",
                     inner.plugin
                 ));
             } else if let Some(outer) = before.filter(|outer| leaves(&outer.node)) {
                 at.error(errors, format!(
-                    "`{stock}` writes `X-RateLimit-…`, which `{}` leaves beside its own by `beside: \
+                    "`{stock} writes `X-RateLimit-…`, which `{}` leaves beside its own by `beside: \
                      replace`: leave that out, or `observe` them",
                     outer.plugin
                 ));
@@ -84,12 +87,25 @@ fn chain(at: At<'_>, own: &[&Policy], errors: &mut Errors) {
     }
 }
 
-fn writes(filter: &Node) -> bool {
-    let Some(config) = filter.get("typed_config") else { return false };
+fn writes(config: &Node) -> bool {
     let kind = config.get("@type").and_then(text_of).unwrap_or_default();
     let told = config.get("enable_x_ratelimit_headers");
     STOCK.iter().any(|stock| kind.ends_with(stock))
         && told.is_some_and(|node| !matches!(text_of(node), Some("OFF")))
+}
+
+/// Does a route, a virtual host or a table of routes have such a filter write?
+fn writes_by_route(node: &Node, filter: &str) -> bool {
+    match &node.value {
+        Value::Map(entries) => {
+            let own = node.get("typed_per_filter_config").and_then(|all| all.get(filter));
+            // As it is, or in a `FilterConfig`.
+            own.is_some_and(|own| writes(own) || own.get("config").is_some_and(writes))
+                || entries.iter().any(|(_, node)| writes_by_route(node, filter))
+        }
+        Value::List(items) => items.iter().any(|node| writes_by_route(node, filter)),
+        _ => false,
+    }
 }
 
 /// Does a policy leave other fields on an answer?

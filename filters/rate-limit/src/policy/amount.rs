@@ -301,7 +301,7 @@ impl Decode for WindowConfig {
     }
 
     fn schema() -> Schema {
-        let pattern = "^[0-9]{1,10}/(second|minute|hour|day|[0-9]{0,9}[smhd])$";
+        let pattern = "^[0-9]{1,10}/(sec|second|min|minute|hour|day|[0-9]{0,9}[smhd])$";
         let short = Schema::Text { expected: SHORT, pattern: Some(pattern) };
         Schema::AnyOf(vec![short, RateConfig::schema()])
     }
@@ -313,8 +313,8 @@ fn short(text: &str) -> Option<WindowConfig> {
     let number: u64 = quota.parse().ok().filter(|_| plain)?;
     let quota = Quota::new(number);
     let window = match window {
-        "second" => "1s".to_owned(),
-        "minute" => "1m".to_owned(),
+        "sec" | "second" => "1s".to_owned(),
+        "min" | "minute" => "1m".to_owned(),
         "hour" => "1h".to_owned(),
         "day" => "1d".to_owned(),
         "s" | "m" | "h" | "d" => format!("1{window}"),

@@ -64,6 +64,27 @@ fn numbers_that_do_not_go_together() {
 }
 
 #[test]
+fn a_window_has_a_word() {
+    for (text, policy) in [
+        ("10/s", "q=10;w=1"),
+        ("10/sec", "q=10;w=1"),
+        ("10/second", "q=10;w=1"),
+        ("10/m", "q=10;w=60"),
+        ("10/min", "q=10;w=60"),
+        ("10/minute", "q=10;w=60"),
+        ("10/hour", "q=10;w=3600"),
+        ("10/day", "q=10;w=86400"),
+        ("10/15m", "q=10;w=900"),
+    ] {
+        let filter = rate_limit(&format!(
+            r#"{{"limits": [{{"id": "a", "match": {{}}, "windows": ["{text}"]}}]}}"#
+        ));
+        let seen = send(&filter, &FakeHost::at(START), &[], 200);
+        assert_eq!(seen.fields[0], format!(r#"ratelimit-policy: "a";{policy}"#), "{text}");
+    }
+}
+
+#[test]
 fn windows_stand_alone_and_have_names_of_their_own() {
     refused(
         r#"{"limits": [

@@ -110,8 +110,7 @@ impl Refusal {
     #[must_use]
     pub fn to_state(&self, by: &str, instance: Option<&[u8]>) -> Vec<u8> {
         let mut state = self.summary(instance);
-        push_name(&mut state, "by");
-        push_json_text(&mut state, by);
+        push_text(&mut state, "by", by);
         state.push(b'}');
         state
     }
@@ -124,25 +123,22 @@ impl Refusal {
         };
         let mut out = Vec::with_capacity(256);
         out.push(b'{');
-        let mut text = |name: &str, text: &str| {
-            push_name(&mut out, name);
-            push_json_text(&mut out, text);
-        };
-        text("type", &problem_type);
-        text("title", self.title);
+        push_text(&mut out, "type", &problem_type);
+        push_text(&mut out, "title", self.title);
         push_name(&mut out, "status");
         out.extend_from_slice(self.status.to_string().as_bytes());
-        let mut text = |name: &str, text: &str| {
-            push_name(&mut out, name);
-            push_json_text(&mut out, text);
-        };
-        text("detail", &self.detail);
+        push_text(&mut out, "detail", &self.detail);
         if let Some(id) = instance.and_then(|id| std::str::from_utf8(id).ok()) {
-            text("instance", id);
+            push_text(&mut out, "instance", id);
         }
-        text("code", self.code);
+        push_text(&mut out, "code", self.code);
         out
     }
+}
+
+fn push_text(out: &mut Vec<u8>, name: &str, text: &str) {
+    push_name(out, name);
+    push_json_text(out, text);
 }
 
 /// A member's name, with a comma before it unless it is the first.
@@ -152,4 +148,28 @@ fn push_name(out: &mut Vec<u8>, name: &str) {
     }
     push_json_text(out, name);
     out.push(b':');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_problem_in_json() {
+        let refusal = Refusal::new(429, "quota_exceeded", "Quota", "a \"b\"\n")
+            .header("retry-after", "1")
+            .member("violated", vec!["x".to_owned(), "y\\".to_owned()])
+            .member("rule", "r");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let reply = refusal.to_reply(Some(b"id-1"));
+        assert_eq!(
+            text(reply.body),
+            r#"{"type":"https://postern.dev/problems/quota-exceeded","title":"Quota","status":429,"detail":"a \"b\"\n","instance":"id-1","code":"quota_exceeded","violated":["x","y\\"],"rule":"r"}"#
+        );
+        assert_eq!(reply.headers.len(), 3);
+        assert_eq!(
+            text(refusal.to_state("auth", Some(b"\xff"))),
+            r#"{"type":"https://postern.dev/problems/quota-exceeded","title":"Quota","status":429,"detail":"a \"b\"\n","code":"quota_exceeded","by":"auth"}"#
+        );
+    }
 }

@@ -159,11 +159,8 @@ pub(crate) fn request(stream: &mut Stream, mut outcome: Outcome) -> Outcome {
             waiting.outcome = Some(outcome);
             hold
         }
-        (Step::Hold, _) => outcome,
-        _ => {
-            shadow.waiting = None;
-            outcome
-        }
+        // It waits anyway, or no body will be seen.
+        _ => outcome,
     }
 }
 

@@ -25,6 +25,8 @@ pub const ALL: &[(&str, Test)] = &[
     ("a_contract_that_is_not_kept_is_told", broken),
     ("a_contract_that_is_recorded_is_kept", recorded),
     ("old_clients_never_notice", clients),
+    ("old_clients_in_ruby_never_notice", ruby),
+    ("old_clients_in_php_never_notice", php),
 ];
 
 /// Starts the demo.
@@ -179,4 +181,26 @@ fn clients(on: &Gateway) -> Result<(), String> {
     let all =
         clients.iter().flat_map(|c| ["http", "https"].map(|over| format!("{c} {over}"))).collect();
     same("clients", all, seen)
+}
+
+fn ruby(on: &Gateway) -> Result<(), String> {
+    old_client(on, "ruby", "rb")
+}
+
+fn php(on: &Gateway) -> Result<(), String> {
+    old_client(on, "php", "php")
+}
+
+/// A client in the language of the old ones, with what that has by itself.
+fn old_client(on: &Gateway, language: &str, end: &str) -> Result<(), String> {
+    let script = workspace().join("tests/libraries/old_client").with_extension(end);
+    let output = Command::new(language)
+        .arg(script)
+        .args([plain(on), format!("https://{}", on.tls())])
+        .arg(on.run.join("ca.pem"))
+        .output()
+        .map_err(|e| format!("{language}: {e}; Debian has ruby, php-cli and php-curl"))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let all = format!("{language} http\n{language} https\n");
+    same(&String::from_utf8_lossy(&output.stderr), (true, all), (output.status.success(), said))
 }

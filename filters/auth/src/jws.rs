@@ -1,10 +1,9 @@
 //! A JSON Web Signature in its compact form (RFC 7515 §7.1), read but not yet
 //! trusted.
 
-use postern_core::bytes;
 use postern_core::config::{Node, Value, parse_json};
+use postern_core::{base64url, bytes};
 
-use crate::base64url;
 use crate::reason::Reason;
 
 /// The parts of a compact JWS.

@@ -14,7 +14,6 @@
 
 mod algorithm;
 mod api_key;
-mod base64url;
 mod basic;
 mod budget;
 mod cache;

@@ -1,45 +1,130 @@
-//! Bytes looked at eight at a time, or through a table. Every byte that a client sends
-//! is looked at several times, so what that costs is what a long token costs.
+//! Bytes looked at sixteen or eight at a time, or through a table. Every byte that a client
+//! sends is looked at several times, so what that costs is what a long token costs.
+
+/// Bytes side by side, of which some are marked.
+trait Lanes: Copy {
+    /// Marks those that are this one.
+    fn equal(self, byte: u8) -> Self;
+    /// Marks those below `bound`, which is 128 at most.
+    fn below(self, bound: u8) -> Self;
+    /// Marks those that are no ASCII characters.
+    fn high(self) -> Self;
+    /// Marks what one or the other marks.
+    fn or(self, other: Self) -> Self;
+}
 
 /// One in each byte of a word.
 const ONES: u64 = u64::from_le_bytes([1; 8]);
-/// The highest bit of each byte.
+/// The highest bit of each byte, which is a word's mark. A byte above one that is marked
+/// may be marked as well, so the lowest mark counts, and whether there is one.
 const HIGHEST: u64 = ONES << 7;
 
-/// Marks the highest bit of each byte that is zero. A byte above one that is zero may
-/// be marked as well, so the lowest mark counts, and whether there is one.
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHEST
+impl Lanes for u64 {
+    fn equal(self, byte: u8) -> Self {
+        (self ^ ONES.wrapping_mul(u64::from(byte))).below(1)
+    }
+
+    fn below(self, bound: u8) -> Self {
+        self.wrapping_sub(ONES.wrapping_mul(u64::from(bound))) & !self & HIGHEST
+    }
+
+    fn high(self) -> Self {
+        self & HIGHEST
+    }
+
+    fn or(self, other: Self) -> Self {
+        self | other
+    }
 }
 
-/// The same for bytes below `bound`, which is 128 at most.
-fn below(word: u64, bound: u8) -> u64 {
-    word.wrapping_sub(ONES.wrapping_mul(u64::from(bound))) & !word & HIGHEST
-}
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod sixteen {
+    use std::arch::wasm32::{
+        i8x16_bitmask, i8x16_eq, i8x16_lt, u8x16_lt, u8x16_splat, u64x2, v128, v128_or,
+    };
 
-fn equal(word: u64, byte: u8) -> u64 {
-    zeros(word ^ ONES.wrapping_mul(u64::from(byte)))
-}
+    impl super::Lanes for v128 {
+        fn equal(self, byte: u8) -> Self {
+            i8x16_eq(self, u8x16_splat(byte))
+        }
 
-/// The first place that `marked` marks in a word of eight bytes, or at which `one` is
-/// true of a byte: both have to say the same.
-fn first(bytes: &[u8], marked: impl Fn(u64) -> u64, one: impl Fn(u8) -> bool) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let marks = marked(u64::from_le_bytes(*word));
-        if marks != 0 {
-            let byte = usize::try_from(marks.trailing_zeros() / 8).unwrap_or_default();
-            return at.checked_mul(8)?.checked_add(byte);
+        fn below(self, bound: u8) -> Self {
+            u8x16_lt(self, u8x16_splat(bound))
+        }
+
+        fn high(self) -> Self {
+            i8x16_lt(self, u8x16_splat(0))
+        }
+
+        fn or(self, other: Self) -> Self {
+            v128_or(self, other)
         }
     }
-    let at = rest.iter().position(|b| one(*b))?;
-    bytes.len().checked_sub(rest.len())?.checked_add(at)
+
+    /// The first byte that is marked.
+    pub(super) fn first(chunk: &[u8; 16], marked: &impl super::Marked) -> Option<usize> {
+        let (words, _) = chunk.as_chunks::<8>();
+        let [low, high] = words else { return None };
+        let lanes = u64x2(u64::from_le_bytes(*low), u64::from_le_bytes(*high));
+        let marks = i8x16_bitmask(marked.marks(lanes));
+        (marks != 0).then(|| usize::try_from(marks.trailing_zeros()).unwrap_or_default())
+    }
+}
+
+/// What is looked for.
+trait Marked {
+    /// Marks it.
+    fn marks<L: Lanes>(&self, lanes: L) -> L;
+
+    /// The first byte of a word that is marked.
+    fn first_of(&self, word: u64) -> Option<usize> {
+        let marks = self.marks(word);
+        (marks != 0).then(|| usize::try_from(marks.trailing_zeros() / 8).unwrap_or_default())
+    }
+}
+
+/// The first place that is marked.
+fn first(bytes: &[u8], marked: &impl Marked) -> Option<usize> {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    if let Some(end) = bytes.last_chunk::<16>() {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        for (at, chunk) in chunks.iter().enumerate() {
+            if let Some(place) = sixteen::first(chunk, marked) {
+                return at.checked_mul(16)?.checked_add(place);
+            }
+        }
+        // What stands in it before the rest is not marked.
+        return bytes.len().checked_sub(16)?.checked_add(sixteen::first(end, marked)?);
+    }
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        if let Some(place) = marked.first_of(u64::from_le_bytes(*word)) {
+            return at.checked_mul(8)?.checked_add(place);
+        }
+    }
+    match bytes.last_chunk() {
+        Some(end) => {
+            bytes.len().checked_sub(8)?.checked_add(marked.first_of(u64::from_le_bytes(*end))?)
+        }
+        None => {
+            let word = rest.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b));
+            marked.first_of(word).filter(|place| *place < rest.len())
+        }
+    }
+}
+
+struct Equal(u8);
+
+impl Marked for Equal {
+    fn marks<L: Lanes>(&self, lanes: L) -> L {
+        lanes.equal(self.0)
+    }
 }
 
 /// Where a byte stands first.
 #[must_use]
 pub fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    first(bytes, |word| equal(word, byte), |b| b == byte)
+    first(bytes, &Equal(byte))
 }
 
 /// Where a text stands first; an empty one stands nowhere.
@@ -57,33 +142,49 @@ pub fn find_text(bytes: &[u8], text: &[u8]) -> Option<usize> {
     }
 }
 
+struct StringEnd;
+
+impl Marked for StringEnd {
+    fn marks<L: Lanes>(&self, lanes: L) -> L {
+        lanes.equal(b'"').or(lanes.equal(b'\\')).or(lanes.below(0x20))
+    }
+}
+
 /// Where the text of a JSON string ends, or cannot be taken as it stands: at the first
 /// quote, backslash or control character (RFC 8259 §7).
 #[must_use]
 pub fn string_end(bytes: &[u8]) -> Option<usize> {
-    first(
-        bytes,
-        |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20),
-        |b| matches!(b, b'"' | b'\\' | 0..=0x1f),
-    )
+    first(bytes, &StringEnd)
+}
+
+struct Control;
+
+impl Marked for Control {
+    fn marks<L: Lanes>(&self, lanes: L) -> L {
+        lanes.below(0x20).or(lanes.equal(0x7f))
+    }
 }
 
 /// Is there an ASCII control character?
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
-    let marked = |word| below(word, 0x20) | equal(word, 0x7f);
-    first(bytes, marked, |b| b.is_ascii_control()).is_some()
+    first(bytes, &Control).is_some()
+}
+
+struct NoScope;
+
+impl Marked for NoScope {
+    fn marks<L: Lanes>(&self, lanes: L) -> L {
+        let quotes = lanes.equal(b'"').or(lanes.equal(b'\\'));
+        lanes.high().or(lanes.below(0x21)).or(lanes.equal(0x7f)).or(quotes)
+    }
 }
 
 /// Are these all bytes of a scope (RFC 6749 §3.3): visible ASCII characters other than
 /// `"` and `\`?
 #[must_use]
 pub fn is_scope(bytes: &[u8]) -> bool {
-    let marked = |word| {
-        let quotes = equal(word, b'"') | equal(word, b'\\');
-        word & HIGHEST | below(word, 0x21) | equal(word, 0x7f) | quotes
-    };
-    first(bytes, marked, |b| !b.is_ascii_graphic() || matches!(b, b'"' | b'\\')).is_none()
+    first(bytes, &NoScope).is_none()
 }
 
 /// A table over all bytes, made by the compiler from a function of one byte.

@@ -8,6 +8,7 @@
 //! tool bind it to [`fake::FakeHost`].
 
 pub mod address;
+pub mod base64url;
 pub mod bytes;
 pub mod challenge;
 pub mod conditions;

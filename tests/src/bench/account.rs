@@ -32,6 +32,93 @@ pub fn cpu_time(_pid: u32) -> Result<Duration, String> {
     Err("the bench needs Linux, for its CPU clocks of other processes".to_owned())
 }
 
+/// Which core is Envoy's and which are the load's, so that neither pushes the other's
+/// code and data out of the nearest caches. On one core they share it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cores {
+    /// Envoy's; none where there is but one.
+    envoy: Option<usize>,
+}
+
+/// Cores that the system's sets have room for, at most.
+#[cfg(target_os = "linux")]
+const MANY: usize = 1024;
+
+#[cfg(target_os = "linux")]
+impl Cores {
+    /// Takes the last core that this process may use for Envoy, and moves the calling
+    /// thread, and all that it starts, to the others.
+    ///
+    /// # Errors
+    /// When the system does not tell or set what a thread may use.
+    pub fn share() -> Result<Self, String> {
+        use nix::sched::{CpuSet, sched_getaffinity};
+
+        let all = sched_getaffinity(this_thread()).map_err(|e| format!("the cores: {e}"))?;
+        let free: Vec<usize> = (0..CpuSet::count().min(MANY))
+            .filter(|core| all.is_set(*core).unwrap_or(false))
+            .collect();
+        let Some((envoy, [_, ..])) = free.split_last() else { return Ok(Cores { envoy: None }) };
+        let cores = Cores { envoy: Some(*envoy) };
+        move_to(|core| core != *envoy && free.contains(&core))?;
+        Ok(cores)
+    }
+
+    /// Does something on Envoy's core: a process started there stays there.
+    ///
+    /// # Errors
+    /// As of [`Self::share`], and of what is done.
+    pub fn on_envoys<T>(self, does: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        use nix::sched::{sched_getaffinity, sched_setaffinity};
+
+        let Some(envoy) = self.envoy else { return does() };
+        let before = sched_getaffinity(this_thread()).map_err(|e| format!("the cores: {e}"))?;
+        move_to(|core| core == envoy)?;
+        let done = does();
+        sched_setaffinity(this_thread(), &before).map_err(|e| format!("the cores: {e}"))?;
+        done
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn this_thread() -> nix::unistd::Pid {
+    nix::unistd::Pid::from_raw(0)
+}
+
+#[cfg(target_os = "linux")]
+fn move_to(may: impl Fn(usize) -> bool) -> Result<(), String> {
+    use nix::sched::{CpuSet, sched_setaffinity};
+
+    let mut set = CpuSet::new();
+    for core in (0..CpuSet::count().min(MANY)).filter(|core| may(*core)) {
+        set.set(core).map_err(|e| format!("core {core}: {e}"))?;
+    }
+    sched_setaffinity(this_thread(), &set).map_err(|e| format!("the cores: {e}"))
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Cores {
+    /// Other systems place threads as they like.
+    pub fn share() -> Result<Self, String> {
+        Ok(Cores { envoy: None })
+    }
+
+    /// Does it.
+    pub fn on_envoys<T>(self, does: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        does()
+    }
+}
+
+impl Cores {
+    /// How they are shared, for a report.
+    #[must_use]
+    pub fn told(self) -> String {
+        self.envoy.map_or("Envoy and the load share the core".to_owned(), |core| {
+            format!("Envoy on core {core} alone, the load on the others")
+        })
+    }
+}
+
 /// What the figures were measured on.
 #[derive(Clone, Debug)]
 pub struct Machine {

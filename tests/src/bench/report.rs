@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bench::account::Machine;
+use crate::bench::account::{Cores, Machine};
 use crate::bench::figures::{Quartiles, additions};
 use crate::bench::run::Options;
 
@@ -26,6 +26,8 @@ pub struct Report {
     pub options: Options,
     /// Where.
     pub machine: Machine,
+    /// Which cores were whose.
+    pub cores: Cores,
     /// The load of the last minute, before and after.
     pub load: [Option<f64>; 2],
     /// How long it took, starting and checking included.
@@ -90,7 +92,7 @@ impl Report {
             options.generations,
             self.took.as_secs_f64(),
         );
-        out += &format!("machine: {}\n", self.machine.line());
+        out += &format!("machine: {}; {}\n", self.machine.line(), self.cores.told());
         out += &format!("noise: {}\n", self.noise());
         for (of, to) in [("other", "ours"), ("other, cold", "ours, cold")] {
             if let Some(more) = self.more(of, to) {
@@ -148,6 +150,7 @@ impl Report {
             "workers": 1,
             "seconds": self.took.as_secs_f64(),
             "machine": self.machine.to_json(),
+            "cores": self.cores.told(),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use postern_stack::environment::variables;
 
-use crate::bench::account::{self, Machine};
+use crate::bench::account::{self, Cores, Machine};
 use crate::bench::check::{self, CALLERS, CHECKS, Subject, Tokens};
 use crate::bench::figures::order;
 use crate::bench::load::{Load, Requests};
@@ -48,7 +48,7 @@ impl Options {
             generations: 4,
             requests: 1_600,
             warm_up: 4_000,
-            connections: 4,
+            connections: 32,
             limit: Duration::from_secs(165),
         }
     }
@@ -80,6 +80,7 @@ pub fn run(
     let begun = Instant::now();
     let machine = Machine::this()?;
     let load_before = account::load();
+    let cores = Cores::share()?;
     let upstream = Upstream::start()?;
     let tokens = Tokens::mint()?;
     let generations = options.generations.min(options.rounds);
@@ -99,6 +100,7 @@ pub fn run(
         tokens: &tokens,
         in_turn: check::requests(CALLERS)?.into(),
         once: check::requests(once)?.into(),
+        cores,
     };
     let mut measured: Vec<Measured> = variants
         .iter()
@@ -119,6 +121,7 @@ pub fn run(
         measured,
         options: options.clone(),
         machine,
+        cores,
         load: [load_before, account::load()],
         took: begun.elapsed(),
     })
@@ -134,6 +137,7 @@ struct Bench<'a> {
     tokens: &'a Tokens,
     in_turn: Arc<[Vec<u8>]>,
     once: Arc<[Vec<u8>]>,
+    cores: Cores,
 }
 
 impl Bench<'_> {
@@ -194,7 +198,8 @@ impl Running {
         // One worker: each request then meets the same VMs with the same warm
         // code, and no two workers fight for two cores with the load.
         let words = ["--concurrency", "1", "--file-flush-interval-msec", "100"];
-        let envoy = Envoy::start_with(folder, &bootstrap, admin, &words, &variables())?;
+        let start = || Envoy::start_with(folder, &bootstrap, admin, &words, &variables());
+        let envoy = bench.cores.on_envoys(start)?;
         let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         check::check(&Subject { gateway, folder, upstream, tokens }, variant.does)
             .map_err(|e| format!("{e}\n{}", envoy.printed()))?;
@@ -237,8 +242,8 @@ impl Running {
             let right = match self.variant.tokens {
                 Sent::Once => hits < CHECKS,
                 // The first two of each caller are none: a token is kept when it comes
-                // again.
-                Sent::InTurn => hits + 2 * CALLERS >= self.sent,
+                // again. And a few share a place of the cache with too many.
+                Sent::InTurn => hits + 2 * CALLERS + self.sent / 50 >= self.sent,
             };
             if !right {
                 return Err(format!("`{name}` is {hits} after {} requests", self.sent));

@@ -1,7 +1,7 @@
 //! The upstream: one constant answer on connections that stay open. It runs in
 //! the bench's process, so that it is in no Envoy's account.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ const BODY: &str = r#"[{"id":1,"amount":"87.27","sold_at":"2016-03-07T12:00:00+0
 pub struct Upstream {
     /// Where it listens.
     pub address: SocketAddr,
-    last: Arc<Mutex<Vec<String>>>,
+    last: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Upstream {
@@ -26,7 +26,7 @@ impl Upstream {
     pub fn start() -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
-        let last: Arc<Mutex<Vec<String>>> = Arc::default();
+        let last: Arc<Mutex<Vec<u8>>> = Arc::default();
         let noted = Arc::clone(&last);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -41,7 +41,9 @@ impl Upstream {
     /// The last request that came, if one came since the last look.
     #[must_use]
     pub fn seen(&self) -> Option<Seen> {
-        let lines = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        let head = std::mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        let head = String::from_utf8_lossy(&head);
+        let lines: Vec<&str> = head.lines().take_while(|line| !line.is_empty()).collect();
         let mut words = lines.first()?.split(' ');
         let (method, path) = (words.next()?.to_owned(), words.next()?.as_bytes().to_vec());
         let headers = lines.iter().skip(1).filter_map(|line| line.split_once(':'));
@@ -51,24 +53,27 @@ impl Upstream {
     }
 }
 
-fn serve(stream: TcpStream, last: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, last: &Mutex<Vec<u8>>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut out = stream.try_clone()?;
-    let mut lines = BufReader::new(stream).lines();
     let length = BODY.len();
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{BODY}"
     );
+    let mut head = Vec::with_capacity(2048);
+    let mut chunk = [0; 8192];
     loop {
-        let mut head = Vec::with_capacity(16);
-        loop {
-            match lines.next().transpose()? {
-                None => return Ok(()),
-                Some(line) if line.is_empty() => break,
-                Some(line) => head.push(line),
-            }
+        let read = stream.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(());
         }
-        *last.lock().unwrap_or_else(PoisonError::into_inner) = head;
-        out.write_all(answer.as_bytes())?;
+        head.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        // The requests have no bodies, and the next one comes after the answer.
+        if head.ends_with(b"\r\n\r\n") {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut *last, &mut head);
+            drop(last);
+            head.clear();
+            stream.write_all(answer.as_bytes())?;
+        }
     }
 }

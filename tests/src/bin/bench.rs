@@ -13,7 +13,7 @@ use postern_tests::corpus::workspace;
 
 const USAGE: &str =
     "usage: postern-bench [--parts | --floor | --stock-parts | --other FOLDER] [--rounds N] [--requests N]
-                     [--warm-up N] [--starts N] [--json FILE]
+                     [--warm-up N] [--starts N] [--connections N] [--json FILE]
 
 variables: ENVOY, POSTERN_MODULES";
 
@@ -56,8 +56,7 @@ fn parse(words: &[String]) -> Option<Asked> {
             "--stock-parts" => asked.variants = STOCK_PARTS,
             "--rounds" => options.rounds = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--requests" => {
-                options.requests =
-                    words.next()?.parse().ok().filter(|n| *n >= options.connections)?;
+                options.requests = words.next()?.parse().ok()?;
             }
             "--starts" => options.generations = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--warm-up" => options.warm_up = words.next()?.parse().ok()?,
@@ -65,11 +64,15 @@ fn parse(words: &[String]) -> Option<Asked> {
                 asked.variants = BUILDS;
                 asked.other = Some(PathBuf::from(words.next()?));
             }
+            "--connections" => {
+                options.connections = words.next()?.parse().ok().filter(|n| *n > 0)?;
+            }
             "--json" => asked.json = Some(PathBuf::from(words.next()?)),
             _ => return None,
         }
     }
-    Some(asked)
+    let Options { requests, connections, .. } = asked.options;
+    (requests >= connections).then_some(asked)
 }
 
 fn bench(asked: &Asked) -> Result<String, String> {

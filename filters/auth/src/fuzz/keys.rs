@@ -1,5 +1,6 @@
 //! Public keys.
 
+use postern_core::base64url;
 use postern_core::config::{At, Decode, Errors, Node, Value as Known, parse_json};
 use postern_core::fuzz::twice;
 use serde_json::json;
@@ -7,7 +8,6 @@ use serde_json::json;
 use super::documents::read;
 use super::{HIDDEN, texts};
 use crate::algorithm::{Algorithm, Shape};
-use crate::base64url;
 use crate::issuer_keys::KeyForm;
 use crate::material::{Curve, Material};
 use crate::pem::PublicPem;

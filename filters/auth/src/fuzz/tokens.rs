@@ -1,11 +1,11 @@
 //! Tokens.
 
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder, Encoder};
+use postern_core::base64url;
 use postern_core::fuzz::twice;
 use serde_json::{Value, json};
 
 use super::{NOW, decoded, is_fit_to_tell, texts};
-use crate::base64url;
 use crate::claims::{Claims, Expected, Told};
 use crate::jws::Jws;
 use crate::mapping::IdentityClaims;

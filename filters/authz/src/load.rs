@@ -171,7 +171,21 @@ fn referred(node: &Node, sizes: &BTreeMap<&str, usize>) -> usize {
         Value::Map(entries) => &mut entries.iter().map(|(_, value)| value),
         _ => &mut std::iter::empty(),
     };
+    let own = own.saturating_add(multiplied(node, sizes));
     below.map(|node| referred(node, sizes)).fold(own, usize::saturating_add)
+}
+
+/// How many places of the index a match has beyond its hosts, or beyond its paths: it has
+/// one for each host with each path.
+fn multiplied(node: &Node, sizes: &BTreeMap<&str, usize>) -> usize {
+    let count = |name: &str| match node.get(name).map(|list| &list.value) {
+        Some(Value::List(items)) => {
+            items.iter().map(|item| referred(item, sizes).max(1)).fold(0, usize::saturating_add)
+        }
+        _ => 0,
+    };
+    let (hosts, paths) = (count("hosts"), count("paths"));
+    hosts.saturating_mul(paths).saturating_sub(hosts.max(paths))
 }
 
 fn entries(node: Option<&Node>) -> &[(Key, Node)] {

@@ -153,6 +153,8 @@ impl Filter for RateLimit {
         }
         if let Some(service) = &self.service {
             work.merge(service.tick(&self.vm.corrections, host));
+        } else {
+            work.count.extend(service::uncorrected(self.vm.corrections.lapse(host.now())));
         }
         if under_way || self.service.is_some() {
             work.again = Some(work.again.map_or(BEAT, |again| again.min(BEAT)));

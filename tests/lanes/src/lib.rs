@@ -6,6 +6,12 @@
 #[cfg(target_family = "wasm")]
 mod proxy;
 
+#[cfg(target_family = "wasm")]
+const _: () = assert!(
+    cfg!(target_feature = "simd128"),
+    "expected the flags of .cargo/config.toml; `RUSTFLAGS` takes their place"
+);
+
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder, Encoder};
 use postern_core::{base64url, bytes};
 
@@ -31,7 +37,9 @@ fn of(text: &[u8], dice: &mut Dice) -> Option<&'static str> {
     let place = |one: fn(u8) -> bool| text.iter().position(|b| one(*b));
     let ends = |b: u8| matches!(b, b'"' | b'\\') || b < 0x20;
     let stray = |b: u8| !(0x21..=0x7e).contains(&b) || matches!(b, b'"' | b'\\');
-    let encoded = Base64UrlSafeNoPadding::encode_to_string(text).ok()?;
+    let Ok(encoded) = Base64UrlSafeNoPadding::encode_to_string(text) else {
+        return Some("encoding");
+    };
     let mut broken = encoded.clone().into_bytes();
     if let Some(sign) = dice.of(&broken).and_then(|at| broken.get_mut(at)) {
         *sign = dice.byte();

@@ -10,11 +10,15 @@ use super::node::{Function, Kind, Lookup, Node, Operator};
 use super::scope::{Scope, Why};
 use super::value::{List, Value};
 
+/// So many steps the search for the part that comes to no value takes at most: whoever
+/// sends long paths chooses how often it is made.
+pub(super) const MAX_STEPS_TO_NAME: usize = 2 * MAX_STEPS;
+
 type Evaluated<'a> = Result<Value<'a>, Why>;
 
 pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool, Why> {
     let left = MAX_STEPS.min(scope.budget.0.get());
-    let mut run = Run { scope, left: Cell::new(left), items: Vec::new() };
+    let mut run = Run { scope, left: Cell::new(left), items: Vec::new(), part: None };
     let holds = run.bool(root);
     let taken = left.saturating_sub(run.left.get());
     scope.budget.0.set(scope.budget.0.get().saturating_sub(taken));
@@ -23,41 +27,82 @@ pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool,
 
 /// The part of a condition that comes to no value, though what it is made of does: where
 /// it begins, and why. `None`: the whole comes to a value.
-pub(super) fn failing<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Option<(u16, Why)> {
+/// It takes as many of these steps as it needs, and none when they are spent: then it is
+/// what was found by then.
+pub(super) fn failing<'a>(
+    root: &'a Node,
+    scope: &'a Scope<'a>,
+    budget: &Cell<usize>,
+) -> Option<(u16, Why)> {
+    // `None`: the steps for all of it are spent.
     let comes_to = |node: &'a Node| {
-        let left = Cell::new(MAX_STEPS);
-        Run { scope, left, items: Vec::new() }.value(node)
+        let had = MAX_STEPS.min(budget.get());
+        let mut run = Run { scope, left: Cell::new(had), items: Vec::new(), part: None };
+        let value = run.value(node);
+        let taken = had.saturating_sub(run.left.get());
+        budget.set(budget.get().saturating_sub(taken));
+        let is_cut = had < MAX_STEPS && matches!(value, Err(Why::TooLong));
+        (!is_cut).then_some(value)
     };
-    let why = match comes_to(root) {
+    let (mut node, mut why) = match comes_to(root)? {
         Ok(Value::Bool(_)) => return None,
-        Ok(_) => Why::OtherKind,
-        Err(why) => why,
+        Ok(_) => (root, Why::OtherKind),
+        Err(why) => (root, why),
     };
-    let (mut node, mut why) = (root, why);
-    while let Some((part, inner)) =
-        asked_of(node, &comes_to).into_iter().find_map(|part| Some((part, comes_to(part).err()?)))
-    {
-        (node, why) = (part, inner);
+    'parts: loop {
+        for part in asked_of(node, &comes_to) {
+            match comes_to(part) {
+                Some(Ok(_)) => {}
+                Some(Err(inner)) => {
+                    (node, why) = (part, inner);
+                    continue 'parts;
+                }
+                // What is known by now.
+                None => break 'parts,
+            }
+        }
+        break;
     }
     Some((node.at, why))
 }
 
 /// The parts that are evaluated whatever the others say, or are one by one until one
 /// decides. What a macro asks of its items has no value without them.
-fn asked_of<'a>(node: &'a Node, comes_to: &impl Fn(&'a Node) -> Evaluated<'a>) -> Vec<&'a Node> {
+fn asked_of<'a>(
+    node: &'a Node,
+    comes_to: &impl Fn(&'a Node) -> Option<Evaluated<'a>>,
+) -> Vec<&'a Node> {
     match &node.kind {
         Kind::Each { list, .. } => vec![list],
         Kind::Has(_) => Vec::new(),
         Kind::If(parts) => {
             let [condition, yes, no] = &**parts;
             match comes_to(condition) {
-                Ok(Value::Bool(true)) => vec![yes],
-                Ok(Value::Bool(false)) => vec![no],
+                Some(Ok(Value::Bool(true))) => vec![yes],
+                Some(Ok(Value::Bool(false))) => vec![no],
                 _ => vec![condition],
             }
         }
         _ => node.parts(),
     }
+}
+
+/// The header that a test looks at, and what the test says if it is fulfilled. An order
+/// among texts is none.
+fn compared_header(node: &Node) -> Option<(&Node, bool)> {
+    let is_header = |node: &&Node| matches!(node.kind, Kind::Lookup(Lookup::Headers, _));
+    let header = match &node.kind {
+        Kind::Binary(Operator::Equal | Operator::Unequal | Operator::In, sides) => {
+            sides.iter().find(is_header)
+        }
+        Kind::Call(Function::StartsWith | Function::EndsWith, arguments) => {
+            arguments.first().filter(is_header)
+        }
+        Kind::Matches(text, _) => Some(&**text).filter(is_header),
+        _ => None,
+    };
+    let same = !matches!(node.kind, Kind::Binary(Operator::Unequal, _));
+    header.map(|header| (header, same))
 }
 
 struct Run<'a> {
@@ -66,6 +111,8 @@ struct Run<'a> {
     left: Cell<usize>,
     /// What the macros around stand at.
     items: Vec<Value<'a>>,
+    /// A part of a header that stands for the whole of it just now.
+    part: Option<(&'a Node, Value<'a>)>,
 }
 
 impl<'a> Run<'a> {
@@ -103,7 +150,44 @@ impl<'a> Run<'a> {
     }
 
     fn value(&mut self, node: &'a Node) -> Evaluated<'a> {
+        let value = self.plain(node)?;
+        match (&value, compared_header(node)) {
+            (Value::Bool(value), Some((header, same))) if *value != same => {
+                self.no_part_is(node, header, same)?;
+            }
+            _ => {}
+        }
+        Ok(value)
+    }
+
+    /// The proxy makes one value, with commas, of many a header that is repeated. If a test
+    /// is not true of it but is of a part, servers differ on whether it is.
+    fn no_part_is(&mut self, test: &'a Node, header: &'a Node, same: bool) -> Result<(), Why> {
+        if self.part.is_some() {
+            return Ok(());
+        }
+        let Value::Text(whole) = self.plain(header)? else { return Ok(()) };
+        if !whole.contains(',') {
+            return Ok(());
+        }
+        for part in whole.split(',').map(str::trim) {
+            self.part = Some((header, Value::Text(Cow::Owned(part.to_owned()))));
+            let value = self.plain(test);
+            self.part = None;
+            if matches!(value?, Value::Bool(value) if value == same) {
+                return Err(Why::Ambiguous);
+            }
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, node: &'a Node) -> Evaluated<'a> {
         self.spend(1)?;
+        if let Some((header, part)) = &self.part
+            && std::ptr::eq(*header, node)
+        {
+            return self.paid(part.clone());
+        }
         match &node.kind {
             Kind::Null => Ok(Value::Null),
             Kind::Bool(value) => Ok(Value::Bool(*value)),

@@ -25,6 +25,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::fmt;
 
 pub(crate) use condition::Condition;
@@ -93,7 +94,11 @@ impl Expression {
 impl Expression {
     /// Why it comes to no value, and at which byte of its text; `None`: it comes to one.
     pub(crate) fn unsure<'a>(&'a self, scope: &'a Scope<'a>) -> Option<String> {
-        let (at, why) = evaluate::failing(&self.root, scope)?;
+        self.unsure_within(scope, &Cell::new(evaluate::MAX_STEPS_TO_NAME))
+    }
+
+    fn unsure_within<'a>(&'a self, scope: &'a Scope<'a>, steps: &Cell<usize>) -> Option<String> {
+        let (at, why) = evaluate::failing(&self.root, scope, steps)?;
         Some(format!("`when`, from byte {} on: {why}", at.saturating_add(1)))
     }
 }

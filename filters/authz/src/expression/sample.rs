@@ -46,6 +46,11 @@ pub(super) const PLAIN: Request<'_> = Request {
 
 impl Request<'_> {
     pub(super) fn evaluate(&self, expression: &Expression) -> Result<bool, Why> {
+        self.seen_by(|scope| expression.holds(scope))
+    }
+
+    /// What is made of it.
+    pub(super) fn seen_by<R>(&self, look: impl FnOnce(&Scope<'_>) -> R) -> R {
         let target = Target::parse(Some(self.path)).unwrap();
         let template = Template::parse(self.template).unwrap();
         let headers = Headers::new(self.headers.iter().map(|(n, v)| (*n, *v)));
@@ -54,7 +59,7 @@ impl Request<'_> {
             Seen::Anonymous => None,
             Seen::Known(caller) => Some(&**caller),
         };
-        expression.holds(&Scope {
+        look(&Scope {
             method: self.method,
             host: Some("api.example.com"),
             target: &target,

@@ -220,6 +220,18 @@ fn a_short_policy_may_be_heavy() {
     // Once in the set itself, and once in the rule, with the name.
     assert_eq!(weight(&both).1, 30 + 31);
     assert_eq!(<Authz as Filter>::weight(b"{"), 1);
+    // Each host is looked up with each path.
+    let names = |count: usize, name: &dyn Fn(usize) -> String| -> Vec<String> {
+        (0..count).map(name).collect()
+    };
+    let hosts = names(50, &|n| format!("h{n}.example.com"));
+    let paths = names(40, &|n| format!("/p{n}"));
+    let many = |hosts: &[String]| {
+        json!({"rules": [{"name": "a", "effect": "allow", "subject": "anyone",
+            "match": {"hosts": hosts, "paths": paths}}]})
+    };
+    assert_eq!(weight(&many(&hosts)).1, 50 * 40 - 50);
+    assert_eq!(weight(&many(&hosts[..1])).1, 0);
 }
 
 #[test]

@@ -129,7 +129,11 @@ impl RateLimit {
     ) -> (Vec<Counted<'p>>, Vec<Standing>) {
         let near = service.near.borrow();
         let (mut ask, mut refusing) = (Vec::with_capacity(remote.len()), Vec::new());
-        for one in remote {
+        for mut one in remote {
+            // What an answer adds is told to a caller that is known to the service.
+            if one.rule.is_some() {
+                one.cost = one.cost.max(1);
+            }
             let quota = |window: usize| one.allowance.rates().nth(window).map(Rate::quota);
             // What was remembered of another quota says nothing of this one.
             let over = near.look(&one.hash, one.cost, now);

@@ -25,7 +25,7 @@ const AT_A_TICK: usize = 256;
 const SOON: Duration = Duration::from_millis(100);
 
 /// A correction that no policy has sent by then is lost: the service that it is for is
-/// asked no more.
+/// asked no more, or was not for so long that it counts another window.
 const KEPT: Duration = Duration::from_secs(10);
 
 /// Which service, and which of its domains.
@@ -80,20 +80,27 @@ impl Corrections {
     }
 
     /// Takes out some of those for a service, and how many requests' were lost.
-    fn take(&self, whom: Whom, now: Duration) -> (Vec<Correction>, u64) {
+    fn take(&self, whom: Option<Whom>, now: Duration) -> (Vec<Correction>, u64) {
         let (mut own, mut lost) = (Vec::new(), 0u64);
         self.0.borrow_mut().retain_mut(|one| {
-            if one.due.whom == whom && own.len() < AT_A_TICK {
-                let due = Due { descriptors: std::mem::take(&mut one.due.descriptors), ..one.due };
-                own.push(Correction { due, ..*one });
+            if now.saturating_sub(one.since) >= KEPT {
+                lost = lost.saturating_add(one.requests);
                 return false;
             }
-            let age = now.checked_sub(one.since);
-            let kept = one.due.whom == whom || age.is_some_and(|age| age < KEPT);
-            lost = lost.saturating_add(if kept { 0 } else { one.requests });
-            kept
+            let goes = Some(one.due.whom) == whom && own.len() < AT_A_TICK;
+            if goes {
+                let due = Due { descriptors: std::mem::take(&mut one.due.descriptors), ..one.due };
+                own.push(Correction { due, ..*one });
+            }
+            !goes
         });
         (own, lost)
+    }
+
+    /// No service is asked any more: of how many requests' corrections are lost by now.
+    pub(crate) fn lapse(&self, now: Duration) -> u64 {
+        let (_, lost) = self.take(None, now);
+        lost
     }
 
     #[cfg(test)]
@@ -116,7 +123,7 @@ impl Service {
     /// own: older services read one `hits_addend` for all descriptors of a question.
     pub(super) fn correct(&self, corrections: &Corrections, host: &dyn Host, work: &mut Work) {
         let now = host.now();
-        let (all, mut lost) = corrections.take(self.whom, now);
+        let (all, mut lost) = corrections.take(Some(self.whom), now);
         let answers = all.is_empty() || self.circuit.told(host, now) == 0;
         for Correction { mut due, hits, requests, .. } in all {
             if !answers {
@@ -139,6 +146,6 @@ impl Service {
     }
 }
 
-pub(super) fn uncorrected(requests: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn uncorrected(requests: u64) -> impl Iterator<Item = usize> {
     std::iter::repeat_n(metrics::UNCORRECTED, usize::try_from(requests).unwrap_or(usize::MAX))
 }

@@ -41,7 +41,7 @@ use crate::policy::Limit;
 use circuit::Circuit;
 pub use config::{Engine, OnFailure};
 pub(crate) use config::{ServiceConfig, check};
-pub(crate) use correction::{Corrections, Due};
+pub(crate) use correction::{Corrections, Due, uncorrected};
 use descriptor::Says;
 use meters::Meters;
 use near::Near;

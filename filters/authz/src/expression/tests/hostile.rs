@@ -100,3 +100,31 @@ fn many_claims_cost_what_they_are() {
     assert_eq!(request.says("'b' in identity.claims.tags"), Err(Why::TooLong));
     assert_eq!(request.says("identity.claims.tags == identity.claims.tags"), Err(Why::TooLong));
 }
+
+/// Whoever sends a long text chooses that a condition is too long to be evaluated; naming
+/// the part that is takes no more than twice as long again.
+#[test]
+fn naming_what_takes_too_long_takes_a_bounded_time() {
+    let long = "a".repeat(1_100);
+    let headers: &[(&str, &[u8])] = &[("x", long.as_bytes())];
+    let request = Request { headers, ..PLAIN };
+    let one = "request.headers['x'].matches('^a+b')";
+    let named = |parts: usize| {
+        let expression = parse(&vec![one; parts].join(" || ")).unwrap();
+        let steps = Cell::new(evaluate::MAX_STEPS_TO_NAME);
+        let why = request.seen_by(|scope| expression.unsure_within(scope, &steps));
+        (why, evaluate::MAX_STEPS_TO_NAME - steps.get())
+    };
+    let (why, taken) = named(1);
+    assert_eq!(why, None);
+    assert!((5_000..MAX_STEPS).contains(&taken), "{taken}");
+    for parts in [2, 4, 20] {
+        let (why, taken) = named(parts);
+        let too_long = format!("{}", Why::TooLong);
+        let why = why.unwrap();
+        assert!(why.ends_with(&too_long), "{parts}: {why}");
+        assert!(taken <= 2 * MAX_STEPS, "{parts}: {taken}");
+    }
+    // All of them are spent: no further part is looked at.
+    assert_eq!(named(20).1, 2 * MAX_STEPS);
+}

@@ -175,3 +175,32 @@ fn a_policy_that_asks_the_same_service_sends_what_the_last_one_left() {
     later(&host, Duration::from_secs(10));
     assert_eq!(tick(&other, &host), (vec![], vec!["uncorrected".to_owned()]), "nobody sends it");
 }
+
+#[test]
+fn what_no_service_is_asked_any_more_lapses_and_is_counted() {
+    let host = FakeHost::at(START);
+    let filter = rate_limit(&policy("", &limit("current", COSTS)));
+    spend(&filter, &host, "4");
+    let mut without = rate_limit(r#"{"limits": [{"id": "a", "match": {}, "windows": ["5/m"]}]}"#);
+    without.vm = filter.vm.clone();
+    assert_eq!(tick(&without, &host), (vec![], vec![]), "another policy may send it");
+    later(&host, Duration::from_secs(10));
+    assert_eq!(tick(&without, &host), (vec![], vec!["uncorrected".to_owned()]));
+    assert_eq!(filter.vm.corrections.waiting(), 0);
+    // What waited for so long is not sent either: its window is another one now.
+    spend(&filter, &host, "4");
+    later(&host, Duration::from_secs(20));
+    assert_eq!(tick(&filter, &host), (vec![], vec!["uncorrected".to_owned()]));
+}
+
+#[test]
+fn a_request_that_says_it_costs_nothing_costs_one_where_its_answer_counts() {
+    let host = FakeHost::at(START);
+    let costs = r#", "costs": [{"match": {}, "cost": {"header": "x-units", "most": 10},
+        "answers": [{"cost": 9}]}]"#;
+    let filter = rate_limit(&policy("", &limit("current", costs)));
+    let headers = [("x-units", "0")];
+    let seen = send_answered(&filter, &host, &headers, &mut |_| ok(), &[]);
+    assert_eq!((seen.status, seen.asked), (200, 1));
+    assert_eq!(hits(&filter, &host), [8]);
+}

@@ -85,7 +85,7 @@ impl Dice {
     }
 
     fn rarely(&mut self) -> bool {
-        self.next() % 64 == 0
+        self.next().is_multiple_of(64)
     }
 }
 

@@ -161,6 +161,9 @@ impl Policy {
             at.key("explain_header", place)
                 .error(errors, "expected a header that a policy may write");
         }
+        if let (Some(source), Some(node)) = (&identity, at.node().get("identity")) {
+            source.check(at.key("identity", node), errors);
+        }
         let candidate = match candidate {
             Some(candidate) => Some(candidate?),
             None => None,

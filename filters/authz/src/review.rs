@@ -35,14 +35,14 @@ pub struct Review {
 /// # Errors
 /// It does not.
 pub fn review(policy: &Node) -> Result<Review, Errors> {
-    let Policy { rules, candidate, .. } = config::decode(policy)?;
+    let Policy { rules: current, candidate, .. } = config::decode(policy)?;
     let mut review = Review::default();
     let root = At::root(policy);
     let list = policy.get("rules").unwrap_or(policy);
     let at = root.key("rules", list);
-    rules_in_vain(&rules, at, &mut review);
-    misleading(&rules, at, &mut review.warnings);
-    each(&rules, at, |rule, at| {
+    rules_in_vain(&current, at, &mut review);
+    misleading(&current, at, &mut review.warnings);
+    each(&current, at, |rule, at| {
         if rule.intended {
             let node = at.node().get("intended").unwrap_or(at.node());
             let message = "means nothing here: the rules of a candidate may have it";
@@ -56,6 +56,7 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
         let rules = at.key("rules", list);
         rules_in_vain(&candidate.rules, rules, &mut review);
         misleading(&candidate.rules, rules, &mut review.warnings);
+        intended_of_nobody(&current, &candidate.rules, rules, &mut review.warnings);
         out_of_reach(&candidate.valve, at, &mut review.warnings);
         unused_sets(at, sets::named_in(node), &mut review.warnings);
     }
@@ -66,6 +67,20 @@ pub fn review(policy: &Node) -> Result<Review, Errors> {
     }
     unused_sets(root, named, &mut review.warnings);
     Ok(review)
+}
+
+/// What an allow rule refuses is intended for those whom the current rule of its name allows.
+fn intended_of_nobody(current: &[Whole], rules: &[Whole], at: At<'_>, warnings: &mut Errors) {
+    let names: BTreeSet<&str> = current.iter().map(|(_, rule)| rule.name.as_str()).collect();
+    each(rules, at, |rule, at| {
+        let allows = rule.intended && rule.effect == Effect::Allow;
+        if allows && !names.contains(rule.name.as_str()) {
+            let node = at.node().get("intended").unwrap_or(at.node());
+            let message = "means nothing: no current rule has this name, so there is nobody whom \
+                           this one is meant to refuse";
+            at.key("intended", node).error(warnings, message);
+        }
+    });
 }
 
 /// Looks at each rule of a list, with its place.

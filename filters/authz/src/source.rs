@@ -1,9 +1,9 @@
 //! Where the identity comes from, if not from `auth`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use postern_core::config::{AtLeastOne, Name, Text};
+use postern_core::config::{At, AtLeastOne, Errors, Name, Text};
 use postern_core::identity::{Seen, SeenCaller};
 use postern_core::pairs::Pairs;
 use postern_core::rules::HeaderName;
@@ -25,7 +25,8 @@ postern_core::config! {
     /// question to the proxy per request, and a list two. Claims that are texts or
     /// lists of texts can be read, and numbers where they are named as such; one of
     /// another kind, or a list that begins with an empty text, is there and says
-    /// nothing. A request without the subject is anonymous.
+    /// nothing. A request without any claim is anonymous; one whose token has claims and
+    /// no subject has an identity that cannot be read.
     pub struct JwtAuthn {
         /// `payload_in_metadata` of that filter.
         payload: Text,
@@ -68,7 +69,46 @@ postern_core::config! {
     }
 }
 
+/// The members of an identity by which [`SeenCaller::claim`] finds no claim.
+const MEMBERS: [&str; 6] = ["sub", "iss", "client", "provider", "credential", "plan"];
+
 impl Source {
+    /// Rules see one claim of a name, and by the name of a member the member.
+    pub(crate) fn check(&self, at: At<'_>, errors: &mut Errors) {
+        let texts = |list: &AtLeastOne<Text>| -> Vec<String> {
+            list.iter().map(|name| name.as_str().to_owned()).collect()
+        };
+        let keys = |map: &BTreeMap<String, HeaderName>| map.keys().cloned().collect();
+        let (kind, lists) = match self {
+            Source::JwtAuthn(source) => {
+                let (claims, numbers) = (texts(&source.claims), texts(&source.numbers));
+                ("jwt_authn", [("claims", claims), ("numbers", numbers)])
+            }
+            Source::TrustedHeaders(source) => (
+                "trusted_headers",
+                [("claims", keys(&source.claims)), ("lists", keys(&source.lists))],
+            ),
+        };
+        let Some(node) = at.node().get(kind) else { return };
+        let at = at.key(kind, node);
+        let mut seen = BTreeSet::new();
+        for (list, names) in lists {
+            let Some(node) = at.node().get(list) else { continue };
+            let at = at.key(list, node);
+            for name in names {
+                if MEMBERS.contains(&name.as_str()) {
+                    let message = format!("`{name}` is a member of every identity, no claim");
+                    at.error(errors, message);
+                } else if !seen.insert(name.clone()) {
+                    at.error(
+                        errors,
+                        format!("`{name}` is named twice: rules would see one of them"),
+                    );
+                }
+            }
+        }
+    }
+
     /// The identity. `None`: there is one that cannot be read.
     pub(crate) fn read(&self, request: &Request<'_>, host: &dyn Host) -> Option<Seen<'static>> {
         match self {
@@ -101,7 +141,9 @@ impl JwtAuthn {
             Some(name) => text(name),
             None => Some(None),
         };
-        let Some(sub) = text(&self.subject)? else { return Some(Seen::Anonymous) };
+        let Some(sub) = text(&self.subject)? else {
+            return (!self.has_claims(host)).then_some(Seen::Anonymous);
+        };
         if sub.is_empty() {
             return None;
         }
@@ -144,6 +186,18 @@ impl JwtAuthn {
             plan: optional(&self.plan)?.map(Cow::Owned),
             claims: to_text(claims),
         }))
+    }
+}
+
+impl JwtAuthn {
+    /// Is there a token? It has one of these, or of those that the policy names.
+    fn has_claims(&self, host: &dyn Host) -> bool {
+        let [a, b, c] = METADATA;
+        let named = [&self.issuer, &self.client, &self.plan].into_iter().flatten();
+        let named =
+            named.chain([&self.scopes]).chain(self.claims.iter().chain(self.numbers.iter()));
+        let mut names = ["iss", "exp", "iat"].into_iter().chain(named.map(Text::as_str));
+        names.any(|name| !matches!(host.read(&[a, b, c, self.payload.as_str(), name]), Ok(None)))
     }
 }
 

@@ -189,3 +189,28 @@ fn slips_in_values_name_what_is_meant() {
         "rules[0].effect: expected `allow` or `deny`: did you mean `deny`?",
     );
 }
+
+/// Of two claims of one name rules would see one, and a member is no claim.
+#[test]
+fn claims_of_other_identities_have_names_of_their_own() {
+    let with = |identity: &str| {
+        format!(
+            r#"{{"identity": {identity}, "rules": [{{"name": "a", "match": {{}}, "subject": "anyone"}}]}}"#
+        )
+    };
+    refused(
+        &with(
+            r#"{"jwt_authn": {"payload": "jwt", "claims": ["team", "plan"], "numbers": ["team"]}}"#,
+        ),
+        "identity.jwt_authn.claims: `plan` is a member of every identity, no claim\n\
+         identity.jwt_authn.numbers: `team` is named twice: rules would see one of them",
+    );
+    refused(
+        &with(
+            r#"{"trusted_headers": {"subject": "x-a", "claims": {"roles": "x-b"},
+                "lists": {"roles": "x-c", "sub": "x-d"}}}"#,
+        ),
+        "identity.trusted_headers.lists: `roles` is named twice: rules would see one of them\n\
+         identity.trusted_headers.lists: `sub` is a member of every identity, no claim",
+    );
+}

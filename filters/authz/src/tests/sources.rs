@@ -67,6 +67,10 @@ fn the_payload_of_jwt_authn_is_an_identity() {
     }});
     let scoped = policy(source.clone(), json!({"any_scope": ["t"], "providers": ["jwt_authn"]}));
     code(&scoped, &[], &[], "identity_required");
+    // A token that names nobody is not the same as none.
+    for claim in [("iss", &b"https://id.example.com"[..]), ("exp", &[0; 8]), ("roles", b"admin")] {
+        code(&scoped, &[claim], &[], "bad_identity");
+    }
     code(&scoped, &[("sub", b"amy")], &[], "insufficient_scope");
     code(&scoped, &[("sub", b"amy"), ("scope", b"s t")], &[], "allowed");
     code(

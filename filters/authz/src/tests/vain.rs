@@ -188,6 +188,21 @@ fn what_is_intended_without_a_candidate_is_told() {
     finds(&json!({"rules": [own], "candidate": candidate}), &[], &[told]);
 }
 
+#[test]
+fn what_is_intended_of_a_rule_that_is_new_is_told() {
+    let rules = json!([rule("a", "allow", &["/a"], json!("anyone"))]);
+    let with = |name: &str, effect: &str| {
+        let mut own = rule(name, effect, &["/a/b"], json!("anyone"));
+        own["intended"] = json!(true);
+        json!({"rules": rules, "candidate": {"mode": "shadow", "rules": [own]}})
+    };
+    let told = "candidate.rules[0].intended: means nothing: no current rule has this name, so \
+                there is nobody whom this one is meant to refuse";
+    finds(&with("b", "allow"), &[], &[told]);
+    finds(&with("a", "allow"), &[], &[]);
+    finds(&with("b", "deny"), &[], &[]);
+}
+
 /// Of one caller few requests count, so a crowd is needed for many.
 #[test]
 fn a_valve_that_waits_for_more_than_its_callers_send_is_told() {

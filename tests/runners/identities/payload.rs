@@ -113,7 +113,8 @@ pub(super) fn claims(on: &Identities) -> Result<(), String> {
     is("scoped", json!({"scope": {"books:read": ""}}), 403, "bad_identity")?;
     is("scoped", json!({"scope": 7}), 403, "bad_identity")?;
     is("identified", json!({"plan": {"gold": ""}}), 403, "bad_identity")?;
-    // A token without a subject names nobody.
-    is("identified", json!({"sub": null}), 401, "identity_required")?;
+    // A token without a subject names nobody, which is not the same as no token.
+    is("identified", json!({"sub": null}), 403, "bad_identity")?;
+    is("public", json!({"sub": null}), 403, "bad_identity")?;
     is("identified", json!({"sub": ""}), 403, "bad_identity")
 }

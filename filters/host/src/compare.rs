@@ -1,7 +1,7 @@
 //! `memcmp` of sixteen bytes at a time. The one that comes with the target goes byte by
 //! byte, and a cache of tokens compares some hundred bytes with each request.
 
-// Pointers at the boundary to C.
+// Slices at the boundary to C.
 #![allow(unsafe_code)]
 
 use std::cmp::Ordering;

@@ -10,81 +10,15 @@ use super::node::{Function, Kind, Lookup, Node, Operator};
 use super::scope::{Scope, Why};
 use super::value::{List, Value};
 
-/// So many steps the search for the part that comes to no value takes at most: whoever
-/// sends long paths chooses how often it is made.
-pub(super) const MAX_STEPS_TO_NAME: usize = 2 * MAX_STEPS;
-
-type Evaluated<'a> = Result<Value<'a>, Why>;
+pub(super) type Evaluated<'a> = Result<Value<'a>, Why>;
 
 pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool, Why> {
     let left = MAX_STEPS.min(scope.budget.0.get());
-    let mut run = Run { scope, left: Cell::new(left), items: Vec::new(), part: None };
+    let mut run = Run::new(scope, left);
     let holds = run.bool(root);
-    let taken = left.saturating_sub(run.left.get());
+    let taken = left.saturating_sub(run.left());
     scope.budget.0.set(scope.budget.0.get().saturating_sub(taken));
     holds
-}
-
-/// The part of a condition that comes to no value, though what it is made of does: where
-/// it begins, and why. `None`: the whole comes to a value.
-/// It takes as many of these steps as it needs, and none when they are spent: then it is
-/// what was found by then.
-pub(super) fn failing<'a>(
-    root: &'a Node,
-    scope: &'a Scope<'a>,
-    budget: &Cell<usize>,
-) -> Option<(u16, Why)> {
-    // `None`: the steps for all of it are spent.
-    let comes_to = |node: &'a Node| {
-        let had = MAX_STEPS.min(budget.get());
-        let mut run = Run { scope, left: Cell::new(had), items: Vec::new(), part: None };
-        let value = run.value(node);
-        let taken = had.saturating_sub(run.left.get());
-        budget.set(budget.get().saturating_sub(taken));
-        let is_cut = had < MAX_STEPS && matches!(value, Err(Why::TooLong));
-        (!is_cut).then_some(value)
-    };
-    let (mut node, mut why) = match comes_to(root)? {
-        Ok(Value::Bool(_)) => return None,
-        Ok(_) => (root, Why::OtherKind),
-        Err(why) => (root, why),
-    };
-    'parts: loop {
-        for part in asked_of(node, &comes_to) {
-            match comes_to(part) {
-                Some(Ok(_)) => {}
-                Some(Err(inner)) => {
-                    (node, why) = (part, inner);
-                    continue 'parts;
-                }
-                // What is known by now.
-                None => break 'parts,
-            }
-        }
-        break;
-    }
-    Some((node.at, why))
-}
-
-/// The parts that are evaluated whatever the others say, or are one by one until one
-/// decides. What a macro asks of its items has no value without them.
-fn asked_of<'a>(
-    node: &'a Node,
-    comes_to: &impl Fn(&'a Node) -> Option<Evaluated<'a>>,
-) -> Vec<&'a Node> {
-    match &node.kind {
-        Kind::Each { list, .. } => vec![list],
-        Kind::Has(_) => Vec::new(),
-        Kind::If(parts) => {
-            let [condition, yes, no] = &**parts;
-            match comes_to(condition) {
-                Some(Ok(Value::Bool(true))) => vec![yes],
-                Some(Ok(Value::Bool(false))) => vec![no],
-                _ => vec![condition],
-            }
-        }
-        _ => node.parts(),
-    }
 }
 
 /// The header that a test looks at, and what the test says if it is fulfilled. An order
@@ -105,7 +39,7 @@ fn compared_header(node: &Node) -> Option<(&Node, bool)> {
     header.map(|header| (header, same))
 }
 
-struct Run<'a> {
+pub(super) struct Run<'a> {
     scope: &'a Scope<'a>,
     /// Steps that are left.
     left: Cell<usize>,
@@ -116,6 +50,16 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// One that may take so many steps.
+    pub(super) fn new(scope: &'a Scope<'a>, steps: usize) -> Self {
+        Run { scope, left: Cell::new(steps), items: Vec::new(), part: None }
+    }
+
+    /// Steps that are left.
+    pub(super) fn left(&self) -> usize {
+        self.left.get()
+    }
+
     fn spend(&self, steps: usize) -> Result<(), Why> {
         let left = self.left.get().checked_sub(steps);
         self.left.set(left.unwrap_or(0));
@@ -149,7 +93,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn value(&mut self, node: &'a Node) -> Evaluated<'a> {
+    pub(super) fn value(&mut self, node: &'a Node) -> Evaluated<'a> {
         let value = self.plain(node)?;
         match (&value, compared_header(node)) {
             (Value::Bool(value), Some((header, same))) if *value != same => {

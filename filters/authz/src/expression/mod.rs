@@ -10,6 +10,7 @@ mod calls;
 mod condition;
 mod evaluate;
 mod names;
+mod naming;
 mod node;
 mod parse;
 mod pattern;
@@ -94,11 +95,11 @@ impl Expression {
 impl Expression {
     /// Why it comes to no value, and at which byte of its text; `None`: it comes to one.
     pub(crate) fn unsure<'a>(&'a self, scope: &'a Scope<'a>) -> Option<String> {
-        self.unsure_within(scope, &Cell::new(evaluate::MAX_STEPS_TO_NAME))
+        self.unsure_within(scope, &Cell::new(naming::MAX_STEPS_TO_NAME))
     }
 
     fn unsure_within<'a>(&'a self, scope: &'a Scope<'a>, steps: &Cell<usize>) -> Option<String> {
-        let (at, why) = evaluate::failing(&self.root, scope, steps)?;
+        let (at, why) = naming::failing(&self.root, scope, steps)?;
         Some(format!("`when`, from byte {} on: {why}", at.saturating_add(1)))
     }
 }

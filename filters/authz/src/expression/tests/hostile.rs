@@ -111,9 +111,9 @@ fn naming_what_takes_too_long_takes_a_bounded_time() {
     let one = "request.headers['x'].matches('^a+b')";
     let named = |parts: usize| {
         let expression = parse(&vec![one; parts].join(" || ")).unwrap();
-        let steps = Cell::new(evaluate::MAX_STEPS_TO_NAME);
+        let steps = Cell::new(naming::MAX_STEPS_TO_NAME);
         let why = request.seen_by(|scope| expression.unsure_within(scope, &steps));
-        (why, evaluate::MAX_STEPS_TO_NAME - steps.get())
+        (why, naming::MAX_STEPS_TO_NAME - steps.get())
     };
     let (why, taken) = named(1);
     assert_eq!(why, None);

@@ -113,14 +113,12 @@ struct Made {
 
 impl Made {
     fn of(status: u16, reply: LocalReply) -> Made {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut headers: Vec<(String, String)> =
-            reply.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let mut headers = reply.headers;
         let at = headers.iter().position(|(name, _)| name == "content-type");
         let content_type = at.map(|at| headers.remove(at).1);
         let body = reply.body.map(|body| {
             // A `%` begins a variable of the proxy's.
-            let body = text(&body).replace('%', "%%");
+            let body = body.replace('%', "%%");
             if reply.status.is_some() { body } else { body.replace(&status.to_string(), STATUS) }
         });
         let headers = headers.into_iter().map(|(n, v)| (n, v.replace('%', "%%"))).collect();

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 pub(crate) use answering::Answering;
 pub(crate) use content::MAX_GROWTH;
-use content::replacement;
-pub(crate) use content::{rendered, rewritten, unpacked};
+use content::{Replacement, replacement};
+pub(crate) use content::{made, rewritten, unpacked};
 pub(crate) use edits::body_headers;
 use edits::{case_headers, of_the_old_body};
 use postern_core::step::{HeaderEdit, Name, Reply};
@@ -102,8 +102,18 @@ pub(crate) fn headers(
     response: &Response<'_>,
     host: &dyn Host,
 ) -> Outcome {
+    if names_request(blueprint, stream) {
+        let id = host.property(&["request", "id"]).and_then(|id| String::from_utf8(id).ok());
+        stream.facts.instance = id.filter(|id| !id.is_empty());
+    }
     let outcome = headers_enforced(blueprint, stream, response, host);
     shadow::headers(blueprint, stream, response, outcome)
+}
+
+/// May an answer name the request, done or tried?
+fn names_request(blueprint: &Blueprint, stream: &Stream) -> bool {
+    let tried = |shadow: &Shadow| shadow.answering(blueprint).names_request();
+    Answering::new(blueprint, stream).names_request() || stream.shadow.as_deref().is_some_and(tried)
 }
 
 fn headers_enforced(
@@ -232,10 +242,7 @@ fn over_cap_enforced(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
     }
     let outcome = if case.reads_body() {
         match replacement(&answering, stream, case.on_too_large) {
-            Some((fault, facts, body)) => {
-                stream.facts = facts;
-                reply(&answering, stream, fault, body, "too_large")
-            }
+            Some(fault) => fault_reply(&answering, stream, fault, "too_large"),
             None => original(&answering, stream, "too_large"),
         }
     } else {
@@ -272,12 +279,12 @@ fn mismatched(
     code: &'static str,
 ) -> Outcome {
     let outcome = match replacement(answering, stream, case.on_mismatch) {
-        Some((fault, facts, body)) => {
+        Some(Replacement { case, facts, body, is_plain }) => {
             stream.facts = facts;
-            let mut outcome = Outcome::edit(body_headers(answering, stream, fault))
+            let mut outcome = Outcome::edit(body_headers(answering, stream, &case))
                 .with_record(answering.record(stream, code));
             outcome.body = Some(body);
-            outcome
+            told(outcome, is_plain)
         }
         None => original(answering, stream, code),
     };
@@ -296,14 +303,31 @@ fn anew(answering: &Answering<'_>, stream: &mut Stream, case: &Case, body: &[u8]
             reply(answering, stream, case, new, "rewritten").counting(counter::ANSWER_REWRITTEN)
         }
         Err(code) => match replacement(answering, stream, case.on_mismatch) {
-            Some((fault, facts, body)) => {
-                stream.facts = facts;
-                reply(answering, stream, fault, body, code)
-            }
+            Some(fault) => fault_reply(answering, stream, fault, code),
             None => original(answering, stream, code),
         }
         .counting(counter::ANSWER_MISMATCHED),
     }
+}
+
+fn fault_reply(
+    answering: &Answering<'_>,
+    stream: &mut Stream,
+    fault: Replacement<'_>,
+    code: &'static str,
+) -> Outcome {
+    let Replacement { case, facts, body, is_plain } = fault;
+    stream.facts = facts;
+    told(reply(answering, stream, &case, body, code), is_plain)
+}
+
+/// A fault that the policy's own answer could not become is told.
+fn told(mut outcome: Outcome, is_plain: bool) -> Outcome {
+    if is_plain {
+        outcome.record = outcome.record.map(|record| record.with("fault", "unrendered"));
+        outcome.count.push(counter::FAULT_UNRENDERED);
+    }
+    outcome
 }
 
 fn reply(

@@ -104,6 +104,8 @@ pub(crate) struct Answers {
     pub(crate) callbacks: BTreeSet<String>,
     /// Does a case need the upstream's body, uncompressed and whole?
     pub(crate) reads_body: bool,
+    /// Does a case name the request?
+    pub(crate) names_request: bool,
 }
 
 /// What rules have in common, while they are compiled.
@@ -265,7 +267,8 @@ impl Answers {
         let (mut callbacks, mut wanted) = (BTreeSet::new(), BTreeSet::new());
         add(&mut callbacks, all().filter_map(Case::callback));
         add(&mut wanted, all().flat_map(Case::captures));
-        Answers { cases, wanted, callbacks, reads_body }
+        let names_request = all().any(|case| case.names_request);
+        Answers { cases, wanted, callbacks, reads_body, names_request }
     }
 }
 

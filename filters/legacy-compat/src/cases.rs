@@ -5,8 +5,9 @@ use postern_core::{HeaderEdit, Headers};
 
 use crate::blueprint::{Captures, Dialect, header_edits, header_value};
 use crate::edit::Edit;
-use crate::expression::{Names, QUERY, Scope};
+use crate::expression::{Expression, Names, QUERY};
 use crate::facts::{Facts, RefusalFacts};
+use crate::fault::doubt;
 use crate::header_edits::HeaderEdits;
 use crate::json::Document;
 use crate::output::Output;
@@ -24,7 +25,7 @@ pub(crate) struct Cases(Vec<Case>);
 /// A compiled case.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    when: WhenPolicy,
+    pub(crate) when: WhenPolicy,
     /// Another status.
     pub(crate) status: Option<u16>,
     /// Header edits.
@@ -35,6 +36,8 @@ pub(crate) struct Case {
     pub(crate) is_json: bool,
     /// Another body.
     pub(crate) body: Body,
+    /// Does that name the request?
+    pub(crate) names_request: bool,
     /// The form of its JSON.
     output: Output,
     /// The fact that the name of its function is.
@@ -45,6 +48,8 @@ pub(crate) struct Case {
     pub(crate) on_mismatch: OnMismatch,
     /// What if it is too large.
     pub(crate) on_too_large: OnMismatch,
+    /// What speaks against a fault made of it.
+    pub(crate) doubt: Option<Box<str>>,
 }
 
 /// What becomes of a body.
@@ -93,38 +98,15 @@ impl Cases {
         self.0.get(place)
     }
 
+    /// Does one of them name the request?
+    pub(crate) fn names_request(&self) -> bool {
+        self.iter().any(|case| case.names_request)
+    }
+
     /// The first that matches an answer of which there is neither header nor body.
     pub(crate) fn first(&self, facts: &Facts, origin: Origin) -> Option<&Case> {
-        let nothing = Headers::new([("", ""); 0]);
-        self.0.iter().find(|case| case.covers(facts, origin, &nothing) && !case.asks_body())
+        self.0.iter().find(|case| case.may_cover(facts, origin))
     }
-
-    /// Has a case that becomes a fault something to become?
-    pub(crate) fn check_faults(
-        &self,
-        policies: &[Located<CasePolicy>],
-        fallback: Option<&Cases>,
-        errors: &mut Errors,
-    ) {
-        let (facts, origin) = fault();
-        let found = self.first(&facts, origin).or_else(|| fallback?.first(&facts, origin));
-        let usable = found.is_some_and(|c| !matches!(c.body, Body::Keep) && !c.reads_body());
-        for (case, policy) in self.0.iter().zip(policies) {
-            if [case.on_mismatch, case.on_too_large].contains(&OnMismatch::Fault) && !usable {
-                policy.error(
-                    errors,
-                    "a `fault` needs a case for the status 502, here or in the dialect, with a body \
-                     of its own",
-                );
-            }
-        }
-    }
-}
-
-/// What is known of an answer that does not fit: a refusal by this filter.
-pub(crate) fn fault() -> (Facts, Origin) {
-    let refusal = Some(RefusalFacts::unusable_answer("legacy-compat"));
-    (Facts { status: 502, captures: Vec::new(), refusal }, Origin::Filter)
 }
 
 impl Case {
@@ -181,13 +163,14 @@ impl Case {
             (None, None, None) => other_form.then(|| Body::Edit(Edit::default())),
         };
         let content_type = content_type.as_ref().and_then(|t| header_value(t, errors));
-        Case {
+        let mut case = Case {
             when: when.clone(),
             status: status.as_ref().and_then(|s| u16::try_from(s.value.get()).ok()),
             headers: header_edits(headers, errors),
             content_type,
             is_json: json.is_some(),
             body: body.unwrap_or(Body::Keep),
+            names_request: false,
             parameter: match &output {
                 Output::Jsonp(name) => Some(format!("{QUERY}{name}")),
                 _ => None,
@@ -196,6 +179,40 @@ impl Case {
             charset: *charset,
             on_mismatch: *on_mismatch,
             on_too_large: on_too_large.unwrap_or(*on_mismatch),
+            doubt: None,
+        };
+        let mut names_request = false;
+        case.visit(&mut |expression| names_request |= expression.names_request());
+        case.names_request = names_request;
+        case.doubt = json.as_ref().and_then(|place| doubt(&case, place));
+        case
+    }
+
+    /// One with a status and a body of its own.
+    pub(crate) fn constant(status: u16, content_type: Vec<u8>) -> Self {
+        Case {
+            when: WhenPolicy::default(),
+            status: Some(status),
+            headers: HeaderEdits::default(),
+            content_type: Some(content_type),
+            is_json: false,
+            body: Body::Constant(Vec::new()),
+            names_request: false,
+            output: Output::Json,
+            parameter: None,
+            charset: Charset::Utf8,
+            on_mismatch: OnMismatch::Original,
+            on_too_large: OnMismatch::Original,
+            doubt: None,
+        }
+    }
+
+    /// Every expression of its body.
+    fn visit<'c>(&'c self, see: &mut impl FnMut(&'c Expression)) {
+        match &self.body {
+            Body::Template(template) => template.visit(see),
+            Body::Edit(edit) => edit.visit(see),
+            Body::Keep | Body::Constant(_) => {}
         }
     }
 
@@ -230,13 +247,7 @@ impl Case {
     /// The captures that its body takes.
     pub(crate) fn captures(&self) -> Vec<&str> {
         let mut out = Vec::new();
-        match &self.body {
-            Body::Template(template) => {
-                template.visit(&mut |expression| out.extend(expression.captures()));
-            }
-            Body::Edit(edit) => edit.visit(&mut |expression| out.extend(expression.captures())),
-            Body::Keep | Body::Constant(_) => {}
-        }
+        self.visit(&mut |expression| out.extend(expression.captures()));
         out.extend(self.parameter.as_deref());
         out
     }
@@ -278,6 +289,11 @@ impl Case {
             Output::Jsonp(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// Can it be the case of an answer without headers and body?
+    pub(crate) fn may_cover(&self, facts: &Facts, origin: Origin) -> bool {
+        self.covers(facts, origin, &Headers::new([("", ""); 0])) && !self.asks_body()
     }
 
     /// Do its conditions hold, but for those on the body?
@@ -331,11 +347,7 @@ fn is_constant(template: &Template) -> bool {
 }
 
 fn constant(template: &Template) -> Body {
-    let nothing = Document::read(b"null");
-    let facts = Facts::default();
-    let rendered = nothing.ok().and_then(|document| {
-        let scope = Scope { document: &document, current: document.root(), facts: &facts };
-        template.render(scope, usize::MAX).ok()
-    });
-    rendered.map_or(Body::Template(template.clone()), |json| Body::Constant(json.into_bytes()))
+    let rendered = template.of_facts(&Facts::default(), usize::MAX);
+    rendered
+        .map_or_else(|_| Body::Template(template.clone()), |json| Body::Constant(json.into_bytes()))
 }

@@ -10,7 +10,7 @@
 //! number in it is a place in a list. `??` takes the first that is neither
 //! missing nor null. `$root` is the whole body, `$capture.name` a part of the
 //! request's path, `$query.name` a parameter of its query, `$refusal.…` a refusal
-//! of the gateway, `$status` the answer's status as it came.
+//! of the gateway (its `instance`, the request's id, is of every answer), `$status` the answer's status as it came.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -110,6 +110,34 @@ impl Expression {
     /// Does it look at the answer, or at a refusal?
     pub(crate) fn reads_answer(&self) -> bool {
         self.sources.iter().any(|s| matches!(s, Source::Refusal(_) | Source::Status))
+    }
+
+    /// Does it name the request, by its id?
+    pub(crate) fn names_request(&self) -> bool {
+        self.sources.iter().any(|s| matches!(s, Source::Refusal(RefusalField::Instance)))
+    }
+
+    /// What of it is not sure in an answer of the gateway's own: the expression, and what
+    /// is allowed.
+    pub(crate) fn doubt(&self) -> Option<(&str, &'static str)> {
+        let of_client = |s: &Source| match s {
+            Source::Capture(_) | Source::Refusal(RefusalField::Instance) => true,
+            Source::Current(_) | Source::Root(_) | Source::Refusal(_) | Source::Status => false,
+        };
+        let may_lack = |s: &Source| matches!(s, Source::Capture(name) if name.starts_with(QUERY));
+        let replaced = |c: &Conversion| matches!(c, Conversion::Or(_) | Conversion::Optional);
+        if self.sources.iter().all(may_lack) && !self.conversions.iter().any(replaced) {
+            return Some((
+                &self.text,
+                "may not be there: expected `?? PATH` of what is, `| or 'TEXT'` or `| optional`",
+            ));
+        }
+        let any_text = self.conversions.iter().all(Conversion::fits_any_text);
+        (self.sources.iter().any(of_client) && !any_text).then_some((
+            &self.text,
+            "may not fit what a client sends: expected no conversion but `string`, `lower`, \
+             `replace`, `words`, `or` and `optional`",
+        ))
     }
 
     /// The captures that it takes.

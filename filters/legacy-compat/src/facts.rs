@@ -11,6 +11,8 @@ pub(crate) struct Facts {
     pub(crate) captures: Vec<(String, String)>,
     /// The refusal of the gateway that this answer is, if it is one.
     pub(crate) refusal: Option<RefusalFacts>,
+    /// The request's id, where a template names it.
+    pub(crate) instance: Option<String>,
 }
 
 impl Facts {
@@ -19,13 +21,15 @@ impl Facts {
     }
 
     pub(crate) fn refusal(&self, field: RefusalField) -> Option<&str> {
-        let refusal = self.refusal.as_ref()?;
+        let refusal = self.refusal.as_ref();
         match field {
-            RefusalField::Code => Some(&refusal.code),
-            RefusalField::Title => Some(&refusal.title),
-            RefusalField::Detail => Some(&refusal.detail),
-            RefusalField::Instance => refusal.instance.as_deref(),
-            RefusalField::By => Some(&refusal.by),
+            RefusalField::Code => refusal.map(|r| r.code.as_str()),
+            RefusalField::Title => refusal.map(|r| r.title.as_str()),
+            RefusalField::Detail => refusal.map(|r| r.detail.as_str()),
+            RefusalField::Instance => {
+                refusal.and_then(|r| r.instance.as_deref()).or(self.instance.as_deref())
+            }
+            RefusalField::By => refusal.map(|r| r.by.as_str()),
         }
     }
 }

@@ -95,6 +95,7 @@ impl Growing {
         for (policy, dialect) in dialects.values().zip(&whole) {
             dialect.answers.check_faults(&policy.answers, None, errors);
         }
+        Local::check(&local, &local_replies, &whole, errors);
         Some(Growing {
             max_body: usize::try_from(max_body.get()).unwrap_or(usize::MAX),
             log: LogPath::new(&log),

@@ -16,6 +16,7 @@ mod credential;
 mod edit;
 mod expression;
 mod facts;
+mod fault;
 mod form;
 mod framing;
 mod growing;
@@ -83,6 +84,7 @@ mod counter {
     pub(crate) const SHADOW_SAME: usize = 5;
     pub(crate) const SHADOW_CHANGED: usize = 6;
     pub(crate) const SHADOW_UNFIT: usize = 7;
+    pub(crate) const FAULT_UNRENDERED: usize = 8;
     pub(crate) const NAMES: &[&str] = &[
         "request_matched",
         "request_refused",
@@ -92,6 +94,7 @@ mod counter {
         "shadow_same",
         "shadow_changed",
         "shadow_unfit",
+        "fault_unrendered",
     ];
 }
 

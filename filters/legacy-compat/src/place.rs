@@ -17,6 +17,11 @@ pub(crate) struct Located<T> {
 pub(crate) type Place = Located<Node>;
 
 impl<T> Located<T> {
+    /// Where it stands in the policy.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Notes a mistake about this value.
     pub(crate) fn error(&self, errors: &mut Errors, message: impl Into<String>) {
         errors.push(Problem { path: self.path.clone(), span: self.span, message: message.into() });

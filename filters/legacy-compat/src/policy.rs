@@ -58,7 +58,8 @@ postern_core::config! {
         /// The dialect, where `answers` say nothing.
         dialect: Option<Located<Name>>,
         /// What the answers become; the first case that matches counts. Their origin
-        /// is the proxy, they have no code, and headers cannot be removed.
+        /// is the proxy, they have no code, and headers cannot be removed. Of what
+        /// templates name, `$status` alone is known there.
         answers: Items<Located<CasePolicy>> = Items::default(),
     }
 

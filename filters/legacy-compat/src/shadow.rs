@@ -144,6 +144,11 @@ impl Shadow {
         }
     }
 
+    /// As its rule answers.
+    pub(crate) fn answering<'b>(&self, blueprint: &'b Blueprint) -> Answering<'b> {
+        Answering::of_rule(blueprint, self.rule)
+    }
+
     fn facts(&self, stream: &Stream) -> Facts {
         Facts { captures: self.captures.clone(), ..stream.facts.clone() }
     }
@@ -208,7 +213,7 @@ pub(crate) fn headers(
         stream.shadow = Some(shadow);
         return outcome;
     };
-    let answering = Answering::of_rule(blueprint, shadow.rule);
+    let answering = shadow.answering(blueprint);
     shadow.headers = owned(response.headers().iter());
     (shadow.packed, shadow.unfit) = (is_packed(response.headers()), unfit(response));
     shadow.picked = answering.pick(&shadow.facts(stream), origin, response);
@@ -254,7 +259,7 @@ pub(crate) fn body(
 }
 
 fn of_body(blueprint: &Blueprint, stream: &Stream, shadow: &Shadow, body: &[u8]) -> Would {
-    let answering = Answering::of_rule(blueprint, shadow.rule);
+    let answering = shadow.answering(blueprint);
     let facts = shadow.facts(stream);
     let text =
         if shadow.open { unpacked(shadow.packed, body, blueprint.max_body).ok() } else { None };

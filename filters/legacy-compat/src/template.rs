@@ -14,7 +14,8 @@ mod compiler;
 mod pieces;
 
 use crate::expression::{Expression, Mismatch, Scope};
-use crate::json::{Kind, push_quoted};
+use crate::facts::Facts;
+use crate::json::{Document, Kind, push_quoted};
 
 pub(crate) use compiler::{Compiler, Done};
 pub(crate) use pieces::{Piece, pieces};
@@ -67,6 +68,16 @@ impl Template {
             out.push_str("null");
         }
         Ok(out)
+    }
+
+    /// Renders one that reads no body.
+    ///
+    /// # Errors
+    /// What is known does not fit, or the result is too large.
+    pub(crate) fn of_facts(&self, facts: &Facts, limit: usize) -> Result<String, Unrendered> {
+        // That is JSON.
+        let Ok(document) = Document::read(b"null") else { return Ok("null".to_owned()) };
+        self.render(Scope { document: &document, current: document.root(), facts }, limit)
     }
 
     /// Appends it; false if it is left out.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod common;
+mod faults;
 mod requests;
 mod slices;
 

@@ -3,8 +3,8 @@
 use postern_core::step::HeaderEdit;
 use postern_core::{Decision, Record, Response};
 
-use super::Stream;
 use super::edits::case_headers;
+use super::{MAX_GROWTH, Stream};
 use crate::blueprint::{Blueprint, Dialect, Rule};
 use crate::cases::Case;
 use crate::facts::Facts;
@@ -32,6 +32,19 @@ impl<'b> Answering<'b> {
         let rule = blueprint.rules.get(rule);
         let dialect = rule.and_then(|r| r.dialect).and_then(|i| blueprint.dialects.get(i));
         Answering { rule, dialect, max_body: blueprint.max_body }
+    }
+
+    /// The most bytes that a body is made of.
+    pub(super) fn limit(&self) -> usize {
+        self.max_body.saturating_mul(MAX_GROWTH)
+    }
+
+    /// May an answer name the request?
+    pub(crate) fn names_request(&self) -> bool {
+        match self.rule {
+            Some(rule) => rule.answers.names_request,
+            None => self.dialect.is_some_and(|d| d.answers.names_request()),
+        }
     }
 
     /// The edits of headers alone.

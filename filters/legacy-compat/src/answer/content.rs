@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::{Answering, Stream};
-use crate::cases::{Body, Case, callback, fault};
+use crate::cases::{Body, Case, callback};
 use crate::edit::Unedited;
 use crate::expression::Scope;
 use crate::facts::Facts;
+use crate::fault::{fault, plain};
 use crate::gzip;
 use crate::json::Document;
 use crate::policy::OnMismatch;
@@ -23,14 +24,14 @@ pub(crate) fn rewritten(
     body: &[u8],
 ) -> Result<Vec<u8>, &'static str> {
     if !case.reads_body() {
-        return made(answering, case, &stream.facts);
+        return made(case, &stream.facts, answering.limit());
     }
     if let Some(code) = stream.unfit {
         return Err(code);
     }
     let text = unpacked(stream.packed, body, answering.max_body)?;
     let document = Document::read(&text).map_err(|_| "bad_json")?;
-    render(answering, case, &document, &stream.facts)
+    render(case, &document, &stream.facts, answering.limit())
 }
 
 /// The body without gzip.
@@ -46,27 +47,17 @@ pub(crate) fn unpacked(
 }
 
 /// The body of a case that does not look at the answer's.
-pub(super) fn made(
-    answering: &Answering<'_>,
-    case: &Case,
-    facts: &Facts,
-) -> Result<Vec<u8>, &'static str> {
+pub(crate) fn made(case: &Case, facts: &Facts, limit: usize) -> Result<Vec<u8>, &'static str> {
     let nothing = Document::read(b"null").map_err(|_| "bad_json")?;
-    render(answering, case, &nothing, facts)
+    render(case, &nothing, facts, limit)
 }
 
-/// The same, of an answer that no stream here has.
-pub(crate) fn rendered(case: &Case, facts: &Facts, max_body: usize) -> Option<Vec<u8>> {
-    made(&Answering { rule: None, dialect: None, max_body }, case, facts).ok()
-}
-
-pub(super) fn render(
-    answering: &Answering<'_>,
+fn render(
     case: &Case,
     document: &Document<'_>,
     facts: &Facts,
+    limit: usize,
 ) -> Result<Vec<u8>, &'static str> {
-    let limit = answering.max_body.saturating_mul(MAX_GROWTH);
     let json = match &case.body {
         Body::Keep => return Err("no_body"),
         Body::Constant(bytes) => return Ok(bytes.clone()),
@@ -88,18 +79,32 @@ pub(super) fn render(
     output.write(json, case.charset, |name| callback(facts, name), limit).ok_or("other_shape")
 }
 
+/// What takes the place of an answer that cannot be used.
+pub(super) struct Replacement<'b> {
+    pub(super) case: Cow<'b, Case>,
+    pub(super) facts: Facts,
+    pub(super) body: Vec<u8>,
+    /// What the policy says could not be rendered, and the gateway's own refusal it is.
+    pub(super) is_plain: bool,
+}
+
 /// What the dialect makes of an answer that cannot be used, if that is wanted.
 pub(super) fn replacement<'b>(
     answering: &Answering<'b>,
     stream: &Stream,
     wanted: OnMismatch,
-) -> Option<(&'b Case, Facts, Vec<u8>)> {
+) -> Option<Replacement<'b>> {
     if wanted != OnMismatch::Fault {
         return None;
     }
     let (mut facts, origin) = fault();
     facts.captures.clone_from(&stream.facts.captures);
-    let fault = answering.case(&facts, origin).filter(|c| !c.reads_body())?;
-    let body = made(answering, fault, &facts).ok()?;
-    Some((fault, facts, body))
+    facts.instance.clone_from(&stream.facts.instance);
+    let case = answering.case(&facts, origin).filter(|c| !c.reads_body());
+    let body = case.and_then(|case| made(case, &facts, answering.limit()).ok());
+    if let Some((case, body)) = case.zip(body) {
+        return Some(Replacement { case: Cow::Borrowed(case), facts, body, is_plain: false });
+    }
+    let (case, body) = plain(&facts);
+    Some(Replacement { case: Cow::Owned(case), facts, body, is_plain: true })
 }

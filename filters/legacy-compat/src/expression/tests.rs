@@ -28,6 +28,7 @@ fn facts() -> Facts {
         status: 403,
         captures: vec![("name".to_owned(), "north wind".to_owned())],
         refusal: RefusalFacts::from_state(refusal.as_bytes()),
+        instance: None,
     }
 }
 

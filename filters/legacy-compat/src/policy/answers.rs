@@ -121,7 +121,10 @@ postern_core::config! {
         /// It goes on as it is, but for the dialect's headers.
         Original = "original",
         /// The client gets what the dialect makes of a 502 with the code
-        /// `unusable_answer`.
+        /// `unusable_answer`. A template that may lack what it needs then is a mistake;
+        /// one that cannot be rendered all the same gives way to the gateway's own
+        /// refusal (502), recorded (`fault`: `unrendered`) and counted
+        /// (`fault_unrendered`).
         Fault = "fault",
     }
 

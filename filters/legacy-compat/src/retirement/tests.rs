@@ -147,13 +147,13 @@ fn what_became_of_it_is_recorded() {
     };
     let (said, counted) = record(JUNE - 1);
     assert!(said.contains(r#""retirement":"served""#), "{said}");
-    assert_eq!(counted, [0, 8]);
+    assert_eq!(counted, [0, 9]);
     let (said, counted) = record(JUNE);
     assert!(
         said.contains(r#""code":"retired""#) && said.contains(r#""retirement":"gone""#),
         "{said}"
     );
-    assert_eq!(counted, [1, 10]);
+    assert_eq!(counted, [1, 11]);
     let names: Vec<_> = gone.metrics().into_iter().map(|m| m.name.into_owned()).collect();
     assert_eq!(
         names[8..],

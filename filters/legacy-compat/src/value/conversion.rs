@@ -56,6 +56,24 @@ pub(crate) enum Conversion {
 pub(crate) type Unfit = &'static str;
 
 impl Conversion {
+    /// Does it convert whatever a text says?
+    pub(crate) fn fits_any_text(&self) -> bool {
+        match self {
+            Conversion::Text
+            | Conversion::Words(_)
+            | Conversion::Replace(..)
+            | Conversion::Lower
+            | Conversion::Or(_)
+            | Conversion::Optional => true,
+            Conversion::Number
+            | Conversion::Money
+            | Conversion::Cents
+            | Conversion::Round
+            | Conversion::Date(..)
+            | Conversion::Join(_) => false,
+        }
+    }
+
     /// Applies it.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use crate::facts::{Facts, RefusalFacts};
 use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::header_edits::HeaderEdits;
 use crate::json::Document;
-use crate::policy::Origin;
+use crate::policy::{OnMismatch, Origin};
 use crate::request::Held;
 use crate::retirement::Fate;
 use crate::shadow::{self, Shadow};
@@ -174,9 +174,14 @@ fn headers_enforced(
     }
     stream.unfit = if case.reads_body() { unfit(response) } else { None };
     stream.packed = is_packed(response.headers());
-    // A failing upstream may never finish its answer, and nobody reads that.
-    let failed = origin == Origin::Upstream && status >= 500 && !case.reads_body();
-    if failed || response.is_end_of_stream() {
+    if case.changes_nothing() && !stream.packed && stream.unfit.is_none() {
+        return original(&answering, stream, "unchanged");
+    }
+    // What its body says changes nothing any more, and it may never end. The gateway's
+    // own answers are here as a whole.
+    let stays = stream.unfit.is_some() && case.on_mismatch == OnMismatch::Original;
+    let is_known = stays || (origin == Origin::Upstream && !waits_for_body(stream, case));
+    if is_known || response.is_end_of_stream() {
         return anew(&answering, stream, case, b"");
     }
     // Told beforehand, it is not collected up to the proxy's own limit, whose
@@ -185,6 +190,11 @@ fn headers_enforced(
         return over_cap_enforced(blueprint, stream);
     }
     Outcome::hold()
+}
+
+/// Does the body decide what it becomes?
+fn waits_for_body(stream: &Stream, case: &Case) -> bool {
+    case.reads_body() && stream.unfit.is_none()
 }
 
 /// The answer's body came, whole.

@@ -178,9 +178,12 @@ impl Case {
             output,
             charset: *charset,
             on_mismatch: *on_mismatch,
-            on_too_large: on_too_large.unwrap_or(*on_mismatch),
+            on_too_large: *on_mismatch,
             doubt: None,
         };
+        // What is only to be whole and JSON may be as large as it likes.
+        let passes = if case.edits_nothing() { OnMismatch::Original } else { *on_mismatch };
+        case.on_too_large = on_too_large.unwrap_or(passes);
         let mut names_request = false;
         case.visit(&mut |expression| names_request |= expression.names_request());
         case.names_request = names_request;
@@ -233,6 +236,20 @@ impl Case {
         };
         let content_type = self.content_type.clone().or(other).or_else(json_type)?;
         Some(HeaderEdit::Set("content-type".into(), content_type))
+    }
+
+    /// Does the body stay as it is, if it is JSON?
+    pub(crate) fn edits_nothing(&self) -> bool {
+        let plain = self.output == Output::Json && self.charset == Charset::Utf8;
+        plain && matches!(&self.body, Body::Edit(edit) if edit.is_empty())
+    }
+
+    /// Is the answer the same, whatever its body is?
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.edits_nothing()
+            && self.on_mismatch == OnMismatch::Original
+            && (self.status, &self.content_type) == (None, &None)
+            && self.headers == HeaderEdits::default()
     }
 
     /// Does it need the answer's own body?

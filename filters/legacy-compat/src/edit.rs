@@ -64,6 +64,16 @@ impl Edit {
         Edit { steps, convert, scalars: policy.scalars, nulls: policy.nulls }
     }
 
+    /// Does all stay?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty() && !self.has_values()
+    }
+
+    /// Do values get another form by their names or kinds?
+    fn has_values(&self) -> bool {
+        !self.convert.is_empty() || (self.scalars, self.nulls) != (Scalars::Keep, Nulls::Keep)
+    }
+
     /// First of all this member goes.
     pub(crate) fn remove_first(&mut self, name: &str) {
         self.steps.remove_first(name);
@@ -88,9 +98,7 @@ impl Edit {
             return Ok(self.values(document));
         }
         let text = self.steps.apply(document, facts, limit)?;
-        let plain =
-            self.convert.is_empty() && (self.scalars, self.nulls) == (Scalars::Keep, Nulls::Keep);
-        if plain {
+        if !self.has_values() {
             return Ok(text);
         }
         // What was deep already may be too deep now.
@@ -123,9 +131,11 @@ impl Edit {
 fn conversions(to: &Place, names: &Names, errors: &mut Errors) -> Option<Vec<Conversion>> {
     let text = to.text(errors, "conversions such as `money`")?;
     let conversions = Expression::parse_conversions(text, names).and_then(|list| {
-        let unfit = |c: &Conversion| matches!(c, Conversion::Join(_) | Conversion::Optional);
+        let unfit = |c: &Conversion| {
+            matches!(c, Conversion::Join(_) | Conversion::Optional | Conversion::Required)
+        };
         if list.iter().any(unfit) {
-            Err("`join` and `optional` have no place in an edit".to_owned())
+            Err("`join`, `optional` and `required` have no place in an edit".to_owned())
         } else {
             Ok(list)
         }

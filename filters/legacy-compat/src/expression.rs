@@ -362,6 +362,7 @@ fn conversion(tokens: &[Token], names: &Names) -> Result<Conversion, String> {
         ("round", []) => Conversion::Round,
         ("lower", []) => Conversion::Lower,
         ("optional", []) => Conversion::Optional,
+        ("required", []) => Conversion::Required,
         ("or", [text]) => Conversion::Or((*text).to_owned()),
         ("join", [separator]) => Conversion::Join((*separator).to_owned()),
         ("replace", [from, to]) if !from.is_empty() => {
@@ -373,7 +374,10 @@ fn conversion(tokens: &[Token], names: &Names) -> Result<Conversion, String> {
             Conversion::Date(format(to)?, from)
         }
         ("words", [map]) => Conversion::Words(named(&names.words, "word map", map)?),
-        ("string" | "number" | "money" | "cents" | "round" | "lower" | "optional", _) => {
+        (
+            "string" | "number" | "money" | "cents" | "round" | "lower" | "optional" | "required",
+            _,
+        ) => {
             return Err(format!("the conversion `{name}` takes no argument"));
         }
         ("date", _) => {
@@ -392,7 +396,8 @@ fn conversion(tokens: &[Token], names: &Names) -> Result<Conversion, String> {
         _ => {
             return Err(format!(
                 "unknown conversion `{name}`, expected `string`, `number`, `money`, `cents`, \
-                 `round`, `lower`, `date`, `words`, `replace`, `join`, `or` or `optional`"
+                 `round`, `lower`, `date`, `words`, `replace`, `join`, `or`, `optional` or \
+                 `required`"
             ));
         }
     })

@@ -155,7 +155,8 @@ postern_core::config! {
         Enforce = "enforce",
         /// It is tried: the next rule that matches counts in its place. What it would
         /// have done is recorded (`shadow`, `shadow_request`, `shadow_answer`: `same`,
-        /// `change:` and a digest of the difference, or `unfit:` and why) and counted
+        /// `change:` and a digest of the difference, or `unfit:` and why; `held` until a
+        /// request's body has come) and counted
         /// (`shadow_same`, `shadow_changed`, `shadow_unfit`). Of several that match, the
         /// first is tried. It sees what it would see: bodies are held for it. The answer
         /// is the one to the request as it was sent on.

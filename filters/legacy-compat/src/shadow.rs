@@ -13,6 +13,7 @@ use crate::facts::Facts;
 use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::gzip;
 use crate::json::Document;
+use crate::policy::OnMismatch;
 use crate::request::{Held, facts, waits};
 
 /// What it would have done to a request, in a record.
@@ -137,7 +138,11 @@ impl Shadow {
 
     /// Adds what is known to a record.
     pub(crate) fn record(&self, record: Record) -> Record {
-        let record = record.with("shadow", self.name.clone()).with(REQUEST, self.request.shown());
+        let request = match self.waiting {
+            Some(_) => "held".to_owned(),
+            None => self.request.shown(),
+        };
+        let record = record.with("shadow", self.name.clone()).with(REQUEST, request);
         match &self.answer {
             Some(would) => record.with("shadow_answer", would.shown()),
             None => record,
@@ -161,6 +166,8 @@ pub(crate) fn request(stream: &mut Stream, mut outcome: Outcome) -> Outcome {
         (Step::Continue, Some(waiting)) => {
             let mut hold = Outcome::hold();
             hold.publish = std::mem::take(&mut outcome.publish);
+            // What is known of it by now: it may never end.
+            hold.record.clone_from(&outcome.record);
             waiting.outcome = Some(outcome);
             hold
         }
@@ -218,28 +225,58 @@ pub(crate) fn headers(
     (shadow.packed, shadow.unfit) = (is_packed(response.headers()), unfit(response));
     shadow.picked = answering.pick(&shadow.facts(stream), origin, response);
     let asks = answering.first_of(&shadow.picked).is_some_and(Case::asks_body);
-    let is_whole = !stream.head
-        && !matches!(stream.status, 204 | 304)
-        && !response.is_end_of_stream()
-        && !is_stream(response)
-        && length(response).is_none_or(|length| length <= blueprint.max_body);
-    shadow.open = asks && is_whole && shadow.unfit.is_none();
+    let has_no_body = stream.head
+        || matches!(stream.status, 204 | 304)
+        || response.is_end_of_stream()
+        || is_stream(response);
+    let is_long = length(response).is_some_and(|length| length > blueprint.max_body);
+    shadow.open = asks && !has_no_body && !is_long && shadow.unfit.is_none();
     // Nothing that is asked of a body holds, unless it is held and read.
     let case = answering.chosen_of(&shadow.picked, None);
-    let has_body = case.is_some_and(|case| !matches!(case.body, Body::Keep));
-    if shadow.open || (has_body && is_whole) {
-        if !is_held {
-            shadow.held = Some(std::mem::replace(&mut outcome, Outcome::hold()));
+    let replaced = case.filter(|case| !matches!(case.body, Body::Keep));
+    let would = match replaced {
+        _ if shadow.open => None,
+        None => Some(of_headers(&answering, stream, &shadow, case)),
+        Some(_) if has_no_body => Some(Would::Unfit("no_body")),
+        Some(_) if is_long => Some(of_long(&answering, stream, &shadow)),
+        Some(case) if case.changes_nothing() && !shadow.packed && shadow.unfit.is_none() => {
+            Some(of_headers(&answering, stream, &shadow, None))
         }
-        stream.shadow = Some(shadow);
-        return outcome;
+        // Whether a constant changes anything says the body.
+        Some(case) => shadow.unfit.filter(|_| case.reads_body()).map(Would::Unfit),
+    };
+    if let Some(would) = would {
+        return judged(blueprint, stream, shadow, would, outcome);
     }
-    if has_body {
-        return judged(blueprint, stream, shadow, Would::Unfit("no_body"), outcome);
+    if !is_held {
+        shadow.held = Some(std::mem::replace(&mut outcome, Outcome::hold()));
     }
+    stream.shadow = Some(shadow);
+    outcome
+}
+
+/// What it would have done to the headers alone.
+fn of_headers(
+    answering: &Answering<'_>,
+    stream: &Stream,
+    shadow: &Shadow,
+    case: Option<&Case>,
+) -> Would {
     let edits = answering.headers_of(stream, case);
-    let would = Would::of(&difference(&edits, |name| named(&shadow.headers, name)));
-    judged(blueprint, stream, shadow, would, outcome)
+    Would::of(&difference(&edits, |name| named(&shadow.headers, name)))
+}
+
+/// What it would have done to an answer that is too long to be read.
+fn of_long(answering: &Answering<'_>, stream: &Stream, shadow: &Shadow) -> Would {
+    match answering.chosen_of(&shadow.picked, None) {
+        Some(case) if matches!(case.body, Body::Keep) => {
+            of_headers(answering, stream, shadow, Some(case))
+        }
+        Some(case) if !case.reads_body() => of_case(answering, stream, shadow, case, None),
+        Some(case) if case.on_too_large == OnMismatch::Fault => Would::Unfit("too_large"),
+        Some(case) if !case.edits_nothing() => Would::Unfit("too_large"),
+        _ => of_headers(answering, stream, shadow, None),
+    }
 }
 
 /// The body came; `act` is what is done to it, unless it was held for the trial alone.
@@ -252,7 +289,7 @@ pub(crate) fn body(
     let Some(mut shadow) = stream.shadow.take() else { return act(stream) };
     let would = match body {
         Some(body) => of_body(blueprint, stream, &shadow, body),
-        None => Would::Unfit("too_large"),
+        None => of_long(&shadow.answering(blueprint), stream, &shadow),
     };
     let outcome = shadow.held.take().unwrap_or_else(|| act(stream));
     judged(blueprint, stream, shadow, would, outcome)
@@ -260,30 +297,40 @@ pub(crate) fn body(
 
 fn of_body(blueprint: &Blueprint, stream: &Stream, shadow: &Shadow, body: &[u8]) -> Would {
     let answering = shadow.answering(blueprint);
-    let facts = shadow.facts(stream);
     let text =
         if shadow.open { unpacked(shadow.packed, body, blueprint.max_body).ok() } else { None };
     let document = text.as_deref().and_then(|text| Document::read(text).ok());
     let case = answering.chosen_of(&shadow.picked, document.as_ref());
-    let Some(case) = case.filter(|case| !matches!(case.body, Body::Keep)) else {
-        let edits = answering.headers_of(stream, case);
-        return Would::of(&difference(&edits, |name| named(&shadow.headers, name)));
-    };
+    match case.filter(|case| !matches!(case.body, Body::Keep)) {
+        None => of_headers(&answering, stream, shadow, case),
+        Some(case) => of_case(&answering, stream, shadow, case, Some(body)),
+    }
+}
+
+/// What a case with another body would have done; `None`: to one that is too long.
+fn of_case(
+    answering: &Answering<'_>,
+    stream: &Stream,
+    shadow: &Shadow,
+    case: &Case,
+    body: Option<&[u8]>,
+) -> Would {
     let alone = Stream {
-        facts,
+        facts: shadow.facts(stream),
         status: stream.status,
         kept: shadow.headers.iter().map(|(n, v)| (n.clone().into(), v.clone())).collect(),
         packed: shadow.packed,
         unfit: shadow.unfit.filter(|_| case.reads_body()),
         ..Stream::default()
     };
-    match rewritten(&answering, &alone, case, body) {
+    match rewritten(answering, &alone, case, body.unwrap_or_default()) {
         Err(why) => Would::Unfit(why),
         Ok(new) => {
-            let edits = body_headers(&answering, &alone, case);
+            let edits = body_headers(answering, &alone, case);
             let mut found = difference(&edits, |name| named(&shadow.headers, name));
-            let plain = if shadow.packed { gzip::decode(body, blueprint.max_body) } else { None };
-            let is_same = plain.as_deref().unwrap_or(body) == new;
+            let plain = body.filter(|_| shadow.packed);
+            let plain = plain.and_then(|body| gzip::decode(body, answering.max_body));
+            let is_same = plain.as_deref().or(body) == Some(&new);
             push_body(&mut found, (!is_same).then_some(new));
             Would::of(&found)
         }

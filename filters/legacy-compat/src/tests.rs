@@ -6,6 +6,7 @@
 mod answers;
 mod common;
 mod faults;
+mod passing;
 mod requests;
 mod slices;
 

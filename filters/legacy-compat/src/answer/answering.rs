@@ -15,7 +15,7 @@ use crate::policy::Origin;
 pub(crate) struct Answering<'b> {
     pub(super) rule: Option<&'b Rule>,
     pub(super) dialect: Option<&'b Dialect>,
-    pub(super) max_body: usize,
+    pub(crate) max_body: usize,
 }
 
 impl<'b> Answering<'b> {

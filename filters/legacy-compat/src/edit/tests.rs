@@ -78,8 +78,8 @@ fn mistakes_are_named() {
         edit(wrong).unwrap_err(),
         "convert[0].members[1]: the member `a` is named twice\n\
          convert[1].to: unknown conversion `mony`, expected `string`, `number`, `money`, \
-         `cents`, `round`, `lower`, `date`, `words`, `replace`, `join`, `or` or `optional`\n\
-         convert[2].to: `join` and `optional` have no place in an edit\n\
+         `cents`, `round`, `lower`, `date`, `words`, `replace`, `join`, `or`, `optional` or `required`\n\
+         convert[2].to: `join`, `optional` and `required` have no place in an edit\n\
          convert[3].to: expected conversions such as `money`, but found a whole number"
     );
 }

@@ -87,6 +87,9 @@ fn what_is_not_there_is_told() {
         ("$capture.other | lower", "`$capture.other | lower` wants a value"),
         ("nothing | optional", "-"),
         ("description | optional", "-"),
+        ("nothing | required", "`nothing | required` wants a value"),
+        ("description | string | required", "`description | string | required` wants a value"),
+        ("nothing | or 'none' | required", "\"none\""),
         ("nothing | or 'none'", "\"none\""),
         ("nothing | money | or 'none'", "\"none\""),
     ] {
@@ -150,7 +153,7 @@ fn what_is_no_expression() {
         (
             "a | upper",
             "unknown conversion `upper`, expected `string`, `number`, `money`, `cents`, `round`, \
-             `lower`, `date`, `words`, `replace`, `join`, `or` or `optional`",
+             `lower`, `date`, `words`, `replace`, `join`, `or`, `optional` or `required`",
         ),
         (
             "$refusal.cause",

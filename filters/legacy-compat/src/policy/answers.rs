@@ -33,7 +33,8 @@ postern_core::config! {
         charset: Charset = Charset::Utf8,
         /// What if the body does not fit, is no JSON or is too large.
         on_mismatch: OnMismatch = OnMismatch::Original,
-        /// What if the body is too large, if not the same.
+        /// What if the body is too large, if not the same. An `edit` that changes nothing
+        /// lets it pass unless this says otherwise.
         on_too_large: Option<OnMismatch>,
     }
 

@@ -156,7 +156,7 @@ fn what_became_of_it_is_recorded() {
     assert_eq!(counted, [1, 11]);
     let names: Vec<_> = gone.metrics().into_iter().map(|m| m.name.into_owned()).collect();
     assert_eq!(
-        names[8..],
+        names[9..],
         [
             "retiring_requests.r.served",
             "retiring_requests.r.brown_out",

@@ -76,6 +76,8 @@ fn what_it_would_do_to_an_answer_is_recorded_and_not_done() {
     assert_eq!(would(&seen(&filter, "/a/b", &[], b"")), "unfit:no_body");
     let long = seen(&filter, "/a/b", &[("content-length", "2000000")], b"");
     assert_eq!(would(&long), "unfit:no_body");
+    let long = seen(&filter, "/a/b", &[("content-length", "2000000")], b"1");
+    assert_eq!(would(&long), "unfit:too_large");
     // A tag of a body that would be another.
     let tagged = seen(&filter, "/a/b", &[("etag", "\"x\"")], br#"{"a":"1"}"#);
     assert!(would(&tagged).starts_with("change:"));
@@ -134,6 +136,48 @@ fn it_does_not_count_where_nothing_else_matches() {
     assert_eq!(seen.answer.headers, []);
 }
 
+/// An answer that turns out to be too long: what would have become of it.
+fn long_answer_of(answers: &str) -> String {
+    let filter = filter(&format!(r#""answers": {answers}"#));
+    let (host, mut stream) = (FakeHost::default(), Stream::default());
+    let lines = [(":method", "GET"), (":authority", "a.example"), (":path", "/a/b")];
+    let request =
+        filter.request_headers(&mut stream, &Request::new(Headers::new(lines), true), &host);
+    let head = [(":status", "200"), ("content-type", "application/json")];
+    let held =
+        filter.response_headers(&mut stream, &Response::new(Headers::new(head), false), &host);
+    assert!(matches!(held.step, Step::Hold));
+    would(&Seen { request, answer: filter.response_body_over_cap(&mut stream) })
+}
+
+#[test]
+fn of_what_is_too_long_it_says_what_becomes_of_the_headers() {
+    let asks =
+        r#"{"when": {"body": [{"at": "a", "exact": ["1"]}]}, "edit": {"scalars": "string"}}"#;
+    let then = |case: &str| long_answer_of(&format!("[{asks}, {case}]"));
+    assert!(then(r#"{"headers": {"set": {"x-a": "1"}}}"#).starts_with("change:"));
+    assert_eq!(then(r#"{"headers": {"remove": ["x-none"]}}"#), "same");
+    assert_eq!(then(r#"{"edit": {}}"#), "same");
+    assert_eq!(then(r#"{"edit": {"nulls": "empty"}}"#), "unfit:too_large");
+    assert!(then(r#"{"text": "gone", "content_type": "text/plain"}"#).starts_with("change:"));
+}
+
+#[test]
+fn an_answer_that_could_not_be_edited_is_not_held_for_a_trial() {
+    let of = |answers: &str, kind: &str| {
+        let filter = filter(&format!(r#""answers": {answers}"#));
+        let (host, mut stream) = (FakeHost::default(), Stream::default());
+        let lines = [(":method", "GET"), (":authority", "a.example"), (":path", "/a/b")];
+        let request =
+            filter.request_headers(&mut stream, &Request::new(Headers::new(lines), true), &host);
+        let head = [(":status", "200"), ("content-type", kind)];
+        let response = Response::new(Headers::new(head), false);
+        would(&Seen { request, answer: filter.response_headers(&mut stream, &response, &host) })
+    };
+    assert_eq!(of(r#"[{"edit": {"scalars": "string"}}]"#, "text/html"), "unfit:not_json");
+    assert_eq!(of(r#"[{"edit": {}}]"#, "application/json"), "same");
+}
+
 /// As it stands in the record of an answer: what would have become of it.
 fn answer_of(answers: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
     would(&seen(&filter(&format!(r#""answers": {answers}"#)), "/a/b", headers, body))
@@ -182,6 +226,8 @@ fn posted(filter: &LegacyCompat, headers: &[(&str, &str)], body: Option<&[u8]>) 
         return first;
     }
     assert_eq!(first.headers, []);
+    // What is known by then is told: the body may never end.
+    assert_eq!(record(&first)["shadow_request"], "held");
     match body {
         Some(body) => filter.request_body(&mut stream, body, &host),
         None => filter.request_body_over_cap(&mut stream),
@@ -210,6 +256,12 @@ fn it_sees_a_requests_body() {
     assert_eq!(request_of(&posted(&tried, &json, Some(b"{}"))), "unfit:request");
     assert_eq!(request_of(&posted(&tried, &FORM, None)), "unfit:request");
     assert_eq!(request_of(&posted(&tried, &FORM, Some(b"n=1"))), "unfit:request");
+    // Of what is too long, the headers are edited all the same.
+    let body = r#""body": {"on_mismatch": "original"}"#;
+    let long = filter(&format!(r#""request": {{"path": "/c", {body}}}"#));
+    let small = request_of(&posted(&long, &json, Some(b"{")));
+    assert!(small.starts_with("change:"), "{small}");
+    assert_eq!(request_of(&posted(&long, &json, None)), small);
     // What would stay as it is.
     let plain = filter(r#""request": {"body": {"from": "json", "on_mismatch": "original"}}"#);
     assert_eq!(request_of(&posted(&plain, &json, None)), "same");
@@ -243,5 +295,6 @@ fn a_request_that_is_refused_does_not_wait() {
     let filter = LegacyCompat::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None);
     let outcome = posted(&filter.unwrap(), &FORM, Some(b"a=1"));
     assert!(matches!(&outcome.step, Step::Refuse(refusal) if refusal.status == 404));
-    assert_eq!(record(&outcome)["shadow_request"], "unfit:request");
+    // Its body will not come.
+    assert_eq!(record(&outcome)["shadow_request"], "held");
 }

@@ -94,7 +94,7 @@ fn a_body_decides() {
     let body = r#"{"error":{"code":404}}"#;
     assert_eq!(
         answered(cases, &Answer { path: "/1", status: "200", headers: &text, body }),
-        "x-old: 1\n:status: 500\ncontent-type: text/plain\nfault"
+        "500 fault"
     );
     assert_eq!(
         answered(cases, &Answer { path: "/1", status: "404", headers: JSON, body }),
@@ -145,10 +145,7 @@ fn answers_in_other_forms() {
         "x-old: 1\ncontent-type: application/x-www-form-urlencoded\nid=12345678901234567890&of=a%20b"
     );
     let constant = r#"[{"json":{"a":"é"},"charset":"iso-8859-1"}]"#;
-    assert!(
-        ok(constant, "/1", "1")
-            .starts_with("x-old: 1\ncontent-type: application/json; charset=iso-8859-1\n")
-    );
+    assert_eq!(ok(constant, "/1", "1"), "200 {\"a\":\"\u{fffd}\"}");
 }
 
 #[test]

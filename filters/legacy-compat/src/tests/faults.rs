@@ -48,6 +48,9 @@ fn answer(
     if matches!(outcome.step, Step::Hold) {
         outcome = filter.response_body(&mut stream, body.as_bytes(), host);
     }
+    if let Step::Reply(reply) = &outcome.step {
+        return (text(&reply.body), outcome);
+    }
     let mut shown: Vec<String> = outcome
         .headers
         .iter()

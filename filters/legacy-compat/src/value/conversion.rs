@@ -23,7 +23,7 @@ pub(crate) enum Item<'d> {
 }
 
 /// One conversion. What is missing or null passes through all but
-/// [`Conversion::Or`] and [`Conversion::Optional`].
+/// [`Conversion::Or`], [`Conversion::Optional`] and [`Conversion::Required`].
 #[derive(Clone, Debug)]
 pub(crate) enum Conversion {
     /// Numbers and booleans become strings, digits as they are.
@@ -50,6 +50,8 @@ pub(crate) enum Conversion {
     Or(String),
     /// What is missing or null is left out, with its member.
     Optional,
+    /// What is missing or null does not fit.
+    Required,
 }
 
 /// What a conversion was given that it cannot convert.
@@ -64,7 +66,8 @@ impl Conversion {
             | Conversion::Replace(..)
             | Conversion::Lower
             | Conversion::Or(_)
-            | Conversion::Optional => true,
+            | Conversion::Optional
+            | Conversion::Required => true,
             Conversion::Number
             | Conversion::Money
             | Conversion::Cents
@@ -87,11 +90,12 @@ impl Conversion {
             return Ok(match self {
                 Conversion::Or(text) => Item::Text(Cow::Owned(text.clone())),
                 Conversion::Optional => Item::Missing,
+                Conversion::Required => return Err("a value"),
                 _ => item,
             });
         }
         Ok(match self {
-            Conversion::Or(_) | Conversion::Optional => item,
+            Conversion::Or(_) | Conversion::Optional | Conversion::Required => item,
             Conversion::Text => match item {
                 Item::Node(Value { kind: Kind::Text, .. }) => item,
                 other => Item::Text(other.scalar(document)?),

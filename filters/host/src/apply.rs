@@ -70,6 +70,13 @@ pub(crate) fn edit_headers(map: MapType, edits: &[HeaderEdit]) -> Result<(), Str
     bad.map_or(Ok(()), Err)
 }
 
+/// Removes the digests of a body (RFC 9530, RFC 3230, RFC 1864) and its tag.
+pub(crate) fn remove_digests(map: MapType) {
+    for name in ["content-digest", "repr-digest", "digest", "content-md5", "etag"] {
+        hostcalls::set_map_value_bytes(map, name, None).unwrap_or_default();
+    }
+}
+
 /// Sends a reply to the client; headers outside the grammar are left out.
 /// `false`: the proxy would not.
 pub(crate) fn reply(reply: &Reply) -> bool {

@@ -30,6 +30,8 @@ pub(crate) struct Stream<F: Filter> {
     state: F::Stream,
     side: Side,
     held: bool,
+    /// The body at hand is another than came.
+    replaced: bool,
     end_of_stream: bool,
     asks: u8,
     /// The callout that it waits for.
@@ -48,6 +50,13 @@ enum Side {
 }
 
 impl Side {
+    fn trailers(self) -> MapType {
+        match self {
+            Side::Request => MapType::HttpRequestTrailers,
+            Side::Response => MapType::HttpResponseTrailers,
+        }
+    }
+
     fn headers(self) -> MapType {
         match self {
             Side::Request => MapType::HttpRequestHeaders,
@@ -71,6 +80,7 @@ impl<F: Filter> Stream<F> {
             state: F::Stream::default(),
             side: Side::Request,
             held: false,
+            replaced: false,
             end_of_stream: false,
             asks: 0,
             waiting: None,
@@ -152,6 +162,7 @@ impl<F: Filter> Stream<F> {
                 if let Some(body) = body {
                     match self.replace_body(&body, at) {
                         Replaced::Yes => {
+                            self.replaced = true;
                             headers.push(HeaderEdit::set("content-length", body.len().to_string()));
                         }
                         Replaced::NoBody => {}
@@ -275,13 +286,17 @@ impl<F: Filter> Stream<F> {
         self.whole_body(shell, &compiled, &body)
     }
 
-    /// Trailers end a held body whose last part did not say so.
+    /// Trailers end a held body whose last part did not say so. Of another body what
+    /// they say of its bytes is not true.
     fn trailers(&mut self, shell: &Shell<F>) -> Action {
-        if self.held {
-            self.body(shell, apply::body(self.side.body()).len(), true)
-        } else {
-            Action::Continue
+        if !self.held {
+            return Action::Continue;
         }
+        let action = self.body(shell, apply::body(self.side.body()).len(), true);
+        if self.replaced {
+            apply::remove_digests(self.side.trailers());
+        }
+        action
     }
 
     fn ask(&mut self, shell: &Shell<F>, compiled: &Compiled<F>, ask: &Ask) -> Action {

@@ -11,7 +11,7 @@ pub(crate) use content::MAX_GROWTH;
 use content::{Replacement, replacement};
 pub(crate) use content::{made, rewritten, unpacked};
 pub(crate) use edits::body_headers;
-use edits::{case_headers, of_the_old_body};
+use edits::{case_headers, of_the_old_body, status_of};
 use postern_core::step::{HeaderEdit, Name, Reply};
 use postern_core::{Decision, Host, Outcome, Record, Response};
 
@@ -347,7 +347,7 @@ fn reply(
     body: Vec<u8>,
     code: &'static str,
 ) -> Outcome {
-    let status = case.status.unwrap_or(stream.facts.status);
+    let status = status_of(case, stream);
     let mut headers = std::mem::take(&mut stream.kept);
     headers.retain(|(name, _)| !matches!(name.as_ref(), "content-length" | "transfer-encoding"));
     for edit in body_headers(answering, stream, case) {

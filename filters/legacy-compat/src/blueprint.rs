@@ -231,6 +231,8 @@ impl Rule {
                 made
             }
         };
+        let named: Vec<&str> = answers.wanted.iter().map(String::as_str).collect();
+        request.check_answers(&policy.request, &named, errors);
         Rule {
             further: None,
             name: policy.name.value.as_str().to_owned(),

@@ -5,7 +5,7 @@ use postern_core::{HeaderEdit, Headers};
 
 use crate::blueprint::{Captures, Dialect, header_edits, header_value};
 use crate::edit::Edit;
-use crate::expression::{Expression, Names, QUERY};
+use crate::expression::{COOKIE, Expression, HEADER, Names, QUERY};
 use crate::facts::{Facts, RefusalFacts};
 use crate::fault::doubt;
 use crate::header_edits::HeaderEdits;
@@ -187,6 +187,12 @@ impl Case {
         let mut names_request = false;
         case.visit(&mut |expression| names_request |= expression.names_request());
         case.names_request = names_request;
+        for name in case.captures().into_iter().filter(|n| is_of_request(n)) {
+            located.error(
+                errors,
+                format!("`${name}` is of requests, and their own body alone can take it"),
+            );
+        }
         case.doubt = json.as_ref().and_then(|place| doubt(&case, place));
         case
     }
@@ -328,6 +334,11 @@ impl Case {
     }
 }
 
+/// Is this the name of a header or cookie of the request?
+fn is_of_request(name: &str) -> bool {
+    name.starts_with(HEADER) || name.starts_with(COOKIE)
+}
+
 /// Are all captures of a template those of the rule?
 pub(crate) fn check_captures(
     template: &Template,
@@ -337,7 +348,7 @@ pub(crate) fn check_captures(
 ) {
     template.visit(&mut |expression| {
         for name in expression.captures() {
-            if name.starts_with(QUERY) {
+            if [QUERY, HEADER, COOKIE].iter().any(|place| name.starts_with(place)) {
                 continue;
             }
             let checked = match captures {

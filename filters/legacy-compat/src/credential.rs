@@ -5,6 +5,7 @@ use postern_core::step::HeaderEdit;
 
 use ct_codecs::{Base64, Encoder};
 
+use crate::expression::{COOKIE, HEADER, QUERY};
 use crate::pattern::Pattern;
 use crate::place::Place;
 use crate::request_policy::{CredentialPolicy, RequestPolicy};
@@ -25,6 +26,26 @@ pub(crate) fn places(policy: &CredentialPolicy) -> Vec<&Place> {
         CredentialPolicy::Bearer(token) => vec![token],
         CredentialPolicy::Key(key) => vec![&key.value],
     }
+}
+
+/// The name that templates have for a place.
+fn templated(source: &Source) -> Option<String> {
+    match source {
+        Source::Capture(name) => Some(name.clone()),
+        Source::Query(name) => Some(format!("{QUERY}{name}")),
+        Source::Header(name) => Some(format!("{HEADER}{name}")),
+        Source::Cookie(name) => Some(format!("{COOKIE}{name}")),
+        // It is taken out before anything is made of the body.
+        Source::Body(_) => None,
+        // No template takes what `authorization` holds.
+        Source::BasicUser | Source::BasicPassword => None,
+    }
+}
+
+/// A name as a template has it.
+fn shown(name: &str) -> String {
+    let has_place = [QUERY, HEADER, COOKIE].iter().any(|place| name.starts_with(place));
+    if has_place { name.to_owned() } else { format!("capture.{name}") }
 }
 
 impl Credential {
@@ -106,6 +127,35 @@ impl Credential {
             if steps.moved_headers().any(|moved| moved == name) {
                 place.error(errors, told(source.name()));
             }
+        }
+    }
+
+    /// It is in no body, as the templates of the request's and of answers name parts.
+    pub(crate) fn check_body(
+        &self,
+        steps: &Others,
+        policy: &CredentialPolicy,
+        named: &[&str],
+        of: &str,
+        errors: &mut Errors,
+    ) {
+        let Some(place) = places(policy).pop() else { return };
+        let mut own: Vec<String> =
+            self.secrets().filter_map(|n| templated(steps.source(n)?)).collect();
+        if let Credential::Key(name, _) = self {
+            own.push(format!("{HEADER}{name}"));
+        }
+        own.sort();
+        own.dedup();
+        for name in own.iter().filter(|name| named.contains(&name.as_str())) {
+            place.error(
+                errors,
+                format!(
+                    "the credential goes to `auth` and nowhere else, and {of} has \
+                     `{{${}}}` in its body",
+                    shown(name)
+                ),
+            );
         }
     }
 

@@ -9,7 +9,8 @@
 //! A path leads from the current value (of a `$each`, else the whole body); a
 //! number in it is a place in a list. `??` takes the first that is neither
 //! missing nor null. `$root` is the whole body, `$capture.name` a part of the
-//! request's path, `$query.name` a parameter of its query, `$refusal.…` a refusal
+//! request's path, `$query.name` a parameter of its query, `$header.name` and
+//! `$cookie.name` (in its own body alone) what their names say, `$refusal.…` a refusal
 //! of the gateway (its `instance`, the request's id, is of every answer), `$status` the answer's status as it came.
 
 use std::borrow::Cow;
@@ -22,6 +23,9 @@ use crate::value::{Conversion, DateFormat, Item};
 
 /// What the names of facts that are parameters of the query begin with.
 pub(crate) const QUERY: &str = "query.";
+/// The same of headers and cookies of the request, which its own body alone can take.
+pub(crate) const HEADER: &str = "header.";
+pub(crate) const COOKIE: &str = "cookie.";
 
 /// Names that expressions refer to.
 #[derive(Debug, Default)]
@@ -314,11 +318,13 @@ fn source(tokens: &[Token], whole: &str) -> Result<Source, String> {
         ("capture", [name]) => Ok(Source::Capture(name.clone())),
         // No capture has a dot in its name.
         ("query", [name]) => Ok(Source::Capture(format!("{QUERY}{name}"))),
+        ("header", [name]) => Ok(Source::Capture(format!("{HEADER}{}", name.to_ascii_lowercase()))),
+        ("cookie", [name]) => Ok(Source::Capture(format!("{COOKIE}{name}"))),
         ("refusal", [field]) => RefusalField::parse(field).map(Source::Refusal),
         ("status", []) => Ok(Source::Status),
         _ => Err(format!(
             "`{}` is no source, expected a path, `$root`, `$capture.name`, `$query.name`, \
-             `$refusal.field` or `$status`",
+             `$header.name`, `$cookie.name`, `$refusal.field` or `$status`",
             path.escape_debug()
         )),
     }

@@ -14,7 +14,8 @@ use crate::template::{Piece, pieces};
 pub(crate) struct Sources(Vec<Source>);
 
 impl Sources {
-    fn number(&mut self, source: Source) -> usize {
+    /// The number of a source, which is added if it is not there.
+    pub(crate) fn number(&mut self, source: Source) -> usize {
         self.0.iter().position(|own| *own == source).unwrap_or_else(|| {
             self.0.push(source);
             self.0.len().saturating_sub(1)

@@ -25,6 +25,7 @@ use crate::policy::Unmatched;
 use crate::request_body::{Unfit, member};
 use crate::request_steps::{Parts, no_body};
 use crate::shadow::{self, Shadow};
+use crate::source::Source;
 use crate::usage::Usage;
 
 /// The filter state of the path that may be logged.
@@ -124,7 +125,7 @@ fn matched(
     stream.rule = Some(found.index);
     stream.dialect = rule.dialect;
     let captures = found.captures(target);
-    stream.facts.captures = facts(rule, target, &captures);
+    stream.facts.captures = facts(rule, request, target, &captures);
     let secret = |name: &str| rule.secret.contains(name);
     let mut path = blueprint.log.of_target(target, found.template(), secret, rule.log_segments);
     if let Some(masked) = stream.shadow.as_mut().and_then(|shadow| shadow.path.take())
@@ -203,15 +204,24 @@ fn without_body(rule: &Rule, parts: Parts, target: &Target<'_>) -> Edits {
 /// What the templates of a rule look at of a request.
 pub(crate) fn facts(
     rule: &Rule,
+    request: &Request<'_>,
     target: &Target<'_>,
     captures: &[Captured<'_, '_>],
 ) -> Vec<(String, String)> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    // What is no text is as if it were not there, and no other text.
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     let mut out: Vec<(String, String)> = Vec::new();
     for name in rule.wanted() {
-        let value = match name.strip_prefix(QUERY) {
-            Some(parameter) => target.query_values(parameter).next().map(|v| text(&decode_form(v))),
-            None => captures.iter().find(|c| c.name == name).map(|c| text(&c.decoded)),
+        let value = match (name.strip_prefix(QUERY), Source::of_request(name)) {
+            (Some(parameter), _) => {
+                target.query_values(parameter).next().and_then(|v| text(&decode_form(v)))
+            }
+            // Where it says different things, the request is refused.
+            (None, Some(source)) => {
+                let found = source.find(request, target, captures).ok().flatten();
+                found.and_then(|found| text(&found.decoded))
+            }
+            (None, None) => captures.iter().find(|c| c.name == name).and_then(|c| text(&c.decoded)),
         };
         if let Some(value) = value.filter(|_| !out.iter().any(|(own, _)| own == name)) {
             out.push((name.to_owned(), value));

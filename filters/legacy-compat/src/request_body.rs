@@ -45,7 +45,7 @@ impl BodySteps {
     pub(crate) fn compile(
         policy: &Located<BodyPolicy>,
         credential: Option<&Credential>,
-        sources: &Sources,
+        sources: &mut Sources,
         captures: &Captures,
         compiler: &mut Compiler<'_>,
         names: &Names,
@@ -62,6 +62,12 @@ impl BodySteps {
                     errors,
                     "`$status` and `$refusal` are of answers, and this is a request",
                 );
+            }
+        });
+        // They are looked for with the others: one that says different things is refused.
+        edit.visit(&mut |expression| {
+            for source in expression.captures().filter_map(Source::of_request) {
+                sources.number(source);
             }
         });
         let on_too_large = on_too_large.unwrap_or(*on_mismatch);

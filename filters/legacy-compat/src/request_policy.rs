@@ -101,7 +101,8 @@ postern_core::config! {
         /// What the upstream gets; the same if left out.
         to: Option<BodyForm>,
         /// Edits, on JSON; a form is an object of strings, and of lists where a field is
-        /// repeated.
+        /// repeated. Templates take parts of the request too: `$capture.NAME`,
+        /// `$query.NAME`, `$header.NAME`, `$cookie.NAME`, but no credential.
         edit: Option<EditPolicy>,
         /// What if the body is not what the client should send, or does not fit.
         on_mismatch: OnUnfit = OnUnfit::Refuse,

@@ -6,7 +6,7 @@ mod path;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use postern_core::config::Text;
+use postern_core::config::{Errors, Text};
 use postern_core::grammar;
 use postern_core::rules::Method;
 use postern_core::step::HeaderEdit;
@@ -18,7 +18,7 @@ use crate::credential::Credential;
 use crate::header_edits::HeaderEdits;
 use crate::pattern::{Pattern, Sources};
 use crate::request_body::BodySteps;
-use crate::request_policy::MethodOverridePolicy;
+use crate::request_policy::{MethodOverridePolicy, RequestPolicy};
 use crate::source::{Found, Source, cookies};
 
 /// Compiled steps.
@@ -100,6 +100,16 @@ impl RequestSteps {
             }
         }
         names
+    }
+
+    /// The credential is in no answer that has these parts.
+    pub(crate) fn check_answers(
+        &self,
+        policy: &RequestPolicy,
+        named: &[&str],
+        errors: &mut Errors,
+    ) {
+        self.others.check_body(policy, named, "an answer of the rule or its dialect", errors);
     }
 
     /// What becomes of the body.

@@ -123,7 +123,7 @@ impl Shadow {
             rule: found.index,
             name: rule.name.clone(),
             path: None,
-            captures: facts(rule, target, &captures),
+            captures: facts(rule, request, target, &captures),
             request: would,
             waiting,
             answer: None,

@@ -7,6 +7,7 @@ use postern_core::template::Captured;
 use ct_codecs::{Base64, Decoder};
 
 use crate::blueprint::Captures;
+use crate::expression::{COOKIE, HEADER};
 
 /// A place in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +64,27 @@ impl Source {
                  `cookie.NAME`, `body.NAME`, `basic.username` or `basic.password`",
                 name.escape_debug()
             )),
+        }
+    }
+
+    /// The header or cookie that a template names.
+    pub(crate) fn of_request(name: &str) -> Option<Self> {
+        let header = name.strip_prefix(HEADER).map(|name| Source::Header(name.to_owned()));
+        header.or_else(|| name.strip_prefix(COOKIE).map(|name| Source::Cookie(name.to_owned())))
+    }
+
+    /// Does it hold a credential, whatever the policy says (RFC 9110 §11)?
+    pub(crate) fn holds_credential(&self) -> bool {
+        match self {
+            Source::Header(name) => {
+                matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie")
+            }
+            Source::BasicPassword => true,
+            Source::Capture(_)
+            | Source::Query(_)
+            | Source::Cookie(_)
+            | Source::Body(_)
+            | Source::BasicUser => false,
         }
     }
 
@@ -130,9 +152,15 @@ impl Found {
         }
     }
 
-    /// As a query has it.
+    /// As a query has it. A `+` of a path is one, and no blank.
     pub(crate) fn for_query(&self) -> Vec<u8> {
-        self.raw.clone().unwrap_or_else(|| encoded(&self.decoded))
+        match &self.raw {
+            Some(raw) if self.in_path && raw.contains(&b'+') => {
+                raw.split(|b| *b == b'+').collect::<Vec<_>>().join(&b"%2B"[..])
+            }
+            Some(raw) => raw.clone(),
+            None => encoded(&self.decoded),
+        }
     }
 }
 

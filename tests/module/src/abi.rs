@@ -270,6 +270,7 @@ impl Guest<'_> {
         match self.word(0) {
             0 => Some(&mut self.proxy().request),
             2 => Some(&mut self.proxy().response),
+            3 => Some(&mut self.proxy().response_trailers),
             6 => self.proxy().call_answer.as_mut().map(|(headers, _)| headers),
             _ => None,
         }

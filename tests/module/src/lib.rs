@@ -279,6 +279,24 @@ impl Module {
         self.headers_event("proxy_on_response_body", stream, body.len(), true)
     }
 
+    /// Shows the module the response's body and, behind its last part, its trailers.
+    ///
+    /// # Errors
+    /// When it traps.
+    pub fn response_ending(
+        &mut self,
+        stream: i32,
+        body: &[u8],
+        trailers: Headers,
+    ) -> Result<Event, Broken> {
+        let count = i32::try_from(trailers.len()).unwrap_or(i32::MAX);
+        self.proxy().response_body = body.to_vec();
+        self.headers_event("proxy_on_response_body", stream, body.len(), false)?;
+        self.proxy().response_trailers = trailers;
+        let action = self.call("proxy_on_response_trailers", &[stream, count])?;
+        Ok(self.event(action == Some(1)))
+    }
+
     fn headers_event(
         &mut self,
         event: &str,

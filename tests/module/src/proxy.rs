@@ -48,6 +48,8 @@ pub struct Proxy {
     pub response: Headers,
     /// The response's body.
     pub response_body: Vec<u8>,
+    /// The response's trailers.
+    pub response_trailers: Headers,
     /// Attributes and filter states; the path's parts joined by NUL.
     pub properties: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Shared data with their compare-and-swap tokens.

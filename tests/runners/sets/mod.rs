@@ -24,6 +24,7 @@ const BEHAVIOUR: &[(&str, &str, Test)] = &[
     ("compat", "bodies_of_requests_are_whole_or_refused", compat::requests),
     ("compat", "answers_packed_otherwise_pass_or_become_a_fault", compat::codings),
     ("compat", "bodies_with_trailers_are_whole", compat::trailers),
+    ("compat", "what_is_known_at_the_headers_does_not_wait", compat::stalled),
     ("compat", "many_large_answers_at_once_are_whole", compat::many_at_once),
     ("compat", "nothing_trapped", crate::behaviour::nothing_trapped),
     ("limits", "several_limits_are_exact_on_two_workers", limits::several_limits),

@@ -3,7 +3,7 @@
 use postern_core::step::HeaderEdit;
 
 use super::{Answering, Stream};
-use crate::cases::Case;
+use crate::cases::{Body, Case};
 
 /// The edits that go with a new body.
 pub(crate) fn body_headers(
@@ -23,7 +23,7 @@ pub(super) fn case_headers(
     case: &Case,
 ) -> Vec<HeaderEdit> {
     let mut edits = Vec::new();
-    let status = case.status.unwrap_or(stream.facts.status);
+    let status = status_of(case, stream);
     if status != stream.status {
         edits.push(HeaderEdit::set(":status", status.to_string()));
     }
@@ -32,9 +32,18 @@ pub(super) fn case_headers(
     edits
 }
 
+/// The status of an answer that has become another.
+pub(super) fn status_of(case: &Case, stream: &Stream) -> u16 {
+    case.status.unwrap_or(match stream.facts.status {
+        // What takes the place of a part is none (RFC 9110 §15.3.7).
+        206 if !matches!(case.body, Body::Keep) => 200,
+        status => status,
+    })
+}
+
 /// Headers that describe the bytes of the body that was.
 pub(super) fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 8] = [
         "etag",
         "content-encoding",
         "content-md5",
@@ -42,6 +51,7 @@ pub(super) fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
         "content-digest",
         "repr-digest",
         "accept-ranges",
+        "content-range",
     ];
     NAMES.into_iter().map(HeaderEdit::remove)
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod lists;
 mod lossless;
 mod steps;
 

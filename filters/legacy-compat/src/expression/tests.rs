@@ -162,7 +162,7 @@ fn what_is_no_expression() {
         (
             "$body.a",
             "`$body.a` is no source, expected a path, `$root`, `$capture.name`, `$query.name`, \
-             `$refusal.field` or `$status`",
+             `$header.name`, `$cookie.name`, `$refusal.field` or `$status`",
         ),
     ] {
         assert_eq!(error(text), expected, "{text}");

@@ -72,7 +72,7 @@ impl RequestSteps {
             BodySteps::compile(
                 body,
                 credential.as_ref(),
-                &sources,
+                &mut sources,
                 captures,
                 compiler,
                 names,
@@ -94,12 +94,33 @@ impl RequestSteps {
             credential,
         };
         others.check(policy, (path.as_ref(), body.is_some()), errors);
+        let named = body.as_ref().map(BodySteps::captures).unwrap_or_default();
+        others.check_body(policy, &named, "what the upstream gets", errors);
+        let holds =
+            |name: &&&str| Source::of_request(name).is_some_and(|source| source.holds_credential());
+        for (body, name) in policy.body.iter().zip(named.iter().find(holds)) {
+            let why = format!("`${name}` is a credential, which goes to `auth` and nowhere else");
+            body.error(errors, why);
+        }
         others.take_out();
         RequestSteps { path, others: known.one(others), body: body.map(Box::new) }
     }
 }
 
 impl Others {
+    /// A credential is in no body that has these parts.
+    pub(crate) fn check_body(
+        &self,
+        policy: &RequestPolicy,
+        named: &[&str],
+        of: &str,
+        errors: &mut Errors,
+    ) {
+        if let (Some(credential), Some(source)) = (&self.credential, &policy.credential) {
+            credential.check_body(self, source, named, of, errors);
+        }
+    }
+
     /// A credential goes to `auth` and nowhere else; the body is there where it is read.
     fn check(
         &self,
@@ -110,6 +131,21 @@ impl Others {
         let patterns: Vec<_> = self.patterns(policy, path).collect();
         if let (Some(credential), Some(source)) = (&self.credential, &policy.credential) {
             credential.check(self, &patterns, source, policy, errors);
+        }
+        let moved: Vec<usize> = self.credential.iter().flat_map(Credential::secrets).collect();
+        let holds = |number: &usize| {
+            !moved.contains(number) && self.source(*number).is_some_and(Source::holds_credential)
+        };
+        for (place, pattern) in &patterns {
+            if let Some(source) = pattern.sources().find(holds).and_then(|n| self.source(n)) {
+                place.error(
+                    errors,
+                    format!(
+                        "`{}` is a credential, which goes to `auth` and nowhere else",
+                        source.name()
+                    ),
+                );
+            }
         }
         if has_body {
             return;

@@ -35,15 +35,14 @@ impl Others {
             push_name(&mut out, &mut mark, name);
             push_parts(&mut out, &parts);
         }
-        for (name, value) in query_pairs(target.query().unwrap_or_default()) {
+        for pair in target.query().unwrap_or_default().split(|b| *b == b'&') {
+            let Some((name, _)) = query_pairs(pair).next() else { continue };
             let decoded = decode_form(name);
             let named = |k: &Text| k.as_str().as_bytes() == decoded.as_ref();
             let dropped = |d: &String| d.as_bytes() == decoded.as_ref();
             if self.keep_query.iter().any(named) && !self.drop_query.iter().any(dropped) {
                 out.push(std::mem::replace(&mut mark, b'&'));
-                push_escaped(&mut out, name, b"");
-                out.push(b'=');
-                push_escaped(&mut out, value, b"");
+                push_escaped(&mut out, pair, b"");
             }
         }
         if grammar::is_path(&out) { Ok(out) } else { Err(Unwritable::Path) }

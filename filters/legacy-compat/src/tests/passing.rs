@@ -134,3 +134,26 @@ fn what_is_too_long_passes_where_nothing_needs_editing_or_that_is_the_choice() {
         assert_eq!(told(&filter.response_body_over_cap(&mut stream)), expected);
     }
 }
+
+/// Of a part that another body takes the place of, nothing is said any more.
+#[test]
+fn what_takes_the_place_of_a_part_is_whole() {
+    let part = Answer {
+        status: "206",
+        headers: &[JSON, ("content-range", "bytes 0-1/2"), ("content-digest", "x"), ("x-a", "1")],
+        ..UPSTREAM
+    };
+    for (answers, status) in [
+        (r#"[{"json":{"a":1}}]"#, 200),
+        (r#"[{"json":{"a":1},"status":203}]"#, 203),
+        (r#"[{"when":{"status":[206]},"edit":{},"on_mismatch":"fault"}]"#, 500),
+    ] {
+        let (outcome, _) = at_headers(&filter(answers), &part);
+        let Step::Reply(reply) = outcome.step else { panic!("{answers}") };
+        assert_eq!(reply.status, status, "{answers}");
+        let names: Vec<&str> = reply.headers.iter().map(|(name, _)| name.as_ref()).collect();
+        assert_eq!(names, ["x-a", "x-old", "content-type"], "{answers}");
+    }
+    check(EDIT, &part, "pass x-old (partial)");
+    check(r#"[{"headers":{"set":{"x-b":"1"}}}]"#, &part, "pass x-old x-b (headers_edited)");
+}

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A policy of one rule that does this to requests.
-fn filter(request: &str) -> Result<LegacyCompat, String> {
+pub(super) fn filter(request: &str) -> Result<LegacyCompat, String> {
     let policy = format!(
         r#"{{"max_body":1024,"date_formats":{{"old":"%d/%m/%Y","iso":"%Y-%m-%d"}},"rules":[
             {{"name":"r","match":{{"paths":["/old/{{id}}","/form"]}},"request":{request}}},
@@ -75,6 +75,83 @@ fn a_path_is_made_of_any_part() {
     assert_eq!(edits(path, "/old/1?id=a&id=%61", &[]), ":path: /new/a?id=a");
     let needed = r#"{"path":"/new/{query.id}"}"#;
     assert_eq!(edits(needed, "/old/1", &[]), "400 bad_request");
+}
+
+/// In a query a `+` would be a blank.
+#[test]
+fn a_plus_of_the_path_is_one_in_the_query_too() {
+    let path = |from: &str, request: &str| {
+        let policy = format!(
+            r#"{{"rules":[{{"name":"r","match":{{"paths":["/old/{{id}}"]}},"request":{request}}}]}}"#
+        );
+        let filter = LegacyCompat::configure(&parse_json(policy.as_bytes()).unwrap(), &|_| None);
+        let own = [(":method", "GET"), (":authority", "a.example"), (":path", from)];
+        let request = Request::new(Headers::new(own), true);
+        lines(&filter.unwrap().request_headers(
+            &mut Stream::default(),
+            &request,
+            &FakeHost::default(),
+        ))
+    };
+    let query = r#"{"path":"/new","query":{"q":"{id}","own":"{query.own}"}}"#;
+    assert_eq!(path("/old/a+b%2bc%20d", query), ":path: /new?q=a%2Bb%2bc%20d");
+    assert_eq!(path("/old/a?own=a+b", query), ":path: /new?q=a&own=a+b");
+    assert_eq!(path("/old/a+b", r#"{"path":"/new/{id}"}"#), ":path: /new/a+b");
+}
+
+#[test]
+fn what_stays_of_a_query_stays_as_it_came() {
+    let policy = r#"{"path":"/new","keep_query":["flag","page"]}"#;
+    for (from, to) in [
+        ("?flag", "?flag"),
+        ("?flag=", "?flag="),
+        ("?x&flag&&page=1=2&fl%61g", "?flag&page=1=2&fl%61g"),
+        ("?x=flag", ""),
+    ] {
+        assert_eq!(edits(policy, &format!("/old/1{from}"), &[]), format!(":path: /new{to}"));
+    }
+}
+
+#[test]
+fn a_body_takes_headers_and_cookies() {
+    let policy = r#"{"headers":{"remove":["x-site"]},"body":{"edit":{"steps":[
+        {"set":{"at":"site","to":"{$header.X-Site}"}},
+        {"set":{"at":"of.session","to":"{$cookie.s | or 'none'}"}}]}}}"#;
+    let with = |headers: &[(&str, &str)]| {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        let mut sent = sent(policy, "POST", "/form", &headers, true);
+        if !matches!(sent.outcome.step, Step::Hold) {
+            return lines(&sent.outcome);
+        }
+        let done =
+            sent.filter.request_body(&mut sent.stream, b"{\"a\": 1.0}", &FakeHost::default());
+        lines(&done).lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        with(&[("x-site", "a \"b\""), ("cookie", "t=0; s=é%20")]),
+        r#"{"a": 1.0,"site":"a \"b\"","of":{"session":"é%20"}}"#
+    );
+    assert_eq!(with(&[("x-site", "a")]), r#"{"a": 1.0,"site":"a","of":{"session":"none"}}"#);
+    // What is not there does not fit, and of two that differ none is meant.
+    assert_eq!(with(&[]), "400 unusable_body");
+    assert_eq!(with(&[("x-site", "a"), ("x-site", "b")]), "400 bad_request");
+    assert_eq!(with(&[("x-site", "a"), ("cookie", "s=1; s=2")]), "400 bad_request");
+    assert_eq!(
+        with(&[("x-site", "a"), ("x-site", "a")]),
+        r#"{"a": 1.0,"site":"a","of":{"session":"none"}}"#
+    );
+    // Bytes that are no text are not made another one.
+    let latin1 = [
+        (":method", &b"POST"[..]),
+        (":path", b"/form"),
+        (":authority", b"a.example"),
+        ("content-type", b"application/json"),
+        ("x-site", b"caf\xe9"),
+    ];
+    let filter = filter(policy).unwrap();
+    let (host, mut stream) = (FakeHost::default(), Stream::default());
+    filter.request_headers(&mut stream, &Request::new(Headers::new(latin1), false), &host);
+    assert_eq!(lines(&filter.request_body(&mut stream, b"{}", &host)), "400 unusable_body");
 }
 
 #[test]

@@ -5,12 +5,12 @@ use super::*;
 
 /// Documents with all that writers differ in: blanks, escapes, digits, order, members
 /// of one name.
-fn document() -> impl Strategy<Value = String> {
+pub(super) fn document() -> impl Strategy<Value = String> {
     document_of(&["a", "b", "c", "\\u0061", "ad", "é", "a_b", "x\\ty"])
 }
 
 /// The same, where each name is written plainly.
-fn plainly_named() -> impl Strategy<Value = String> {
+pub(super) fn plainly_named() -> impl Strategy<Value = String> {
     document_of(&["a", "b", "c", "ad", "é", "a_b"])
 }
 
@@ -49,36 +49,36 @@ fn document_of(keys: &'static [&'static str]) -> impl Strategy<Value = String> {
     })
 }
 
-fn path() -> impl Strategy<Value = String> {
+pub(super) fn path() -> impl Strategy<Value = String> {
     let step = prop::sample::select(vec!["a", "b", "c", "*", "0", "1", "é"]);
     prop::collection::vec(step, 0..3).prop_map(|steps| steps.join("."))
 }
 
-fn name() -> impl Strategy<Value = String> {
+pub(super) fn name() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c", "d", "é"]).prop_map(str::to_owned)
 }
 
-fn joined(above: &str, name: &str) -> String {
+pub(super) fn joined(above: &str, name: &str) -> String {
     if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") }
 }
 
-fn whole(path: &str) -> &str {
+pub(super) fn whole(path: &str) -> &str {
     if path.is_empty() { "." } else { path }
 }
 
-fn steps(list: &[String]) -> Edit {
+pub(super) fn steps(list: &[String]) -> Edit {
     edit(&format!(r#"{{"steps":[{}]}}"#, list.join(","))).unwrap()
 }
 
 /// A document as a plain reader sees it: tokens as they stand, blanks left out.
 #[derive(Clone, Debug, PartialEq)]
-enum Plain {
+pub(super) enum Plain {
     Scalar(String),
     List(Vec<Plain>),
     Object(Vec<(String, Plain)>),
 }
 
-fn plain(text: &str) -> Plain {
+pub(super) fn plain(text: &str) -> Plain {
     fn of(document: &Document<'_>, value: &Value) -> Plain {
         match &value.kind {
             Kind::List(items) => Plain::List(items.iter().map(|i| of(document, i)).collect()),
@@ -98,12 +98,12 @@ fn plain(text: &str) -> Plain {
     of(&document, document.root())
 }
 
-fn is(key: &str, name: &str) -> bool {
+pub(super) fn is(key: &str, name: &str) -> bool {
     crate::json::unescaped(key) == name
 }
 
 /// The naive way to each value at a path.
-fn at(value: &mut Plain, path: &str, found: &mut dyn FnMut(&mut Plain)) {
+pub(super) fn at(value: &mut Plain, path: &str, found: &mut dyn FnMut(&mut Plain)) {
     if path.is_empty() {
         return found(value);
     }
@@ -215,84 +215,6 @@ proptest! {
             format!(r#"{{"drop_null":["{}"]}}"#, joined(&above, "nowhere")),
         ];
         prop_assert_eq!(applied(&steps(&list), &text).unwrap(), text);
-    }
-
-    #[test]
-    fn the_naive_way_comes_to_the_same(text in document(), above in path(), own in name(), which in 0..6) {
-        let path = joined(&above, &own);
-        let mut expected = plain(&text);
-        let mut fits = true;
-        let list = match which {
-            0 => {
-                at(&mut expected, &above, &mut |value| if let Plain::Object(members) = value {
-                    members.retain(|(key, _)| !is(key, &own));
-                });
-                format!(r#"{{"remove":["{path}"]}}"#)
-            }
-            1 => {
-                at(&mut expected, &above, &mut |value| if let Plain::Object(members) = value {
-                    members.retain(|(key, v)| !(is(key, &own) && *v == Plain::Scalar("null".into())));
-                });
-                format!(r#"{{"drop_null":["{path}"]}}"#)
-            }
-            2 => {
-                at(&mut expected, &path, &mut |value| if let Plain::Object(members) = value {
-                    members.retain(|(key, _)| is(key, "a") || is(key, "é"));
-                });
-                format!(r#"{{"pick":{{"at":"{path}","members":["é","a"]}}}}"#)
-            }
-            3 => {
-                at(&mut expected, &path, &mut |value| {
-                    let own = value.clone();
-                    *value = Plain::Object(vec![("\"é\"".into(), own)]);
-                });
-                format!(r#"{{"wrap":{{"at":"{path}","in":"é"}}}}"#)
-            }
-            4 => {
-                at(&mut expected, &path, &mut |value| {
-                    let member = match value {
-                        Plain::Object(members) => {
-                            members.iter().rev().find(|(key, _)| is(key, "a")).map(|(_, v)| v.clone())
-                        }
-                        _ => None,
-                    };
-                    fits &= member.is_some();
-                    *value = member.unwrap_or(Plain::List(Vec::new()));
-                });
-                format!(r#"{{"unwrap":{{"at":"{path}","member":"a"}}}}"#)
-            }
-            _ => {
-                // No `*`: whether objects are made on the way is another question.
-                prop_assume!(!above.contains('*'));
-                let (mut found, mut there) = (false, true);
-                at(&mut expected, &above, &mut |value| {
-                    found = true;
-                    match value {
-                        Plain::Object(members) => {
-                            let mut was = false;
-                            for (_, value) in members.iter_mut().filter(|(key, _)| is(key, &own)) {
-                                *value = Plain::Scalar("7".into());
-                                was = true;
-                            }
-                            if !was {
-                                members.push((format!("\"{own}\""), Plain::Scalar("7".into())));
-                            }
-                        }
-                        _ => there = false,
-                    }
-                });
-                prop_assume!(found);
-                fits &= there;
-                format!(r#"{{"set":{{"at":"{path}","to":7}}}}"#)
-            }
-        };
-        match applied(&steps(&[list]), &text) {
-            Ok(edited) => {
-                prop_assert!(fits, "{}", edited);
-                prop_assert_eq!(plain(&edited), expected);
-            }
-            Err(_) => prop_assert!(!fits),
-        }
     }
 
     #[test]

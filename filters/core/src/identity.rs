@@ -227,6 +227,21 @@ impl SeenCaller<'_> {
         })
     }
 
+    /// The text of a claim that it carries on, as it stands in JSON: a number that is
+    /// read may be rounded.
+    ///
+    /// # Errors
+    /// It stands there twice, or the claims cannot be read.
+    pub fn written(&self, name: &str) -> Result<Option<&str>, Unreadable> {
+        let Some(claims) = self.claims.as_deref() else { return Ok(None) };
+        let mut found = None;
+        let read = Scan::new(claims).object(|member, scan| {
+            let text = scan.skip()?;
+            if member == name { once(&mut found, text) } else { Some(()) }
+        });
+        read.map(|()| found).ok_or(Unreadable)
+    }
+
     /// All claims that it carries on. `None`: one stands there twice, or they cannot be
     /// read.
     #[must_use]

@@ -15,6 +15,8 @@ use postern_core::target::decode_form;
 use postern_core::template::Captured;
 use serde_json::Value as Json;
 
+use crate::decimal::Decimal;
+
 postern_core::config! {
     choice Attribute {
         /// The subject, whatever credential it came with.
@@ -152,9 +154,14 @@ impl<'a> Caller<'a> {
         self.known?.claim(name).ok().flatten()
     }
 
+    /// A claim that is a number.
+    fn decimal(&self, name: &str) -> Option<Decimal> {
+        Decimal::read(self.known?.written(name).ok().flatten()?)
+    }
+
     /// A claim that is a whole number.
     pub(crate) fn number(&self, claim: &str) -> Option<u64> {
-        self.claim(claim)?.as_u64()
+        self.decimal(claim)?.whole()
     }
 
     /// Names a bucket: for whom. Every part goes in with its kind and length, so that
@@ -199,12 +206,15 @@ impl<'a> Caller<'a> {
         into: &mut impl Hasher,
     ) -> bool {
         match named {
-            NamedPart::Claim(name) => match self.claim(name.as_str()) {
-                Some(Json::String(text)) => text_of(into, b'j', &text),
-                Some(other @ (Json::Number(_) | Json::Bool(_))) => {
-                    text_of(into, b'J', &other.to_string())
-                }
-                _ => false,
+            NamedPart::Claim(name) => match self.decimal(name.as_str()) {
+                Some(number) => text_of(into, b'J', &number.text()),
+                None => match self.claim(name.as_str()) {
+                    Some(Json::String(text)) => text_of(into, b'j', &text),
+                    Some(Json::Bool(value)) => {
+                        text_of(into, b'J', if value { "true" } else { "false" })
+                    }
+                    _ => false,
+                },
             },
             NamedPart::Header(name) => {
                 let mut values = self.asked.headers.all(name.as_str());

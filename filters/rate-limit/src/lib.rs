@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod allowance;
+mod decimal;
 mod dialect;
 mod digits;
 mod key;

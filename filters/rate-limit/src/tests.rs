@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod at_once;
+mod attacks;
 mod before_auth;
 mod beside;
 mod callers;

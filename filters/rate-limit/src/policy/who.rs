@@ -12,7 +12,8 @@ postern_core::config! {
     /// Callers. All given conditions have to hold; one that is left out always
     /// holds.
     struct WhoConfig {
-        /// The subject is one of these.
+        /// The subject is one of these, whoever vouches for it: where several issuers do,
+        /// each of them can name one.
         subjects: AtLeastOne<Text> = AtLeastOne::default(),
         /// The client is one of these.
         clients: AtLeastOne<Text> = AtLeastOne::default(),

@@ -74,8 +74,9 @@ postern_core::config! {
 
     /// What a service sees of callers.
     pub(crate) choice Values {
-        /// A digest of each value, keyed by the secret of `secret_env`: enough to count,
-        /// and no address, name or key leaves the gateway.
+        /// A digest of each value: enough to count, and no address, name or key leaves the
+        /// gateway as it is. Keyed by the secret of `secret_env` where that is given;
+        /// without one, few values (addresses, say) can be tried out.
         Hashed = "hashed",
         /// The values themselves, for services that have rules for some of them: blanks,
         /// control characters, `%` and bytes that are no UTF-8 as `%20` and so on. A claim's

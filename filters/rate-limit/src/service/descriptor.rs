@@ -11,12 +11,22 @@ use crate::key::{Caller, Part};
 use crate::policy::{Holding, Limit};
 
 /// How values are said.
-#[derive(Debug)]
 pub(crate) enum Says {
     /// By their digests, keyed by a secret if there is one.
     Digest(Option<Vec<u8>>),
     /// As they are.
     Plain,
+}
+
+/// A secret is shown nowhere.
+impl std::fmt::Debug for Says {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Says::Digest(Some(_)) => "Digest(keyed)",
+            Says::Digest(None) => "Digest",
+            Says::Plain => "Plain",
+        })
+    }
 }
 
 impl Says {

@@ -78,6 +78,40 @@ fn claims_headers_parameters_and_parts_of_the_path_are_keys() {
     }
 }
 
+/// Read as floats, some of these would be one number, or two.
+#[test]
+fn claims_that_differ_share_no_count_and_those_that_are_worth_the_same_do() {
+    let filter = policy(r#""match": {}, "key": [{"claim": "team"}], "quota": 1, "window": "60s""#);
+    let host = FakeHost::at(START);
+    let identify = |team: &str| {
+        let state = format!(r#"{{"v":1,"sub":"s","claims":{{"team":{team}}}}}"#);
+        host.set_property(identity::STATE, state.into_bytes());
+    };
+    for (team, expected) in [
+        ("9007199254740993", 1),
+        ("9007199254740992", 1),
+        ("9007199254740992.0", 0),
+        ("18446744073709551616", 1),
+        ("18446744073709551617", 1),
+        ("18446744073709551617e0", 0),
+        ("0.30000000000000004", 1),
+        ("0.30000000000000005", 1),
+        ("0.3", 1),
+        ("30e-2", 0),
+        ("7", 1),
+        ("7.0", 0),
+        ("\"7\"", 1),
+        ("true", 1),
+        ("\"true\"", 1),
+        // Twice: nobody's, so the address counts.
+        ("1,\"team\":1", 1),
+        ("2,\"team\":3", 0),
+    ] {
+        identify(team);
+        assert_eq!(passed(&filter, &host, &[], 2), expected, "{team}");
+    }
+}
+
 #[test]
 fn a_claim_says_how_much() {
     let rest =
@@ -85,7 +119,8 @@ fn a_claim_says_how_much() {
     for (claims, expected) in [
         (r#"{"rpm": 7}"#, 7),
         (r#"{"rpm": 1000}"#, 10),
-        (r#"{"rpm": 99999999999999999999}"#, 3),
+        (r#"{"rpm": 99999999999999999999}"#, 10),
+        (r#"{"rpm": 7.0}"#, 7),
         (r#"{"rpm": 0}"#, 0),
         (r#"{"rpm": -1}"#, 3),
         (r#"{"rpm": 2.5}"#, 3),

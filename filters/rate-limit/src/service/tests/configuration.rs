@@ -86,6 +86,16 @@ fn the_secret_of_digests_has_to_be_there() {
         RateLimit::configure(&node, &short).unwrap_err().to_string(),
         "service.secret_env: the secret in the environment variable `RLS_SECRET` has fewer than 16 bytes"
     );
+    // What is wrong is said without it.
+    let odd = |_: &str| Some("not base64url, but 0123456789abcdef".to_owned());
+    assert_eq!(
+        RateLimit::configure(&node, &odd).unwrap_err().to_string(),
+        "service.secret_env: the environment variable `RLS_SECRET` is not base64url"
+    );
+    let good = |_: &str| Some("MDEyMzQ1Njc4OWFiY2RlZg".to_owned());
+    let shown = format!("{:?}", RateLimit::configure(&node, &good).unwrap());
+    let bytes = format!("{:?}", b"0123456789abcdef");
+    assert!(!shown.contains("0123456789abcdef") && !shown.contains(bytes.trim_matches(['[', ']'])));
 }
 
 #[test]

@@ -8,6 +8,10 @@ use postern_core::config::{At, Errors, Node, Value};
 use postern_core::rules::Match;
 use postern_core::template::Pattern;
 
+/// The most text of a policy, as the filter gets it, in bytes: where each rule begins and
+/// ends is found in one slice, at about 4 ns a byte.
+pub(crate) const MAX_TEXT: usize = 8 * 1024 * 1024;
+
 /// The most values of one rule, those of the sets that it refers to included: a rule is
 /// read in one slice.
 pub(crate) const MAX_OF_RULE: usize = 10_000;
@@ -120,6 +124,15 @@ fn add(all: &Cell<usize>, more: usize, most: usize, said: impl FnOnce()) -> Opti
         said();
     }
     None
+}
+
+/// Notes a text that is too long.
+pub(crate) fn check_text(size: usize, at: At<'_>, errors: &mut Errors) {
+    if size > MAX_TEXT {
+        let message =
+            format!("expected at most {MAX_TEXT} bytes of policy, as JSON, but found {size}");
+        at.error(errors, message);
+    }
 }
 
 pub(crate) fn too_large(at: At<'_>, what: &str, most: usize, errors: &mut Errors) {

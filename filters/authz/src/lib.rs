@@ -237,7 +237,8 @@ impl Authz {
             Seen::Known(caller) => Some(caller.as_ref()),
         };
         let facts = Facts::new(asked, caller);
-        let current = self.rules.decide(&facts);
+        // Intended is what a candidate changes.
+        let current = Ruling { intended: false, ..self.rules.decide(&facts) };
         let mut count = Vec::new();
         let mut judged = match &self.candidate {
             None => Judged::alone(current),
@@ -245,8 +246,8 @@ impl Authz {
                 let mut other = rules.decide(&facts);
                 // Whoever means that a rule asks for more does not mean that another goes.
                 if other.intended && other.reason != Reason::DenyRule {
-                    other.intended =
-                        name_of(self.rules.rule(&current)) == name_of(rules.rule(&other));
+                    other.intended = current.reason == Reason::Allowed
+                        && name_of(self.rules.rule(&current)) == name_of(rules.rule(&other));
                 }
                 let opinions = [opinion(&current), opinion(&other)];
                 match rollout.weigh(identity, opinions, host, &mut count) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use postern_core::Load;
 use postern_core::config::{At, Cut, Errors, Key, Node, Value, parse_json};
 
-use crate::bounds::values_of;
+use crate::bounds::{MAX_TEXT, check_text, values_of};
 use crate::policy::{Policy, rule};
 use crate::rule_set::{Growing, RuleSet};
 use crate::sets::{Sets, get_mut};
@@ -54,6 +54,11 @@ impl Loading {
 impl Load<Authz> for Loading {
     fn slice(&mut self) -> Result<Option<Authz>, Errors> {
         match std::mem::replace(self, Loading::Over) {
+            Loading::Text(text) if text.len() > MAX_TEXT => {
+                let mut errors = Errors::default();
+                check_text(text.len(), At::root(&Node::unplaced(Value::Null)), &mut errors);
+                Err(errors)
+            }
             Loading::Text(text) => match Cut::new(text.clone(), &LISTS) {
                 Some(mut cut) => {
                     let mut errors = Errors::default();

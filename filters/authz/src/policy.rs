@@ -8,6 +8,7 @@ use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Text, Value};
 use postern_core::rules::{HeaderName, Match};
 
+use crate::bounds::check_text;
 use crate::later::Later;
 use crate::obligations;
 use crate::rollout::policy::{Mode, Percent, Valve};
@@ -117,6 +118,7 @@ pub struct Candidate {
 
 impl Decode for Policy {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
+        check_text(at.node().to_json().len(), at, errors);
         unique_names(at, errors);
         if let Some(node) = at.node().get("candidate") {
             unique_names(at.key("candidate", node), errors);

@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use super::MAX_STEPS;
 use super::double;
+use super::joined::{concatenated, decided, parted, said, said_of};
 use super::node::{Function, Kind, Lookup, Node, Operator};
 use super::scope::{Scope, Why};
 use super::value::{List, Value};
@@ -21,38 +22,18 @@ pub(super) fn evaluate<'a>(root: &'a Node, scope: &'a Scope<'a>) -> Result<bool,
     holds
 }
 
-/// The header that a test looks at, and what the test says if it is fulfilled. An order
-/// among texts is none.
-fn compared_header(node: &Node) -> Option<(&Node, bool)> {
-    let is_header = |node: &&Node| matches!(node.kind, Kind::Lookup(Lookup::Headers, _));
-    let header = match &node.kind {
-        Kind::Binary(Operator::Equal | Operator::Unequal | Operator::In, sides) => {
-            sides.iter().find(is_header)
-        }
-        Kind::Call(Function::StartsWith | Function::EndsWith, arguments) => {
-            arguments.first().filter(is_header)
-        }
-        Kind::Matches(text, _) => Some(&**text).filter(is_header),
-        _ => None,
-    };
-    let same = !matches!(node.kind, Kind::Binary(Operator::Unequal, _));
-    header.map(|header| (header, same))
-}
-
 pub(super) struct Run<'a> {
     scope: &'a Scope<'a>,
     /// Steps that are left.
     left: Cell<usize>,
     /// What the macros around stand at.
     items: Vec<Value<'a>>,
-    /// A part of a header that stands for the whole of it just now.
-    part: Option<(&'a Node, Value<'a>)>,
 }
 
 impl<'a> Run<'a> {
     /// One that may take so many steps.
     pub(super) fn new(scope: &'a Scope<'a>, steps: usize) -> Self {
-        Run { scope, left: Cell::new(steps), items: Vec::new(), part: None }
+        Run { scope, left: Cell::new(steps), items: Vec::new() }
     }
 
     /// Steps that are left.
@@ -86,52 +67,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn text(&mut self, node: &'a Node) -> Result<Cow<'a, str>, Why> {
+    /// What something is looked up by.
+    fn name(&mut self, node: &'a Node) -> Result<Cow<'a, str>, Why> {
         match self.value(node)? {
             Value::Text(text) => self.spend_on(&text).map(|()| text),
+            Value::Joined(_) => Err(Why::Unsure),
             _ => Err(Why::OtherKind),
         }
     }
 
     pub(super) fn value(&mut self, node: &'a Node) -> Evaluated<'a> {
-        let value = self.plain(node)?;
-        match (&value, compared_header(node)) {
-            (Value::Bool(value), Some((header, same))) if *value != same => {
-                self.no_part_is(node, header, same)?;
-            }
-            _ => {}
-        }
-        Ok(value)
-    }
-
-    /// The proxy makes one value, with commas, of many a header that is repeated. If a test
-    /// is not true of it but is of a part, servers differ on whether it is.
-    fn no_part_is(&mut self, test: &'a Node, header: &'a Node, same: bool) -> Result<(), Why> {
-        if self.part.is_some() {
-            return Ok(());
-        }
-        let Value::Text(whole) = self.plain(header)? else { return Ok(()) };
-        if !whole.contains(',') {
-            return Ok(());
-        }
-        for part in whole.split(',').map(str::trim) {
-            self.part = Some((header, Value::Text(Cow::Owned(part.to_owned()))));
-            let value = self.plain(test);
-            self.part = None;
-            if matches!(value?, Value::Bool(value) if value == same) {
-                return Err(Why::Ambiguous);
-            }
-        }
-        Ok(())
-    }
-
-    fn plain(&mut self, node: &'a Node) -> Evaluated<'a> {
         self.spend(1)?;
-        if let Some((header, part)) = &self.part
-            && std::ptr::eq(*header, node)
-        {
-            return self.paid(part.clone());
-        }
         match &node.kind {
             Kind::Null => Ok(Value::Null),
             Kind::Bool(value) => Ok(Value::Bool(*value)),
@@ -156,12 +102,16 @@ impl<'a> Run<'a> {
                 Ok(item)
             }
             Kind::Lookup(lookup, name) => {
-                let name = self.text(name)?;
+                let name = self.name(name)?;
                 let found = self.lookup(*lookup, &name)?;
-                self.paid(found)
+                let found = self.paid(found)?;
+                match lookup {
+                    Lookup::Headers => parted(found, &|steps| self.spend(steps)),
+                    Lookup::Query => Ok(found),
+                }
             }
             Kind::Among(lookup, name) => {
-                let name = self.text(name)?;
+                let name = self.name(name)?;
                 is_there(self.lookup(*lookup, &name)).map(Value::Bool)
             }
             Kind::Has(node) => self.has(node).map(Value::Bool),
@@ -190,6 +140,7 @@ impl<'a> Run<'a> {
                 let [of, key] = &**sides;
                 match (self.value(of)?, self.value(key)?) {
                     (map @ Value::Map(_), Value::Text(name)) => member(&map, &name),
+                    (Value::Map(_), Value::Joined(_)) => Err(Why::Unsure),
                     (Value::List(list), Value::Int(index)) => {
                         let index = usize::try_from(index).map_err(|_| Why::Missing)?;
                         list.get(index).ok_or(Why::Missing)?
@@ -199,9 +150,13 @@ impl<'a> Run<'a> {
             }
             Kind::Call(function, arguments) => self.call(*function, arguments),
             Kind::Matches(text, pattern) => {
-                let text = self.text(text)?;
-                self.spend(pattern.steps(text.len()))?;
-                Ok(Value::Bool(pattern.is_match(&text)))
+                let text = self.value(text)?;
+                let matches = |text: &str| {
+                    self.spend_on(text)?;
+                    self.spend(pattern.steps(text.len()))?;
+                    Ok(pattern.is_match(text))
+                };
+                said_of(text.texts().ok_or(Why::OtherKind)?, matches).map(Value::Bool)
             }
             Kind::Each { all, list, test } => {
                 let Value::List(list) = self.value(list)? else { return Err(Why::OtherKind) };
@@ -224,19 +179,14 @@ impl<'a> Run<'a> {
         decisive: bool,
         bool: impl Fn(&mut Self, T) -> Result<bool, Why>,
     ) -> Evaluated<'a> {
-        let mut failed = None;
-        for part in parts {
-            self.spend(1)?;
-            match bool(self, part) {
-                Ok(value) if value == decisive => return Ok(Value::Bool(decisive)),
-                Ok(_) => {}
-                Err(Why::TooLong) => return Err(Why::TooLong),
-                Err(why) => {
-                    failed.get_or_insert(why);
-                }
-            }
-        }
-        failed.map_or(Ok(Value::Bool(!decisive)), Err)
+        decided(
+            decisive,
+            parts.map(|part| {
+                self.spend(1)?;
+                bool(self, part)
+            }),
+        )
+        .map(Value::Bool)
     }
 
     fn lookup(&self, lookup: Lookup, name: &str) -> Evaluated<'a> {
@@ -253,18 +203,18 @@ impl<'a> Run<'a> {
                 Value::Map(members) => Ok(members.contains_key(&**name)),
                 _ => Err(Why::OtherKind),
             },
+            // Its parts are of no concern.
+            Kind::Lookup(lookup, name) => {
+                let name = self.name(name)?;
+                is_there(self.lookup(*lookup, &name))
+            }
             _ => is_there(self.value(node)),
         }
     }
 
     fn binary(&self, operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Evaluated<'a> {
         let spend = |steps| self.spend(steps);
-        let ordered = |test: fn(std::cmp::Ordering) -> bool| {
-            if let Value::Text(text) = left {
-                self.spend_on(text)?;
-            }
-            Ok(Value::Bool(left.order(right)?.is_some_and(test)))
-        };
+        let ordered = |test| left.is_ordered(right, test, &spend).map(Value::Bool);
         match operator {
             Operator::Equal => left.equals(right, &spend).map(Value::Bool),
             Operator::Unequal => left.equals(right, &spend).map(|same| Value::Bool(!same)),
@@ -280,15 +230,16 @@ impl<'a> Run<'a> {
     fn is_in(&self, value: &Value<'a>, among: &Value<'a>) -> Result<bool, Why> {
         match (value, among) {
             (_, Value::List(list)) => {
-                for index in 0..list.len() {
-                    let Some(item) = list.get(index) else { break };
-                    if item?.equals(value, &|steps| self.spend(steps))? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
+                let items = (0..list.len()).filter_map(|index| list.get(index));
+                decided(true, items.map(|item| item?.equals(value, &|steps| self.spend(steps))))
             }
-            (Value::Text(name), Value::Map(members)) => Ok(members.contains_key(&**name)),
+            (name, Value::Map(members)) => {
+                let is_member = |name: &str| {
+                    self.spend(1)?;
+                    Ok(members.contains_key(name))
+                };
+                said_of(name.texts().ok_or(Why::OtherKind)?, is_member)
+            }
             _ => Err(Why::OtherKind),
         }
     }
@@ -317,10 +268,8 @@ impl<'a> Run<'a> {
                 Operator::Divide => Ok(Value::Double(a / b)),
                 _ => Err(Why::OtherKind),
             },
-            (Value::Text(a), Value::Text(b)) if operator == Operator::Add => {
-                self.spend_on(a)?;
-                self.spend_on(b)?;
-                Ok(Value::Text(format!("{a}{b}").into()))
+            _ if operator == Operator::Add => {
+                concatenated(left, right, &|steps| self.spend(steps)).unwrap_or(Err(Why::OtherKind))
             }
             _ => Err(Why::OtherKind),
         }
@@ -331,6 +280,10 @@ impl<'a> Run<'a> {
             (Function::Size, [of]) => {
                 let size = match self.value(of)? {
                     Value::Text(text) => self.spend_on(&text).map(|()| text.chars().count())?,
+                    Value::Joined(texts) => {
+                        let whole = texts.first().map_or("", |whole| whole);
+                        self.spend_on(whole).map(|()| whole.chars().count())?
+                    }
                     Value::List(list) => list.len(),
                     Value::Map(members) => members.len(),
                     _ => return Err(Why::OtherKind),
@@ -338,17 +291,26 @@ impl<'a> Run<'a> {
                 i64::try_from(size).map(Value::Int).map_err(|_| Why::TooLarge)
             }
             (Function::StartsWith | Function::EndsWith | Function::Contains, [text, part]) => {
-                let (text, part) = (self.text(text)?, self.text(part)?);
-                Ok(Value::Bool(match function {
-                    Function::StartsWith => text.starts_with(&*part),
-                    Function::EndsWith => text.ends_with(&*part),
-                    _ => text.contains(&*part),
-                }))
+                let (text, part) = (self.value(text)?, self.value(part)?);
+                let (Some(texts), Some(parts)) = (text.texts(), part.texts()) else {
+                    return Err(Why::OtherKind);
+                };
+                let test = |text: &str, part: &str| {
+                    self.spend_on(text)?;
+                    self.spend_on(part)?;
+                    Ok(match function {
+                        Function::StartsWith => text.starts_with(part),
+                        Function::EndsWith => text.ends_with(part),
+                        _ => text.contains(part),
+                    })
+                };
+                said(texts, parts, test).map(Value::Bool)
             }
             (Function::Int, [of]) => match self.value(of)? {
                 Value::Text(text) => int(&text).map(Value::Int),
                 Value::Double(value) => whole(value).map(Value::Int),
                 value @ Value::Int(_) => Ok(value),
+                Value::Joined(_) => Err(Why::Ambiguous),
                 _ => Err(Why::OtherKind),
             },
             (Function::Double, [of]) => match self.value(of)? {
@@ -356,10 +318,11 @@ impl<'a> Run<'a> {
                 #[expect(clippy::cast_precision_loss, reason = "the nearest is meant")]
                 Value::Int(value) => Ok(Value::Double(value as f64)),
                 value @ Value::Double(_) => Ok(value),
+                Value::Joined(_) => Err(Why::Ambiguous),
                 _ => Err(Why::OtherKind),
             },
             (Function::String, [of]) => match self.value(of)? {
-                value @ Value::Text(_) => Ok(value),
+                value @ (Value::Text(_) | Value::Joined(_)) => Ok(value),
                 Value::Int(value) => Ok(Value::Text(value.to_string().into())),
                 Value::Bool(value) => Ok(Value::Text(value.to_string().into())),
                 _ => Err(Why::OtherKind),

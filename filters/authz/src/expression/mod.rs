@@ -9,6 +9,7 @@
 mod calls;
 mod condition;
 mod evaluate;
+mod joined;
 mod names;
 mod naming;
 mod node;

@@ -1,4 +1,5 @@
 mod hostile;
+mod joined;
 mod mistakes;
 mod model;
 mod values;

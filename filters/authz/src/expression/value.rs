@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value as Json};
 
+use super::joined::{Spend, decided, paid, said};
 use super::scope::Why;
 
 /// A value.
@@ -16,6 +17,9 @@ pub(super) enum Value<'a> {
     Int(i64),
     Double(f64),
     Text(Cow<'a, str>),
+    /// A text that the proxy may have made of several: first as it stands there, then
+    /// its parts.
+    Joined(Rc<[Cow<'a, str>]>),
     List(List<'a>),
     Map(&'a Map<String, Json>),
 }
@@ -72,8 +76,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The order of two values. `None`: they have none.
-    pub(super) fn order(&self, other: &Self) -> Result<Option<Ordering>, Why> {
+    /// The order of two values that are not made of several. `None`: they have none.
+    fn order(&self, other: &Self) -> Result<Option<Ordering>, Why> {
         Ok(match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
             (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
@@ -85,24 +89,31 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Are they the same? Values of two kinds are not, but for numbers.
-    /// `spend` is called for each pair that is looked at.
-    pub(super) fn equals(
+    /// Does the order of two values say this? Of those without one nothing does.
+    pub(super) fn is_ordered(
         &self,
         other: &Self,
-        spend: &dyn Fn(usize) -> Result<(), Why>,
+        test: fn(Ordering) -> bool,
+        spend: &Spend<'_>,
     ) -> Result<bool, Why> {
+        match (self.texts(), other.texts()) {
+            (Some(a), Some(b)) => said(a, b, |a, b| paid(a, b, spend).map(|()| test(a.cmp(b)))),
+            _ => Ok(self.order(other)?.is_some_and(test)),
+        }
+    }
+
+    /// Are they the same? Values of two kinds are not, but for numbers.
+    /// `spend` is called for each pair that is looked at.
+    pub(super) fn equals(&self, other: &Self, spend: &Spend<'_>) -> Result<bool, Why> {
+        if let (Some(a), Some(b)) = (self.texts(), other.texts()) {
+            return said(a, b, |a, b| paid(a, b, spend).map(|()| a == b));
+        }
         spend(1)?;
         match (self, other) {
             (Value::Null, Value::Null) => Ok(true),
-            (Value::Text(a), Value::Text(b)) => spend(a.len() / 64).map(|()| a == b),
             (Value::List(a), Value::List(b)) if a.len() == b.len() => {
-                for (a, b) in (0..a.len()).filter_map(|i| Some((a.get(i)?, b.get(i)?))) {
-                    if !a?.equals(&b?, spend)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
+                let pairs = (0..a.len()).filter_map(|i| Some((a.get(i)?, b.get(i)?)));
+                decided(false, pairs.map(|(a, b)| a?.equals(&b?, spend)))
             }
             (Value::Map(a), Value::Map(b)) if a.len() == b.len() => {
                 for (name, a) in *a {
@@ -114,6 +125,15 @@ impl<'a> Value<'a> {
                 Ok(true)
             }
             (a, b) => Ok(a.order(b).is_ok_and(|order| order == Some(Ordering::Equal))),
+        }
+    }
+
+    /// A text, and then the parts that it may have been made of. `None`: it is none.
+    pub(super) fn texts(&self) -> Option<&[Cow<'a, str>]> {
+        match self {
+            Value::Text(text) => Some(std::slice::from_ref(text)),
+            Value::Joined(texts) => Some(texts),
+            _ => None,
         }
     }
 }

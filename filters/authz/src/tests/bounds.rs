@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::slices::are_the_same;
 use super::*;
-use crate::bounds::{MAX_OF_POLICY, MAX_OF_RULE, MAX_OF_SETS};
+use crate::bounds::{MAX_OF_POLICY, MAX_OF_RULE, MAX_OF_SETS, MAX_TEXT};
 use crate::policy::MAX_RULES;
 
 /// What is said of it; the first ones.
@@ -62,6 +62,27 @@ fn rules_are_counted() {
     };
     assert_eq!(said(&counted(64)), [""; 0]);
     assert_eq!(said(&counted(65)), ["rules: expected at most 64 rules with `counted`"]);
+}
+
+/// It is cut where each rule ends in one slice, while the worker does nothing else.
+#[test]
+fn the_text_is_not_endless() {
+    let of = |more: usize| {
+        let rule = |i: usize| {
+            let texts = if i == 0 { vec!["y".repeat(more)] } else { vec!["x".repeat(60_000); 9] };
+            json!({"name": format!("r{i}"), "match": {"paths": ["/"]}, "subject": "anyone",
+                   "claims": [{"claim": "team", "is": {"any_of": texts}}]})
+        };
+        json!({"rules": (0..16).map(rule).collect::<Vec<_>>()})
+    };
+    let room = MAX_TEXT - of(1).to_string().len() + 1;
+    assert_eq!(said(&of(room)), [""; 0]);
+    let expected = "expected at most 8388608 bytes of policy, as JSON, but found 8388609";
+    assert_eq!(said(&of(room + 1)), [expected]);
+    // Nor is it where nothing tried it beforehand.
+    let text = std::rc::Rc::new(of(room + 1).to_string().into_bytes());
+    let mut loading = Authz::load(&text).unwrap();
+    assert_eq!(loading.slice().map(|_| ()).unwrap_err().to_string(), expected);
 }
 
 #[test]

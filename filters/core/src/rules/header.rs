@@ -107,8 +107,9 @@ crate::config! {
     /// is repeated one value is enough; in `authz`, `exact` and `prefix` of one whose
     /// values differ cannot be told, since servers differ on which one counts. The
     /// proxy makes one value, with commas, of many a repeated header before any filter
-    /// sees it (`user-agent`, `accept`, `referer`, `origin`, `via`, …), so in `authz`
-    /// the parts of a value with commas count as such values, if not the whole is meant.
+    /// sees it (`user-agent`, `accept`, `referer`, `origin`, `via`, …), so in `authz` a
+    /// test that such a value does not fulfil as a whole is asked of its parts: it holds if
+    /// all fulfil it, and cannot be told if some do.
     /// Blanks around a value are no part of it.
     struct HeaderMatchConfig {
         /// The header's name, in any case.
@@ -151,7 +152,8 @@ impl HeaderMatch {
     }
 
     /// The same where no doubt may pass: several values that differ say nothing. The
-    /// proxy makes one value, with commas, of many a header that is repeated.
+    /// proxy makes one value, with commas, of many a header that is repeated, whose parts
+    /// may differ in what they say.
     pub(super) fn says(&self, headers: &Headers<'_>) -> Truth {
         let mut values = headers.all(self.name.as_str());
         if let Test::Present(present) = self.test {

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::request::captured;
-use super::{Asked, No, Says, Unknown, Yes, all, any, list, says, text};
+use super::{Asked, Bound, No, Says, Unknown, Yes, all, any, list, says, text};
 
 pub(super) fn subject(subject: &Value, asked: &Asked, meant: impl Fn(&str) -> bool) -> Says {
     let caller = asked.caller.as_ref();
@@ -44,19 +43,10 @@ pub(super) fn subject(subject: &Value, asked: &Asked, meant: impl Fn(&str) -> bo
     all(&parts)
 }
 
-pub(super) fn claims(rule: &Value, asked: &Asked) -> Says {
-    let paths = list(&rule["match"], "paths");
-    let mut bound: Vec<_> =
-        paths.iter().filter_map(|t| captured(t, &asked.path)).map(Some).collect();
-    if bound.is_empty() {
-        bound.push(None);
-    }
-    // Each template that matches binds `{x}` in its own way: one is enough.
-    let each = bound.iter().map(|at_x| {
-        let conditions = rule["claims"].as_array().into_iter().flatten();
-        all(&conditions.map(|c| claim(c, at_x.as_deref(), asked)).collect::<Vec<_>>())
-    });
-    any(&each.collect::<Vec<_>>())
+pub(super) fn claims(rule: &Value, bound: &Bound, asked: &Asked) -> Says {
+    let conditions = rule["claims"].as_array().into_iter().flatten();
+    let at_x = bound.get("x").map(String::as_str);
+    all(&conditions.map(|c| claim(c, at_x, asked)).collect::<Vec<_>>())
 }
 
 fn claim(condition: &Value, at_x: Option<&str>, asked: &Asked) -> Says {

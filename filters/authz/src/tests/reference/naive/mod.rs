@@ -1,13 +1,19 @@
 //! The reference. Slow and plain on purpose.
 
 mod caller;
+mod candidate;
 mod request;
+mod template;
+mod when;
 
 use serde_json::Value;
 
 use super::{Asked, Said};
 use caller::{claims, subject};
+pub(super) use candidate::Callers;
 use request::request;
+use template::{Bound, bindings};
+use when::when;
 
 /// What a condition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,66 +97,27 @@ pub(super) fn decide(rules: &[Value], asked: &Asked) -> Said {
 
 fn whole(rule: &Value, asked: &Asked) -> Says {
     let subject = subject(&rule["subject"], asked, |_| true);
-    all(&[request(&rule["match"], asked), subject, claims(rule, asked), when(rule, asked)])
+    let bound = each_binding(rule, asked, |bound| {
+        all(&[claims(rule, bound, asked), when(rule, bound, asked)])
+    });
+    all(&[request(&rule["match"], asked), subject, bound])
 }
 
-/// What is generated of CEL, by heart.
-fn when(rule: &Value, asked: &Asked) -> Says {
-    let Some(text) = rule["when"].as_str() else { return Yes };
-    let caller = asked.caller.as_ref();
-    let claim = |name: &str| caller.map(|c| &c["claims"][name]).filter(|v| !v.is_null());
-    match text {
-        "request.method == 'POST'" => says(asked.method == "POST"),
-        "request.size > 5" => match header(asked, "content-length").as_slice() {
-            [] if asked.whole => No,
-            [first, others @ ..] if others.iter().all(|other| other == first) => {
-                first.parse::<u64>().map_or(Unknown, |n| says(n > 5))
-            }
-            _ => Unknown,
-        },
-        "request.headers['x-a'] == '1'" => match header(asked, "x-a").as_slice() {
-            [first, others @ ..] if others.iter().all(|other| other == first) => {
-                says(*first == "1")
-            }
-            _ => Unknown,
-        },
-        "has(request.query.a) && request.query.a == '1'" => {
-            let pairs = query(&asked.path);
-            let mut values = pairs.iter().filter(|(name, _)| name == "a").map(|(_, value)| value);
-            match values.next() {
-                None => No,
-                Some(first) if values.all(|other| other == first) => says(first == "1"),
-                Some(_) => Unknown,
-            }
-        }
-        "!identity.anonymous" => says(caller.is_some()),
-        "identity.plan == 'paid'" => match caller.and_then(|c| c["plan"].as_str()) {
-            Some(plan) => says(plan == "paid"),
-            None => Unknown,
-        },
-        "identity.claims.level >= 7" => match claim("level").and_then(Value::as_f64) {
-            Some(level) => says(level >= 7.0),
-            None => Unknown,
-        },
-        "'s' in identity.scopes || identity.claims.team == 'red'" => {
-            let Some(caller) = caller else { return Unknown };
-            match claim("team") {
-                _ if list(caller, "scopes").contains(&"s") => Yes,
-                Some(team) => says(team == "red"),
-                None => Unknown,
-            }
-        }
-        other => panic!("{other}"),
-    }
+/// Each template that matches binds the parts of the path in its own way: one is enough.
+fn each_binding(rule: &Value, asked: &Asked, what: impl Fn(&Bound) -> Says) -> Says {
+    any(&bindings(rule, &asked.path).iter().map(what).collect::<Vec<_>>())
 }
 
 /// What an allow rule lacks that does not apply.
 fn lacks(rule: &Value, asked: &Asked) -> Option<&'static str> {
-    let when = when(rule, asked);
     let about_caller = rule["when"].as_str().is_some_and(|text| text.contains("identity."));
-    let (own_when, when) = if about_caller { (Yes, when) } else { (when, Yes) };
-    let request = all(&[request(&rule["match"], asked), own_when]);
-    let claims = all(&[claims(rule, asked), when]);
+    let own_when = |bound: &Bound| if about_caller { Yes } else { when(rule, bound, asked) };
+    let of_caller = |bound: &Bound| {
+        let when = if about_caller { when(rule, bound, asked) } else { Yes };
+        all(&[claims(rule, bound, asked), when])
+    };
+    let request = all(&[request(&rule["match"], asked), each_binding(rule, asked, own_when)]);
+    let claims = each_binding(rule, asked, of_caller);
     let own = &rule["subject"];
     if request == No || (own == "anonymous" && asked.caller.is_some()) {
         return None;
@@ -191,6 +158,28 @@ fn query(path: &str) -> Vec<(String, String)> {
             (decoded(name), decoded(value))
         })
         .collect()
+}
+
+/// What a test says of a header. Of one that is there twice it is known only if both are
+/// the same. One with commas may have been several: if the test does not hold of the whole,
+/// it is asked of the parts, and cannot be told where they differ.
+fn tested_header(asked: &Asked, name: &str, test: impl Fn(&str) -> bool) -> Option<Says> {
+    let values = header(asked, name);
+    let first = values.first()?;
+    if values.iter().any(|other| other != first) {
+        return Some(Unknown);
+    }
+    if test(first) {
+        return Some(Yes);
+    }
+    let parts: Vec<bool> = first.split(',').map(|part| test(part.trim())).collect();
+    Some(if parts.iter().all(|yes| *yes) {
+        Yes
+    } else if parts.contains(&true) {
+        Unknown
+    } else {
+        No
+    })
 }
 
 fn header<'a>(asked: &'a Asked, name: &str) -> Vec<&'a str> {

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Asked, No, Says, Unknown, Yes, all, any, header, list, query, says, text};
+use super::template::bound;
+use super::{
+    Asked, No, Says, Unknown, Yes, all, any, header, list, query, says, tested_header, text,
+};
 
 /// One of `exact`, `prefix`, of one value.
 fn tested(test: &Value, value: &str) -> bool {
@@ -18,14 +21,12 @@ pub(super) fn request(m: &Value, asked: &Asked) -> Says {
     let method_is = |m: &&str| *m == asked.method || (*m == "GET" && asked.method == "HEAD");
     parts.push(says(methods.is_empty() || methods.iter().any(method_is)));
     let paths = list(m, "paths");
-    parts.push(says(paths.is_empty() || paths.iter().any(|t| captured(t, &asked.path).is_some())));
+    parts.push(says(paths.is_empty() || paths.iter().any(|t| bound(t, &asked.path).is_some())));
     let own = |test: &Value| {
-        let values = header(asked, text(&test["name"]));
-        match (test["present"].as_bool(), values.as_slice()) {
-            (Some(present), _) => says(values.is_empty() != present),
-            (None, []) => No,
-            (None, [first, others @ ..]) if others.iter().any(|other| other != first) => Unknown,
-            (None, [first, ..]) => says(tested(test, first)),
+        let name = text(&test["name"]);
+        match test["present"].as_bool() {
+            Some(present) => says(header(asked, name).is_empty() != present),
+            None => tested_header(asked, name, |value| tested(test, value)).unwrap_or(No),
         }
     };
     parts.extend(m["headers"].as_array().into_iter().flatten().map(own));
@@ -98,22 +99,6 @@ fn host_is(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
         Some(below) => host.ends_with(below) && host.len() > below.len() + 1,
         None => pattern == host,
-    }
-}
-
-/// What stands at `{x}`, if the path matches.
-pub(super) fn captured(template: &str, path: &str) -> Option<String> {
-    let path = path.split('?').next().unwrap();
-    let mut parts = path.split('/').skip(1);
-    let mut patterns = template.split('/').skip(1);
-    let mut at_x = String::new();
-    loop {
-        match (patterns.next(), parts.next()) {
-            (Some("**"), _) | (None, None) => return Some(at_x),
-            (Some("{x}"), Some(part)) if !part.is_empty() => at_x = part.to_owned(),
-            (Some(literal), Some(part)) if literal == part => {}
-            _ => return None,
-        }
     }
 }
 

@@ -3,9 +3,15 @@
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Asked;
+use super::Rollout;
+
+mod candidate;
+mod requests;
+
+pub(super) use candidate::candidate;
+pub(super) use requests::asked;
 
 fn some_of(words: &'static [&'static str]) -> BoxedStrategy<Value> {
     subsequence(words, 1..=words.len().min(3)).prop_map(|words| json!(words)).boxed()
@@ -23,6 +29,7 @@ fn header_tests() -> BoxedStrategy<Value> {
     let one = select(vec![
         json!({"name": "x-a", "exact": ["1"]}),
         json!({"name": "x-a", "prefix": ["1", "2"]}),
+        json!({"name": "x-b", "exact": ["1", "4"]}),
         json!({"name": "x-b", "present": true}),
         json!({"name": "x-b", "present": false}),
     ]);
@@ -49,6 +56,51 @@ fn windows() -> BoxedStrategy<Value> {
     prop::collection::vec(one, 1..3).prop_map(Value::from).boxed()
 }
 
+/// Some lie in others, and some bind the same part of a path otherwise.
+const TEMPLATES: &[&str] = &[
+    "/a",
+    "/a/**",
+    "/a/{x}",
+    "/{x}/b",
+    "/**",
+    "/a/b",
+    "/{x}",
+    "/a/{x}/**",
+    "/{y}/{x}",
+    "/{x}/{y}/c",
+    "/a/{x}/c",
+    "/{x:**}",
+    "/a/{x:**}",
+    "/a/b/c/**",
+    "/*/{x}",
+    "/a-{x}",
+    "/{y}-{x}",
+    "/{x}.b",
+    "/{x:int}",
+    "/a/{x:int}",
+    "/{x:a|red}/**",
+    "/a/{x?}",
+    "/a/{x:amy|b}",
+    "/{x}/",
+    "/a/**",
+];
+
+/// Those with a part of this name.
+const WITH_X: &[&str] = &[
+    "/{x}/b",
+    "/a/{x}",
+    "/{x}",
+    "/{y}/{x}",
+    "/{x}/{y}/c",
+    "/{x:**}",
+    "/a/{x:**}",
+    "/*/{x}",
+    "/{y}-{x}",
+    "/{x}.b",
+    "/a/{x:amy|b}",
+    "/a/{x?}",
+];
+
 fn matches() -> BoxedStrategy<Value> {
     let sizes = select(vec![
         json!({"at_most": 10}),
@@ -58,7 +110,7 @@ fn matches() -> BoxedStrategy<Value> {
     let shared = (
         seldom(3, some_of(&["a.example", "*.example", "b.example"])),
         seldom(2, some_of(&["GET", "POST", "PUT"])),
-        seldom(2, some_of(&["/a", "/a/**", "/a/{x}", "/{x}/b", "/**", "/a/b", "/{x}"])),
+        seldom(2, some_of(TEMPLATES)),
         seldom(10, some_of(&["main", "other"])),
         seldom(8, header_tests()),
         seldom(8, header_tests()),
@@ -107,11 +159,11 @@ fn subjects() -> BoxedStrategy<Value> {
         seldom(6, some_of(&["amy", "bob"])),
         seldom(4, some_of(&["admin", "clerk"])),
         seldom(8, some_of(&["admin", "clerk"])),
-        seldom(8, some_of(&["red", "blue"])),
+        (seldom(8, some_of(&["red", "blue"])), seldom(8, some_of(&["red", "blue"]))),
         seldom(6, some_of(&["free", "paid"])),
     );
     let having = having.prop_map(
-        |(any, all, providers, issuers, clients, subjects, role, roles, group, plan)| {
+        |(any, all, providers, issuers, clients, subjects, role, roles, (group, groups), plan)| {
             let parts = object([
                 ("any_scope", any),
                 ("all_scopes", all),
@@ -122,6 +174,7 @@ fn subjects() -> BoxedStrategy<Value> {
                 ("any_role", role),
                 ("all_roles", roles),
                 ("any_group", group),
+                ("all_groups", groups),
                 ("plans", plan),
             ]);
             if parts == json!({}) { json!({"any_scope": ["s"]}) } else { parts }
@@ -154,6 +207,13 @@ fn expressions() -> BoxedStrategy<Value> {
         "request.method == 'POST'",
         "request.size > 5",
         "request.headers['x-a'] == '1'",
+        "request.headers['x-a'] != '1'",
+        "request.headers['x-a'].startsWith('2')",
+        "request.headers['x-a'] in ['1', '4']",
+        "'1' in [request.headers['x-b'], request.method]",
+        "request.headers['x-a'] == request.headers['x-b']",
+        "path.x == identity.subject",
+        "path.x == 'b' || request.method == 'POST'",
         "has(request.query.a) && request.query.a == '1'",
         "!identity.anonymous",
         "identity.plan == 'paid'",
@@ -165,37 +225,40 @@ fn expressions() -> BoxedStrategy<Value> {
 
 pub(super) fn rules() -> BoxedStrategy<Vec<Value>> {
     let effect = select(vec!["allow", "allow", "allow", "deny"]);
-    let more = (seldom(4, conditions()), seldom(4, expressions()), any::<bool>());
+    let more = (seldom(4, conditions()), seldom(4, expressions()), any::<bool>(), some_of(WITH_X));
     let rule = (effect, matches(), subjects(), more);
-    prop::collection::vec(rule, 1..8)
-        .prop_map(|rules| {
-            let named = rules.into_iter().enumerate().map(
-                |(i, (effect, m, subject, (claims, when, intended)))| {
-                    let mut rule = json!({
-                        "name": format!("r{i}"), "effect": effect, "match": m, "subject": subject,
-                    });
-                    if let Some(claims) = claims {
-                        // A capture that is named has to be there.
-                        if claims.to_string().contains("\"path\"") {
-                            rule["match"]["paths"] = json!(["/{x}/b", "/a/{x}", "/{x}"]);
-                        }
-                        rule["claims"] = claims;
-                    }
-                    if let Some(when) = when {
-                        rule["when"] = when;
-                    }
-                    if intended {
-                        rule["intended"] = true.into();
-                    }
-                    rule
-                },
-            );
-            named.collect()
-        })
-        .boxed()
+    let rule = rule.prop_map(|(effect, m, subject, (claims, when, intended, with_x))| {
+        let mut rule = json!({"effect": effect, "match": m, "subject": subject});
+        // A capture that is named has to be there.
+        if claims.as_ref().is_some_and(|claims| claims.to_string().contains("\"path\"")) {
+            rule["match"]["paths"] = with_x;
+        } else if when.as_ref().is_some_and(|when| when.to_string().contains("path.x")) {
+            // Of these templates one has to have it.
+            let mut paths = with_x.as_array().unwrap().clone();
+            paths.extend([json!("/a/**"), json!("/{y}/b")]);
+            rule["match"]["paths"] = paths.into();
+        }
+        for (key, value) in [("claims", claims), ("when", when)] {
+            if let Some(value) = value {
+                rule[key] = value;
+            }
+        }
+        if intended {
+            rule["intended"] = true.into();
+        }
+        rule
+    });
+    prop::collection::vec(rule, 1..8).prop_map(named).boxed()
 }
 
-/// The same policy with the lists of every second rule in sets.
+fn named(mut rules: Vec<Value>) -> Vec<Value> {
+    for (i, rule) in rules.iter_mut().enumerate() {
+        rule["name"] = format!("r{i}").into();
+    }
+    rules
+}
+
+/// The same rules with the lists of every second one in sets.
 pub(super) fn with_sets(rules: &[Value]) -> Value {
     let mut sets = json!({
         "paths": {}, "scopes": {}, "addresses": {}, "texts": {}, "claims": {},
@@ -238,114 +301,15 @@ pub(super) fn with_sets(rules: &[Value]) -> Value {
     json!({"rules": own, "sets": sets})
 }
 
-fn callers() -> BoxedStrategy<Option<Value>> {
-    let team = select(vec![
-        json!(null),
-        json!("red"),
-        json!("blue"),
-        json!(["blue", "red"]),
-        json!(["blue", 7]),
-        json!(7),
-        json!(true),
-        json!({}),
-        json!("b"),
-    ]);
-    let level = select(vec![json!(null), json!(5), json!(5.5), json!(7), json!(-1), json!("7")]);
-    let roles = select(vec![
-        json!(null),
-        json!("admin"),
-        json!(["clerk", "admin"]),
-        json!([]),
-        json!(["clerk", 1]),
-        json!(3),
-    ]);
-    let groups = select(vec![json!(null), json!(["red"]), json!("blue"), json!({})]);
-    let caller = (
-        select(vec!["amy", "bob", "b"]),
-        subsequence(vec!["s", "t", "u"], 0..=3),
-        select(vec!["idp", "keys", "other"]),
-        prop::option::of(Just("app")),
-        prop::option::of(select(vec!["https://a.example", "https://c.example"])),
-        prop::option::of(select(vec!["free", "paid"])),
-        (team, level, roles, groups),
-    );
-    let caller = caller.prop_map(
-        |(sub, scopes, provider, client, iss, plan, (team, level, roles, groups))| {
-            let mut claims = Map::new();
-            for (name, value) in
-                [("team", team), ("level", level), ("roles", roles), ("groups", groups)]
-            {
-                if !value.is_null() {
-                    claims.insert(name.to_owned(), value);
-                }
-            }
-            let mut caller = json!({
-                "v": 1, "sub": sub, "scopes": scopes, "provider": provider, "credential": "jwt",
-                "claims": claims,
-            });
-            for (name, value) in [("client", client), ("iss", iss), ("plan", plan)] {
-                if let Some(value) = value {
-                    caller[name] = value.into();
-                }
-            }
-            caller
-        },
-    );
-    prop_oneof![1 => Just(None), 3 => caller.prop_map(Some)].boxed()
-}
-
-pub(super) fn asked() -> BoxedStrategy<Asked> {
-    let path = (
-        select(vec!["/", "/a", "/a/", "/a/b", "/a/b/c", "/c/b", "/c", "/amy/b", "/a/amy", "/b"]),
-        select(vec!["", "", "?a=1", "?a=x+y&b", "?a=1&a=2", "?%61=1&b=2", "?a=1&a=1", "?b=3&c"]),
-    );
-    let header = select(vec![
-        ("x-a", "1"),
-        ("x-a", "2x"),
-        ("x-a", "3"),
-        ("x-b", ""),
-        ("content-type", "application/json"),
-        ("content-type", "application/json; charset=utf-8"),
-        ("content-type", "image/png"),
-        ("content-type", "image"),
-        ("content-length", "0"),
-        ("content-length", "7"),
-        ("content-length", "70"),
-        ("content-length", "many"),
-    ]);
-    let addresses = vec![
-        None,
-        Some("10.0.0.1:5"),
-        Some("10.9.9.9:5"),
-        Some("192.0.2.1:5"),
-        Some("[2001:db8::7]:5"),
-        Some("[::1]:5"),
-        Some("/run/a.sock"),
-    ];
-    let proxy = (
-        select(addresses),
-        select(vec![None, Some("main"), Some("none")]),
-        1_700_000_000u64..1_701_300_000,
-    );
-    (
-        select(vec!["GET", "HEAD", "POST", "PUT"]),
-        select(vec!["a.example", "b.example", "example", "x.a.example"]),
-        path,
-        prop::collection::vec(header, 0..4),
-        any::<bool>(),
-        proxy,
-        callers(),
-    )
-        .prop_map(|(method, host, path, headers, whole, (address, route, now), caller)| Asked {
-            method,
-            host,
-            path: format!("{}{}", path.0, path.1),
-            headers,
-            whole,
-            address,
-            route,
-            now,
-            caller,
-        })
-        .boxed()
+/// With a candidate beside them, which has sets of its own or none.
+pub(super) fn with_candidate(rules: &[Value], rollout: &Rollout) -> Value {
+    let mut policy = with_sets(rules);
+    let mut candidate =
+        if rollout.with_sets { with_sets(&rollout.rules) } else { json!({"rules": rollout.rules}) };
+    candidate["mode"] = rollout.mode.into();
+    if rollout.mode == "cohort" {
+        candidate["share"] = rollout.share.into();
+    }
+    policy["candidate"] = candidate;
+    policy
 }

@@ -46,9 +46,38 @@ fn a_small_run_compares_all_variants() {
     }
 }
 
+/// HAProxy and a gateway in Node.js: that they do what ours do, and are measured.
+#[test]
+fn a_small_run_compares_other_programs() {
+    let small =
+        ["--peers", "--rounds", "1", "--starts", "1", "--requests", "40", "--warm-up", "40"];
+    let output = bench(&small);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    for name in ["ours, many rules", "HAProxy, bare", "HAProxy", "Node.js"] {
+        assert!(text.lines().any(|line| line.starts_with(&format!("{name:<18} "))), "{text}");
+    }
+    assert!(text.contains("\nall of a request over Node.js's: "), "{text}");
+}
+
+/// One part of the whole bench, and what it says of its goal.
+#[test]
+fn a_part_is_measured_alone() {
+    let output = bench(&["--part", "edits"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    for start in ["4 kB ", "32 kB ", "a kilobyte of 900 over one of 32: "] {
+        assert!(text.lines().any(|line| line.starts_with(start)), "{text}");
+    }
+}
+
 #[test]
 fn wrong_usage_is_told() {
-    for words in [&["--rounds"][..], &["--rounds", "0"], &["--requests", "1"], &["quick"]] {
+    for words in
+        [&["--rounds"][..], &["--rounds", "0"], &["--requests", "1"], &["--part", "b"], &["quick"]]
+    {
         let output = bench(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: "));

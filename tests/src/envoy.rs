@@ -40,6 +40,32 @@ impl Envoy {
         words: &[&str],
         environment: &[(&str, String)],
     ) -> Result<Self, String> {
+        let mut envoy = Envoy::spawn(folder, bootstrap, admin, words, environment)?;
+        let ready = wait_for(Duration::from_secs(60), || {
+            if envoy.process.try_wait().ok().flatten().is_some() {
+                return Some(false);
+            }
+            let answer =
+                send(envoy.admin, &Wire::get("admin", "/ready", &[]), Duration::from_secs(1));
+            answer.ok().filter(|a| a.status == 200).map(|_| true)
+        });
+        if ready == Some(true) {
+            return Ok(envoy);
+        }
+        Err(format!("Envoy did not start:\n{}", envoy.printed()))
+    }
+
+    /// Starts it and does not wait.
+    ///
+    /// # Errors
+    /// That it cannot be started.
+    pub fn spawn(
+        folder: &Path,
+        bootstrap: &str,
+        admin: u16,
+        words: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let file = folder.join("envoy.yaml");
         fs::write(&file, bootstrap).map_err(|e| e.to_string())?;
@@ -58,18 +84,7 @@ impl Envoy {
             .spawn()
             .map_err(|e| format!("Envoy: {e}"))?;
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, admin));
-        let mut envoy = Envoy { process, admin, log };
-        let ready = wait_for(Duration::from_secs(60), || {
-            if envoy.process.try_wait().ok().flatten().is_some() {
-                return Some(false);
-            }
-            let answer = send(admin, &Wire::get("admin", "/ready", &[]), Duration::from_secs(1));
-            answer.ok().filter(|a| a.status == 200).map(|_| true)
-        });
-        if ready == Some(true) {
-            return Ok(envoy);
-        }
-        Err(format!("Envoy did not start:\n{}", envoy.printed()))
+        Ok(Envoy { process, admin, log })
     }
 
     /// Its process id.

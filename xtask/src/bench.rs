@@ -15,8 +15,12 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Are these the words that may follow `bench`?
 pub fn understood(words: &[&str]) -> bool {
     let json = match words {
-        ["--quick" | "--parts" | "--floor" | "--stock-parts", json @ ..] => json,
-        _ => return false,
+        [
+            "--quick" | "--peers" | "--parts" | "--computed" | "--floor" | "--stock-parts",
+            json @ ..,
+        ] => json,
+        ["--part", _, json @ ..] => json,
+        json => json,
     };
     matches!(json, [] | ["--json", _])
 }
@@ -26,7 +30,7 @@ pub fn understood(words: &[&str]) -> bool {
 /// # Errors
 /// What cannot be built, or that the bench failed: it says why.
 pub fn run(settings: &Settings) -> Result<()> {
-    let words = std::env::args().skip(2).filter(|word| word != "--quick");
+    let words: Vec<String> = std::env::args().skip(2).collect();
     let modules = build::modules(settings)?;
     let envoy = envoy::find(settings)?;
     say!("building the bench");
@@ -34,8 +38,20 @@ pub fn run(settings: &Settings) -> Result<()> {
     build::cargo(settings, &[&fixed[..], &["postern-bench"]].concat())?;
     let program = build::target_folder(settings)?.join("tool/postern-bench");
     let mut bench = Command::new(&program);
-    bench.args(words).env("POSTERN_MODULES", modules).env("ENVOY", envoy);
-    say!("measuring, at most 3 minutes\n");
+    bench.env("POSTERN_MODULES", modules).env("ENVOY", envoy);
+    // Without a word for what to measure, all of it.
+    if matches!(words.first().map(String::as_str), None | Some("--json")) {
+        let folder = build::target_folder(settings)?.join("bench");
+        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        bench.arg("--all").arg(folder.join("charts")).args(&words);
+        if words.is_empty() {
+            bench.arg("--json").arg(folder.join("bench.json"));
+        }
+        say!("measuring, at most 15 minutes; charts and figures go to {}\n", folder.display());
+    } else {
+        bench.args(words.iter().filter(|word| *word != "--quick"));
+        say!("measuring, at most 3 minutes\n");
+    }
     finish(&program, &mut bench, "the bench failed")
 }
 
@@ -78,11 +94,18 @@ mod tests {
 
     #[test]
     fn the_bench_takes_one_mode_and_a_file() {
-        for good in [&["--quick"][..], &["--parts"], &["--floor"], &["--quick", "--json", "a.json"]]
-        {
+        for good in [
+            &[][..],
+            &["--json", "a.json"],
+            &["--quick"],
+            &["--parts"],
+            &["--floor"],
+            &["--part", "edits"],
+            &["--quick", "--json", "a.json"],
+        ] {
             assert!(understood(good), "{good:?}");
         }
-        for bad in [&[][..], &["--json", "a"], &["--quick", "--json"], &["--quick", "--parts"]] {
+        for bad in [&["--json"][..], &["--part"], &["--quick", "--json"], &["--quick", "--parts"]] {
             assert!(!understood(bad), "{bad:?}");
         }
     }

@@ -51,7 +51,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   compose up     the demo in containers, until `compose down`; `compose render`
                  writes only what they need; with `fleet` behind it: two gateways, and
                  a rate-limit service with Redis that counts for both
-  bench --quick [--json FILE]
+  bench [--quick] [--json FILE]
                  CPU time per request of Envoy with our filters, beside a bare one
                  and one with stock filters that do the same; at most 3 minutes;
                  --parts, --stock-parts instead: one filter more at a time; --floor: beside

@@ -38,6 +38,8 @@ pub fn cpu_time(_pid: u32) -> Result<Duration, String> {
 pub struct Cores {
     /// Envoy's; none where there is but one.
     envoy: Option<usize>,
+    /// How many there are.
+    pub all: usize,
 }
 
 /// Cores that the system's sets have room for, at most.
@@ -58,8 +60,11 @@ impl Cores {
         let free: Vec<usize> = (0..CpuSet::count().min(MANY))
             .filter(|core| all.is_set(*core).unwrap_or(false))
             .collect();
-        let Some((envoy, [_, ..])) = free.split_last() else { return Ok(Cores { envoy: None }) };
-        let cores = Cores { envoy: Some(*envoy) };
+        let all = free.len();
+        let Some((envoy, [_, ..])) = free.split_last() else {
+            return Ok(Cores { envoy: None, all });
+        };
+        let cores = Cores { envoy: Some(*envoy), all };
         move_to(|core| core != *envoy && free.contains(&core))?;
         Ok(cores)
     }
@@ -69,11 +74,29 @@ impl Cores {
     /// # Errors
     /// As of [`Self::share`], and of what is done.
     pub fn on_envoys<T>(self, does: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        self.on(|core| self.envoy.is_none_or(|envoy| core == envoy), does)
+    }
+
+    /// Does something on any core: a process started there goes where it likes.
+    ///
+    /// # Errors
+    /// As of [`Self::share`], and of what is done.
+    pub fn on_any<T>(self, does: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        self.on(|_| true, does)
+    }
+
+    fn on<T>(
+        self,
+        may: impl Fn(usize) -> bool,
+        does: impl FnOnce() -> Result<T, String>,
+    ) -> Result<T, String> {
         use nix::sched::{sched_getaffinity, sched_setaffinity};
 
-        let Some(envoy) = self.envoy else { return does() };
+        if self.envoy.is_none() {
+            return does();
+        }
         let before = sched_getaffinity(this_thread()).map_err(|e| format!("the cores: {e}"))?;
-        move_to(|core| core == envoy)?;
+        move_to(may)?;
         let done = does();
         sched_setaffinity(this_thread(), &before).map_err(|e| format!("the cores: {e}"))?;
         done
@@ -100,11 +123,16 @@ fn move_to(may: impl Fn(usize) -> bool) -> Result<(), String> {
 impl Cores {
     /// Other systems place threads as they like.
     pub fn share() -> Result<Self, String> {
-        Ok(Cores { envoy: None })
+        Ok(Cores { envoy: None, all: std::thread::available_parallelism().map_or(1, usize::from) })
     }
 
     /// Does it.
     pub fn on_envoys<T>(self, does: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        does()
+    }
+
+    /// Does it.
+    pub fn on_any<T>(self, does: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         does()
     }
 }
@@ -133,12 +161,12 @@ impl Machine {
     ///
     /// # Errors
     /// When Envoy does not say its version.
-    pub fn this() -> Result<Self, String> {
+    pub fn this(cores: Cores) -> Result<Self, String> {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         let output = Command::new(envoy::binary()?).arg("--version").output();
         let text = output.map_err(|e| format!("Envoy: {e}"))?.stdout;
         Ok(Machine {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: cores.all,
             processor: processor(&read("/proc/cpuinfo")).unwrap_or("unknown").to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             envoy: version(&String::from_utf8_lossy(&text)).unwrap_or("unknown").to_owned(),

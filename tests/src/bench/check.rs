@@ -124,6 +124,7 @@ pub fn check(on: &Subject<'_>, does: Does) -> Result<(), String> {
         Does::Stock { .. } => {
             on.gateway_work(&on.tokens.good, "x-ratelimit-remaining", "stock_path")
         }
+        Does::Peer => on.gateway_work(&on.tokens.good, "x-ratelimit-remaining", "path"),
     }
 }
 
@@ -210,6 +211,8 @@ pub fn counters(does: Does) -> (&'static [&'static str], &'static [&'static str]
     const TRAPS: &[&str] = &["vm_reload_success", "vm_reload_backoff", "vm_reload_failure"];
     match does {
         Does::Proxy | Does::Part => (&[], TRAPS),
+        // They have no statistics to ask for: their log is counted.
+        Does::Peer => (&[], &[]),
         Does::Ours => (
             &[
                 "postern.auth.authenticated",
@@ -228,7 +231,7 @@ pub fn counters(does: Does) -> (&'static [&'static str], &'static [&'static str]
 #[must_use]
 pub fn cache_hits(does: Does) -> Option<&'static str> {
     match does {
-        Does::Proxy | Does::Part => None,
+        Does::Proxy | Does::Part | Does::Peer => None,
         Does::Ours => Some("cache_hits"),
         Does::Stock { .. } => Some("jwt_authn.jwt_cache_hit"),
     }

@@ -10,8 +10,8 @@ use postern_finish::profile::{Mounted, finish_chain};
 use postern_stack::environment::variable;
 use serde_json::json;
 
-use crate::bench::variant::Mount::{Crossings, Empty, JwtAuthn, Ours, Shell, Stock};
-use crate::bench::variant::{Modules, Variant};
+use crate::bench::variant::Mount::{Crossings, Edits, Empty, JwtAuthn, Ours, Shell, Stock};
+use crate::bench::variant::{MANY, Modules, Rules, Variant};
 use crate::compile;
 use crate::corpus::workspace;
 
@@ -31,12 +31,16 @@ impl Variant {
         let mut filters = String::new();
         for (at, mount) in self.mounts.iter().enumerate() {
             filters += &match mount {
-                Ours(plugin) => ours(plugin, self.modules(built), folder)?,
+                Ours(plugin) => ours(plugin, self.rules, self.modules(built), folder)?,
                 Stock(name) => stock(name, "")?,
                 JwtAuthn { cache: true } => stock("jwt-authn", JWT_CACHE)?,
                 JwtAuthn { cache: false } => stock("jwt-authn", "")?,
                 Empty => wasm(&format!("empty-{at}"), "{}", &built.empty),
                 Shell => wasm(&format!("shell-{at}"), "{}", &built.shell),
+                Edits => {
+                    let module = self.modules(built).join("legacy-compat.wasm");
+                    wasm("legacy-compat", &edits(), &module)
+                }
                 Crossings(plugin) => wasm(plugin, plugin, &built.crossings),
             };
         }
@@ -58,6 +62,29 @@ impl Variant {
             Modules::Other => &built.other,
         }
     }
+}
+
+/// A rule as an old API has them, for answers under `/json`.
+fn edits() -> String {
+    json!({
+        "max_body": 2_000_000,
+        "date_formats": {"old": "%a %b %d %H:%M:%S %z %Y"},
+        "rules": [{
+            "name": "edited",
+            "match": {"paths": ["/json/{size}"]},
+            "answers": [{
+                "when": {"status": [200]},
+                "edit": {
+                    "convert": [
+                        {"members": ["amount"], "to": "money"},
+                        {"members": ["sold_at"], "to": "date old"},
+                    ],
+                    "scalars": "string",
+                },
+            }],
+        }],
+    })
+    .to_string()
 }
 
 /// As large as that of ours; it is 100 unless set, fewer than there are callers.
@@ -110,11 +137,14 @@ fn write(to: &Path, module: &[u8]) -> Result<(), String> {
 
 /// Renders the demo's policy as `postern apply` does, and mounts it as the
 /// demo's bootstrap does.
-fn ours(plugin: &str, modules: &Path, folder: &Path) -> Result<String, String> {
+fn ours(plugin: &str, rules: Rules, modules: &Path, folder: &Path) -> Result<String, String> {
     let file = workspace().join("envoy/filters").join(format!("{plugin}.yaml"));
     let mut text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     if plugin == "rate-limit" {
         text = unhindered(&text)?;
+    }
+    if rules == Rules::Many {
+        text += &more_rules(plugin);
     }
     let checked = Policy::parse(&file, plugin, &text).and_then(|policy| policy.check(&variable));
     let checked = checked.map_err(|findings| format!("{findings:?}"))?;
@@ -130,6 +160,29 @@ fn ours(plugin: &str, modules: &Path, folder: &Path) -> Result<String, String> {
         },
     });
     Ok(format!("- {item}\n"))
+}
+
+/// Rules to be appended to a policy of the demo, whose last member are its rules; the load
+/// meets none of them.
+fn more_rules(plugin: &str) -> String {
+    let rule = |i: usize| match plugin {
+        "authz" => format!(
+            "  - {{name: more-{i}, match: {{methods: [GET], paths: ['/s{}/r{}/{{id}}/a{i}']}}, \
+             subject: {{any_scope: ['s{}:read']}}}}\n",
+            i / 100,
+            i / 10,
+            i / 100
+        ),
+        _ => format!(
+            "  - {{name: more-{i}, match: {{hosts: [old.example], \
+             paths: ['/api/{{user}}/{{key}}/set{i}:{{id}}.json']}}, \
+             request: {{path: '/v3/set{i}', query: {{id: '{{id}}'}}}}}}\n"
+        ),
+    };
+    match plugin {
+        "authz" | "legacy-compat" => (0..MANY).map(rule).collect(),
+        _ => String::new(),
+    }
 }
 
 /// The demo's limits with a quota that the load does not reach: each request is
@@ -160,6 +213,7 @@ fn wasm(name: &str, configuration: &str, module: &Path) -> String {
             "config": {
                 "name": name,
                 "failure_policy": "FAIL_RELOAD",
+                "allow_on_headers_stop_iteration": true,
                 "configuration": {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
                     "value": configuration,

@@ -5,14 +5,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::bench::account::{Cores, Machine};
-use crate::bench::figures::{Quartiles, additions};
+use crate::bench::figures::{Quartiles, additions, interval};
 use crate::bench::run::Options;
+use crate::bench::section::{Goal, quartiles, shown};
 
 /// The costs of one variant.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// Its name.
     pub name: String,
+    /// The one whose cost is taken off for what it adds.
+    pub base: Option<&'static str>,
     /// Microseconds per request, one a round.
     pub costs: Vec<f64>,
 }
@@ -22,6 +25,8 @@ pub struct Measured {
 pub struct Report {
     /// The variants.
     pub measured: Vec<Measured>,
+    /// How many of the rounds each start of all of them saw.
+    pub starts: Vec<usize>,
     /// What was asked for.
     pub options: Options,
     /// Where.
@@ -39,18 +44,66 @@ impl Report {
         self.measured.first().map_or(0, |bare| bare.costs.len())
     }
 
-    fn addition(&self, measured: &Measured) -> Quartiles {
-        let bare = self.measured.first().map_or(&[][..], |bare| bare.costs.as_slice());
-        Quartiles::of(&additions(&measured.costs, bare))
+    fn costs(&self, name: &str) -> Option<&[f64]> {
+        self.measured.iter().find(|one| one.name == name).map(|one| one.costs.as_slice())
     }
 
-    /// One variant's addition over another's.
-    fn ratio(&self, of: &str, to: &str) -> Option<f64> {
-        let median = |name: &str| {
-            let one = self.measured.iter().find(|m| m.name == name)?;
-            Some(self.addition(one).median)
+    /// What a request costs with each.
+    #[must_use]
+    pub fn costs_of_all(&self) -> Vec<(String, Quartiles)> {
+        self.measured.iter().map(|one| (one.name.clone(), Quartiles::of(&one.costs))).collect()
+    }
+
+    /// What one adds to its base, round by round.
+    fn additions_of(&self, name: &str) -> Option<Vec<f64>> {
+        let one = self.measured.iter().find(|one| one.name == name)?;
+        let base = one.base.filter(|base| *base != name)?;
+        Some(additions(&one.costs, self.costs(base)?))
+    }
+
+    fn addition(&self, name: &str) -> Option<Quartiles> {
+        self.additions_of(name).map(|all| Quartiles::of(&all))
+    }
+
+    /// One variant's addition over another's, and how sure that is.
+    fn ratio(&self, of: &str, to: &str) -> Option<(f64, [f64; 2])> {
+        let (of, to) = (self.additions_of(of)?, self.additions_of(to)?);
+        Some(self.over(&of, &to))
+    }
+
+    /// The median of some rounds' figures over that of others.
+    fn over(&self, of: &[f64], to: &[f64]) -> (f64, [f64; 2]) {
+        let median = |values: &[f64], rounds: &[usize]| {
+            let drawn: Vec<f64> = rounds.iter().filter_map(|at| values.get(*at).copied()).collect();
+            Quartiles::of(&drawn).median
         };
-        Some(median(of)? / median(to)?)
+        let ratio = |rounds: &[usize]| median(of, rounds) / median(to, rounds);
+        let all: Vec<usize> = (0..self.rounds()).collect();
+        (ratio(&all), interval(&self.starts, ratio))
+    }
+
+    /// What the run says of the goals that it can tell of.
+    #[must_use]
+    pub fn goals(&self) -> Vec<Goal> {
+        let goal = |name: &str, at_most: f64, figure: Option<(f64, [f64; 2])>| {
+            figure.map(|(value, between)| Goal { name: name.to_owned(), value, between, at_most })
+        };
+        let whole = |of: &str, to: &str| Some(self.over(self.costs(of)?, self.costs(to)?));
+        let mut goals: Vec<Goal> = self
+            .ratios()
+            .into_iter()
+            .filter(|(name, ..)| !name.starts_with("floor"))
+            .map(|(name, value, between)| Goal {
+                name: format!("ratio {name}"),
+                value,
+                between,
+                at_most: 1.0,
+            })
+            .collect();
+        goals.extend(goal("all of a request over Node.js's", 1.0 / 6.0, whole("ours", "Node.js")));
+        let many = whole("ours, many rules", "ours");
+        goals.extend(goal("all of a request, with many rules over few", 1.05, many));
+        goals
     }
 
     /// What one costs more than another, of each round.
@@ -59,26 +112,30 @@ impl Report {
         Some(Quartiles::of(&additions(costs(of)?, costs(to)?)))
     }
 
-    fn ratios(&self) -> Vec<(&'static str, f64)> {
+    fn ratios(&self) -> Vec<(&'static str, f64, [f64; 2])> {
         let named = [
             ("warm", "ours", "stock+cache"),
             ("cold", "ours, cold", "stock, cold"),
             ("floor, warm", "crossings", "stock+cache"),
             ("floor, cold", "crossings, cold", "stock, cold"),
         ];
-        named.into_iter().filter_map(|(name, of, to)| Some((name, self.ratio(of, to)?))).collect()
+        let known = |(name, of, to)| {
+            let (value, between) = self.ratio(of, to)?;
+            Some((name, value, between))
+        };
+        named.into_iter().filter_map(known).collect()
     }
 
     /// The table, the noise, the machine, the ratios.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = format!(
-            "CPU microseconds per request of the Envoy process\n\n{:<18} {:>24}   {:>24}\n",
+            "CPU microseconds per request of the gateway's process\n\n{:<18} {:>24}   {:>24}\n",
             "variant", "cost [quartiles]", "addition [quartiles]"
         );
-        for (at, one) in self.measured.iter().enumerate() {
+        for one in &self.measured {
             let cost = shown(Quartiles::of(&one.costs));
-            let addition = if at == 0 { String::new() } else { shown(self.addition(one)) };
+            let addition = self.addition(&one.name).map_or_else(String::new, shown);
             out += format!("{:<18} {cost:>24}   {addition:>24}", one.name).trim_end();
             out.push('\n');
         }
@@ -99,7 +156,10 @@ impl Report {
                 out += &format!("{of} costs more than {to}: {}\n", shown(more));
             }
         }
-        for (name, ratio) in self.ratios() {
+        for goal in self.goals() {
+            out += &format!("{}\n", goal.line());
+        }
+        for (name, ratio, _) in self.ratios() {
             out += &format!("ratio {name}: {ratio:.2}\n");
         }
         out
@@ -109,10 +169,9 @@ impl Report {
     fn noise(&self) -> String {
         let Some(bare) = self.measured.first() else { return String::new() };
         let spread = Quartiles::of(&bare.costs).spread() * 100.0;
-        let again = self.measured.iter().find(|m| m.name == "bare again");
-        let again = again.map_or(String::new(), |again| {
-            format!(", a second bare Envoy adds {}", shown(self.addition(again)))
-        });
+        let again = self
+            .addition("bare again")
+            .map_or(String::new(), |again| format!(", a second bare Envoy adds {}", shown(again)));
         let [before, after] =
             self.load.map(|load| load.map_or("-".to_owned(), |load| format!("{load:.1}")));
         format!(
@@ -124,8 +183,8 @@ impl Report {
     /// The same figures for programs.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let variants = self.measured.iter().enumerate().map(|(at, one)| {
-            let addition = if at == 0 { Value::Null } else { quartiles(self.addition(one)) };
+        let variants = self.measured.iter().map(|one| {
+            let addition = self.addition(&one.name).map_or(Value::Null, quartiles);
             json!({
                 "name": one.name,
                 "cost_us": quartiles(Quartiles::of(&one.costs)),
@@ -136,12 +195,13 @@ impl Report {
         let ratios: serde_json::Map<String, Value> = self
             .ratios()
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .map(|(name, value, _)| (name.to_owned(), json!(value)))
             .collect();
         let noise = self.measured.first().map(|bare| Quartiles::of(&bare.costs).spread());
         json!({
             "variants": variants.collect::<Vec<_>>(),
             "ratios": ratios,
+            "goals": self.goals().iter().map(Goal::to_json).collect::<Vec<_>>(),
             "noise": {"bare_spread": noise, "load_average": self.load},
             "rounds": self.rounds(),
             "requests": self.options.requests,
@@ -153,12 +213,4 @@ impl Report {
             "cores": self.cores.told(),
         })
     }
-}
-
-fn quartiles(q: Quartiles) -> Value {
-    json!({"q1": q.q1, "median": q.median, "q3": q.q3})
-}
-
-fn shown(q: Quartiles) -> String {
-    format!("{:.1} [{:.1} – {:.1}]", q.median, q.q1, q.q3)
 }

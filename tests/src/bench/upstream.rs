@@ -1,5 +1,5 @@
-//! The upstream: one constant answer on connections that stay open. It runs in
-//! the bench's process, so that it is in no Envoy's account.
+//! The upstream: one constant answer on connections that stay open, or one of the size that
+//! the path asks for. It runs in the bench's process, so that it is in no Envoy's account.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -53,12 +53,29 @@ impl Upstream {
     }
 }
 
+fn answer(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// `/json/N` and `/plain/N`: some N bytes of JSON.
+fn sized(head: &[u8]) -> Option<Vec<u8>> {
+    let rest = ["/json/", "/plain/"]
+        .into_iter()
+        .find_map(|start| head.strip_prefix(b"GET ".as_slice())?.strip_prefix(start.as_bytes()))?;
+    let digits = rest.split(|b| *b == b' ').next()?;
+    let size: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let one = BODY.trim_matches(['[', ']']);
+    let many = vec![one; (size / one.len()).clamp(1, 100_000)];
+    Some(answer(&format!("[{}]", many.join(","))))
+}
+
 fn serve(mut stream: TcpStream, last: &Mutex<Vec<u8>>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let length = BODY.len();
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{BODY}"
-    );
+    let constant = answer(BODY);
     let mut head = Vec::with_capacity(2048);
     let mut chunk = [0; 8192];
     loop {
@@ -69,11 +86,12 @@ fn serve(mut stream: TcpStream, last: &Mutex<Vec<u8>>) -> std::io::Result<()> {
         head.extend_from_slice(chunk.get(..read).unwrap_or_default());
         // The requests have no bodies, and the next one comes after the answer.
         if head.ends_with(b"\r\n\r\n") {
+            let sized = sized(&head);
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut *last, &mut head);
             drop(last);
             head.clear();
-            stream.write_all(answer.as_bytes())?;
+            stream.write_all(sized.as_deref().unwrap_or(&constant))?;
         }
     }
 }

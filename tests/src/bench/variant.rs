@@ -13,7 +13,37 @@ pub struct Variant {
     pub tokens: Sent,
     /// Which build of our filters.
     pub modules: Modules,
+    /// What runs.
+    pub program: Program,
+    /// How many rules the policies of `legacy-compat` and `authz` have.
+    pub rules: Rules,
+    /// The variant whose cost is taken off for what this one *adds*; none for
+    /// those that only proxy in a program of their own.
+    pub base: Option<&'static str>,
 }
+
+/// A gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Envoy with the variant's filters.
+    Envoy,
+    /// HAProxy with `tests/bench/haproxy/NAME.cfg`.
+    HaProxy(&'static str),
+    /// `tests/bench/node/gateway.mjs`.
+    Node,
+}
+
+/// The size of the policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// The demo's.
+    Demo,
+    /// With [`MANY`] more, which no request of the load meets.
+    Many,
+}
+
+/// Further rules of each policy, where there are many.
+pub const MANY: usize = 9_900;
 
 /// Where our filters come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +76,8 @@ pub enum Mount {
     Empty,
     /// A filter that does nothing, through `filters/host`.
     Shell,
+    /// `legacy-compat` with one rule that edits JSON answers.
+    Edits,
     /// A filter that makes one of ours' calls to the proxy and nothing else.
     Crossings(&'static str),
 }
@@ -61,9 +93,11 @@ pub enum Does {
     Ours,
     /// All of it, as stock filters.
     Stock { cache: bool },
+    /// All of it, in another program.
+    Peer,
 }
 
-use Mount::{Crossings, Empty, JwtAuthn, Ours, Shell, Stock};
+use Mount::{Crossings, Edits, Empty, JwtAuthn, Ours, Shell, Stock};
 
 const BARE: Variant = Variant {
     name: "bare",
@@ -71,6 +105,9 @@ const BARE: Variant = Variant {
     does: Does::Proxy,
     tokens: Sent::InTurn,
     modules: Modules::Here,
+    program: Program::Envoy,
+    rules: Rules::Demo,
+    base: Some("bare"),
 };
 const AGAIN: Variant = Variant { name: "bare again", ..BARE };
 const EMPTY: Variant = Variant { name: "empty", mounts: &[Empty, Empty, Empty, Empty], ..BARE };
@@ -133,6 +170,39 @@ const CROSSINGS_COLD: Variant = Variant {
 /// like it shows the noise.
 pub const COMPARED: &[Variant] = &[BARE, AGAIN, EMPTY, STOCK_CACHE, OURS, STOCK_COLD, OURS_COLD];
 
+const HAPROXY_BARE: Variant =
+    Variant { name: "HAProxy, bare", program: Program::HaProxy("bare"), base: None, ..BARE };
+
+/// The comparison with programs that are not Envoy, and with large policies. HAProxy has
+/// no cache of tokens, and Node's gateway none either: what they get does not matter.
+pub const PEERS: &[Variant] = &[
+    BARE,
+    AGAIN,
+    EMPTY,
+    STOCK_CACHE,
+    OURS,
+    Variant { name: "ours, many rules", rules: Rules::Many, ..OURS },
+    STOCK_COLD,
+    OURS_COLD,
+    HAPROXY_BARE,
+    Variant {
+        name: "HAProxy",
+        program: Program::HaProxy("gateway"),
+        does: Does::Peer,
+        base: Some("HAProxy, bare"),
+        ..BARE
+    },
+    Variant { name: "Node.js", program: Program::Node, does: Does::Peer, ..BARE },
+];
+
+/// What is measured in other ways than by its CPU time: Envoy alone, our filters, and the
+/// stock ones.
+pub const SPEED: &[Variant] = &[BARE, STOCK_CACHE, OURS];
+/// The JSON edits.
+pub const EDITS: Variant = part("edits", &[Edits]);
+/// What is measured of memory.
+pub const MEMORY: &[Variant] = &[BARE, EMPTY, STOCK_CACHE, OURS];
+
 /// Two builds of our filters: this checkout's and another's.
 pub const BUILDS: &[Variant] = &[
     BARE,
@@ -175,4 +245,27 @@ pub const STOCK_PARTS: &[Variant] = &[
         &[Stock("arrive"), JwtAuthn { cache: true }, Stock("identify"), Stock("local-ratelimit")],
     ),
     STOCK_CACHE,
+];
+
+/// What each of our filters computes: a stand-in in its place.
+pub const COMPUTED: &[Variant] = &[
+    BARE,
+    OURS,
+    part(
+        "legacy-compat idle",
+        &[Crossings("legacy-compat"), Ours("auth"), Ours("rate-limit"), Ours("authz")],
+    ),
+    part(
+        "auth idle",
+        &[Ours("legacy-compat"), Crossings("auth"), Ours("rate-limit"), Ours("authz")],
+    ),
+    part(
+        "rate-limit idle",
+        &[Ours("legacy-compat"), Ours("auth"), Crossings("rate-limit"), Ours("authz")],
+    ),
+    part(
+        "authz idle",
+        &[Ours("legacy-compat"), Ours("auth"), Ours("rate-limit"), Crossings("authz")],
+    ),
+    CROSSINGS,
 ];

@@ -4,16 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use postern_tests::bench::full::{self, Extent};
 use postern_tests::bench::mount::Built;
-use postern_tests::bench::run::{Options, run};
-use postern_tests::bench::variant::{BUILDS, COMPARED, FLOOR, PARTS, STOCK_PARTS, Variant};
+use postern_tests::bench::run::{Options, prepare, run};
+use postern_tests::bench::variant::{
+    BUILDS, COMPARED, COMPUTED, FLOOR, PARTS, PEERS, STOCK_PARTS, Variant,
+};
 use postern_tests::bootstrap::modules;
 use postern_tests::corpus::workspace;
+use serde_json::Value;
 
 const USAGE: &str =
-    "usage: postern-bench [--parts | --floor | --stock-parts | --other FOLDER] [--rounds N] [--requests N]
-                     [--warm-up N] [--starts N] [--connections N] [--json FILE]
+    "usage: postern-bench [--all CHARTS | --part NAME | --peers | --parts | --computed | --floor | --stock-parts | --other FOLDER] [--rounds N] [--requests N]
+                     [--warm-up N] [--starts N] [--connections N] [--limit SECONDS] [--json FILE]
 
 variables: ENVOY, POSTERN_MODULES";
 
@@ -24,6 +29,10 @@ struct Asked {
     json: Option<PathBuf>,
     /// The modules of another build, to compare ours with.
     other: Option<PathBuf>,
+    /// All that it can tell, and where its charts go.
+    charts: Option<PathBuf>,
+    /// One of its parts alone.
+    part: Option<full::Part>,
 }
 
 fn main() -> ExitCode {
@@ -45,13 +54,21 @@ fn main() -> ExitCode {
 }
 
 fn parse(words: &[String]) -> Option<Asked> {
-    let mut asked =
-        Asked { variants: COMPARED, options: Options::quick(), json: None, other: None };
+    let mut asked = Asked {
+        variants: COMPARED,
+        options: Options::quick(),
+        json: None,
+        other: None,
+        charts: None,
+        part: None,
+    };
     let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let options = &mut asked.options;
         match word {
             "--parts" => asked.variants = PARTS,
+            "--peers" => asked.variants = PEERS,
+            "--computed" => asked.variants = COMPUTED,
             "--floor" => asked.variants = FLOOR,
             "--stock-parts" => asked.variants = STOCK_PARTS,
             "--rounds" => options.rounds = words.next()?.parse().ok().filter(|n| *n > 0)?,
@@ -60,12 +77,22 @@ fn parse(words: &[String]) -> Option<Asked> {
             }
             "--starts" => options.generations = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--warm-up" => options.warm_up = words.next()?.parse().ok()?,
+            "--limit" => options.limit = Duration::from_secs(words.next()?.parse().ok()?),
             "--other" => {
                 asked.variants = BUILDS;
                 asked.other = Some(PathBuf::from(words.next()?));
             }
             "--connections" => {
                 options.connections = words.next()?.parse().ok().filter(|n| *n > 0)?;
+            }
+            "--all" => {
+                asked.options = Extent::whole().cost;
+                asked.charts = Some(PathBuf::from(words.next()?));
+            }
+            "--part" => {
+                let name = words.next()?;
+                asked.part = full::PARTS.iter().find(|(own, _)| *own == name).map(|(_, it)| *it);
+                asked.part?;
             }
             "--json" => asked.json = Some(PathBuf::from(words.next()?)),
             _ => return None,
@@ -84,21 +111,34 @@ fn bench(asked: &Asked) -> Result<String, String> {
     let folder = workspace().join("target/bench").join(std::process::id().to_string());
     let report = measure(asked, &folder, &|| STOP.load(Ordering::SeqCst));
     let _ = std::fs::remove_dir_all(&folder);
-    let report = report?;
+    let (text, json) = report?;
     if let Some(file) = &asked.json {
-        let text = format!("{:#}\n", report.to_json());
-        std::fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+        let json = format!("{json:#}\n");
+        std::fs::write(file, json).map_err(|e| format!("{}: {e}", file.display()))?;
     }
-    Ok(report.text())
+    Ok(text)
 }
 
+/// What is printed, and what is written for programs.
 fn measure(
     asked: &Asked,
     folder: &Path,
     stop: &dyn Fn() -> bool,
-) -> Result<postern_tests::bench::report::Report, String> {
+) -> Result<(String, Value), String> {
     let modules = modules();
     let other = asked.other.clone().unwrap_or_else(|| modules.clone());
-    let built = Built::new(modules, other, &folder.join("empty"))?;
-    run(asked.variants, &built, folder, &asked.options, stop)
+    let built = Built::new(modules, other, &folder.join("modules"))?;
+    if let Some(charts) = &asked.charts {
+        let extent = Extent { cost: asked.options.clone(), ..Extent::whole() };
+        let full = full::measure(&built, folder, &extent, stop)?;
+        full.charts(charts)?;
+        return Ok((full.text(), full.to_json()));
+    }
+    if let Some(part) = asked.part {
+        let section = part(&prepare(&built, folder, &[], &asked.options)?, stop)?;
+        return Ok((section.text(), section.to_json()));
+    }
+    let bench = prepare(&built, folder, asked.variants, &asked.options)?;
+    let report = run(&bench, asked.variants, &asked.options, stop)?;
+    Ok((report.text(), report.to_json()))
 }

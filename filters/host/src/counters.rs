@@ -1,7 +1,7 @@
 //! What a filter counts. Each count told at once would be a crossing; under load
 //! those of some milliseconds are told together.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use proxy_wasm::hostcalls;
 
@@ -13,13 +13,14 @@ use crate::clock::Clock;
 pub(crate) struct Counters {
     /// The host's numbers for them, with what is still to be told.
     metrics: Vec<(u32, Cell<i64>)>,
-    untold: Cell<bool>,
+    /// The places of those of which something is: few among hundreds.
+    untold: RefCell<Vec<usize>>,
 }
 
 impl Counters {
     pub(crate) fn new(metrics: Vec<u32>) -> Self {
         let metrics = metrics.into_iter().map(|metric| (metric, Cell::new(0))).collect();
-        Counters { metrics, untold: Cell::new(false) }
+        Counters { metrics, untold: RefCell::default() }
     }
 
     /// One more of each.
@@ -29,10 +30,12 @@ impl Counters {
         }
         let (later, period) = clock.counts();
         apply::tick_in(period);
-        for (metric, untold) in counters.iter().filter_map(|i| self.metrics.get(*i)) {
+        for place in counters {
+            let Some((metric, untold)) = self.metrics.get(*place) else { continue };
             if later {
-                untold.set(untold.get().saturating_add(1));
-                self.untold.set(true);
+                if untold.replace(untold.get().saturating_add(1)) == 0 {
+                    self.untold.borrow_mut().push(*place);
+                }
             } else {
                 hostcalls::increment_metric(*metric, 1).unwrap_or_default();
             }
@@ -41,13 +44,11 @@ impl Counters {
 
     /// Tells the proxy; was there something to tell?
     pub(crate) fn tell(&self) -> bool {
-        let any = self.untold.take();
-        if any {
-            for (metric, untold) in &self.metrics {
-                let count = untold.take();
-                if count != 0 {
-                    hostcalls::increment_metric(*metric, count).unwrap_or_default();
-                }
+        let mut places = self.untold.borrow_mut();
+        let any = !places.is_empty();
+        for place in places.drain(..) {
+            if let Some((metric, untold)) = self.metrics.get(place) {
+                hostcalls::increment_metric(*metric, untold.take()).unwrap_or_default();
             }
         }
         any

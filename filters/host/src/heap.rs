@@ -81,6 +81,73 @@ fn block(class: usize) -> Layout {
     unsafe { Layout::from_size_align_unchecked(size(class), ALIGN) }
 }
 
+/// The class of what nearly everybody asks for.
+fn small_class(layout: Layout) -> Option<usize> {
+    let last = layout.size().wrapping_sub(1);
+    (last < LARGE_STEP && layout.align() <= ALIGN).then_some(last / STEP)
+}
+
+impl Heap {
+    /// A block that is at hand.
+    ///
+    /// # Safety
+    /// Nobody else looks at what is kept.
+    unsafe fn kept(&self, class: usize) -> Option<*mut u8> {
+        // SAFETY: one thread, and nothing that is called here comes back.
+        let kept = unsafe { &mut *self.kept.get() }.get_mut(class)?;
+        let first = kept.first;
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: it was written when the block was kept.
+        kept.first = unsafe { (*first).next };
+        kept.count -= 1;
+        Some(first.cast())
+    }
+
+    /// Keeps a block, if there is room for it.
+    ///
+    /// # Safety
+    /// It is of that class, and nobody has it any more.
+    unsafe fn keep(&self, class: usize, pointer: *mut u8) -> bool {
+        // SAFETY: one thread, and nothing that is called here comes back.
+        let Some(kept) = unsafe { &mut *self.kept.get() }.get_mut(class) else { return false };
+        if kept.count >= most(class) {
+            return false;
+        }
+        let first = pointer.cast::<Block>();
+        // SAFETY: nobody has the block any more, and it has room for an address.
+        unsafe { first.write(Block { next: kept.first }) };
+        kept.first = first;
+        kept.count += 1;
+        true
+    }
+
+    /// What is not small, and what is not at hand.
+    #[inline(never)]
+    unsafe fn alloc_else(&self, layout: Layout) -> *mut u8 {
+        let Some(class) = class(layout) else {
+            // SAFETY: as the caller promises.
+            return unsafe { System.alloc(layout) };
+        };
+        // SAFETY: one thread; its size is not 0.
+        unsafe { self.kept(class).unwrap_or_else(|| System.alloc(block(class))) }
+    }
+
+    /// What is not small, and what there is no room for.
+    #[inline(never)]
+    unsafe fn dealloc_else(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: it was asked for like that.
+        unsafe {
+            match class(layout) {
+                None => System.dealloc(pointer, layout),
+                Some(class) if self.keep(class, pointer) => {}
+                Some(class) => System.dealloc(pointer, block(class)),
+            }
+        }
+    }
+}
+
 // Not inlined: once per module it is small, a thousand times it is not.
 //
 // SAFETY: a block is handed out once until it comes back, as large and as aligned as
@@ -88,22 +155,13 @@ fn block(class: usize) -> Layout {
 unsafe impl GlobalAlloc for Heap {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(class) = class(layout) else {
-            // SAFETY: as the caller promises.
-            return unsafe { System.alloc(layout) };
-        };
-        // SAFETY: one thread, and nothing that is called here comes back.
-        if let Some(kept) = unsafe { &mut *self.kept.get() }.get_mut(class)
-            && !kept.first.is_null()
-        {
-            let first = kept.first;
-            // SAFETY: it was written when the block was kept.
-            kept.first = unsafe { (*first).next };
-            kept.count -= 1;
-            return first.cast();
+        // SAFETY: as the caller promises.
+        unsafe {
+            match small_class(layout).and_then(|class| self.kept(class)) {
+                Some(block) => block,
+                None => self.alloc_else(layout),
+            }
         }
-        // SAFETY: its size is not 0.
-        unsafe { System.alloc(block(class)) }
     }
 
     #[inline(never)]
@@ -124,23 +182,12 @@ unsafe impl GlobalAlloc for Heap {
 
     #[inline(never)]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        let Some(class) = class(layout) else {
-            // SAFETY: it came from there.
-            return unsafe { System.dealloc(pointer, layout) };
-        };
-        // SAFETY: one thread, and nothing that is called here comes back.
-        if let Some(kept) = unsafe { &mut *self.kept.get() }.get_mut(class)
-            && kept.count < most(class)
-        {
-            let first = pointer.cast::<Block>();
-            // SAFETY: nobody has the block any more, and it has room for an address.
-            unsafe { first.write(Block { next: kept.first }) };
-            kept.first = first;
-            kept.count += 1;
-            return;
+        // SAFETY: as the caller promises.
+        unsafe {
+            if !small_class(layout).is_some_and(|class| self.keep(class, pointer)) {
+                self.dealloc_else(pointer, layout);
+            }
         }
-        // SAFETY: it was asked for like that.
-        unsafe { System.dealloc(pointer, block(class)) }
     }
 
     #[inline(never)]

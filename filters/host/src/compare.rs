@@ -28,18 +28,21 @@ unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, size: usize) -> i3
 /// arrays are not compared as such.
 #[inline]
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    let ((chunks, rest), (others, others_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    // Most are names.
+    if one.len() < 16 {
+        return short(one, other);
+    }
+    let ((chunks, _), (others, _)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
     for (chunk, other) in chunks.iter().zip(others) {
         if differ(chunk, other) {
             return by_words(chunk, other);
         }
     }
-    if let (Some(end), Some(other), false) = (one.last_chunk(), other.last_chunk(), rest.is_empty())
-    {
+    match (one.last_chunk(), other.last_chunk()) {
         // What stands in it before the rest is equal.
-        return by_words::<16>(end, other);
+        (Some(end), Some(other)) => by_words::<16>(end, other),
+        _ => Ordering::Equal,
     }
-    by_bytes(rest, others_rest)
 }
 
 #[cfg(all(target_family = "wasm", target_feature = "simd128"))]
@@ -70,12 +73,21 @@ fn by_words<const N: usize>(one: &[u8; N], other: &[u8; N]) -> Ordering {
     Ordering::Equal
 }
 
-/// Less than sixteen.
+/// Less than sixteen: the first and the last half, which may have some in common.
 #[inline]
-fn by_bytes(one: &[u8], other: &[u8]) -> Ordering {
-    let ends = |text: &[u8]| Some((*text.first_chunk::<8>()?, *text.last_chunk::<8>()?));
-    if let (Some((first, last)), Some((other_first, other_last))) = (ends(one), ends(other)) {
-        return by_words(&first, &other_first).then(by_words(&last, &other_last));
+fn short(one: &[u8], other: &[u8]) -> Ordering {
+    if let (Some(first), Some(last), Some(other_first), Some(other_last)) =
+        (one.first_chunk(), one.last_chunk(), other.first_chunk(), other.last_chunk())
+    {
+        return by_words::<8>(first, other_first).then_with(|| by_words::<8>(last, other_last));
+    }
+    if let (Some(first), Some(last), Some(other_first), Some(other_last)) =
+        (one.first_chunk(), one.last_chunk(), other.first_chunk(), other.last_chunk())
+    {
+        let pair = |first: &[u8; 4], last: &[u8; 4]| {
+            u64::from(u32::from_be_bytes(*first)) << 32 | u64::from(u32::from_be_bytes(*last))
+        };
+        return pair(first, last).cmp(&pair(other_first, other_last));
     }
     for (byte, other) in one.iter().zip(other) {
         if byte != other {

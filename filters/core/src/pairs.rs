@@ -47,28 +47,27 @@ impl Pairs {
     /// HTTP/2 brings them along, and whoever reads the message as HTTP/1.1 drops them.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (table, texts) = self.parts();
-        Iter { table, texts }
+        Iter { table: table.iter(), texts, at: 0 }
     }
 
     /// The values of the headers of this name, in order, without blanks around them.
     pub fn all<'s, 'n>(&'s self, name: &'n [u8]) -> impl Iterator<Item = &'s [u8]> + use<'s, 'n> {
         let (table, texts) = self.parts();
         let mut headers = table.iter();
-        let mut at = 0usize;
+        // So wide that no lengths exceed it.
+        let mut at = 0u64;
         // Most names differ in their lengths: those are passed over unseen.
         std::iter::from_fn(move || {
             loop {
-                let [own, length] = (*headers.next()?)
-                    .map(|word| usize::try_from(u32::from_le_bytes(word)).unwrap_or(usize::MAX));
-                let value = at.checked_add(own)?.checked_add(1)?;
-                let end = value.checked_add(length)?;
-                let name_at = std::mem::replace(&mut at, end.checked_add(1)?);
-                if at > texts.len() {
-                    headers = [].iter();
-                    return None;
-                }
-                if own == name.len() && texts.get(name_at..)?.starts_with(name) {
-                    return texts.get(value..end).map(|text| trimmed(name, text));
+                let [own, length] = lengths(*headers.next()?);
+                let from = at;
+                at = end(from, own, length);
+                if own == name.len() as u64
+                    && let (own, [_, value @ .., _]) =
+                        part(texts, from, at)?.split_at_checked(name.len())?
+                    && own == name
+                {
+                    return Some(trimmed(name, value));
                 }
             }
         })
@@ -103,34 +102,39 @@ fn trimmed<'a>(name: &[u8], mut value: &'a [u8]) -> &'a [u8] {
     value
 }
 
-struct Iter<'a> {
-    /// The lengths of what is to come.
-    table: &'a [[[u8; 4]; 2]],
-    texts: &'a [u8],
+/// The lengths of a name and of its value.
+fn lengths(words: [[u8; 4]; 2]) -> [u64; 2] {
+    words.map(|word| u64::from(u32::from_le_bytes(word)))
 }
 
-impl<'a> Iter<'a> {
-    fn text(&mut self, length: [u8; 4]) -> Option<&'a [u8]> {
-        let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
-        let (text, rest) = self.texts.split_at_checked(length)?;
-        let (_, rest) = rest.split_first()?;
-        self.texts = rest;
-        Some(text)
-    }
+/// Where a header ends that begins there, both NULs included. There are less than 2^32 of
+/// them, of less than 2^34 bytes each: their ends never come round.
+fn end(from: u64, name: u64, value: u64) -> u64 {
+    from.wrapping_add(name).wrapping_add(value).wrapping_add(2)
+}
+
+fn part(texts: &[u8], from: u64, to: u64) -> Option<&[u8]> {
+    texts.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+}
+
+struct Iter<'a> {
+    /// The lengths of what is to come.
+    table: std::slice::Iter<'a, [[u8; 4]; 2]>,
+    texts: &'a [u8],
+    at: u64,
 }
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let ([name, value], table) = self.table.split_first()?;
-        self.table = table;
-        let header = self.text(*name).and_then(|name| Some((name, self.text(*value)?)));
-        let header = header.map(|(name, text)| (name, trimmed(name, text)));
-        if header.is_none() {
-            self.table = &[];
-        }
-        header
+        let [own, length] = lengths(*self.table.next()?);
+        let from = self.at;
+        self.at = end(from, own, length);
+        let header = part(self.texts, from, self.at)?;
+        let (name, rest) = header.split_at_checked(usize::try_from(own).ok()?)?;
+        let [_, value @ .., _] = rest else { return None };
+        Some((name, trimmed(name, value)))
     }
 }
 

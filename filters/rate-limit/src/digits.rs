@@ -5,17 +5,17 @@ use postern_core::Headers;
 /// Appends a number in decimal.
 pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
-    let mut length = 0usize;
-    for digit in &mut digits {
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
         // The remainder of ten is a digit.
         *digit = b'0' | u8::try_from(number % 10).unwrap_or(0);
         number /= 10;
-        length = length.saturating_add(1);
         if number == 0 {
+            first = place;
             break;
         }
     }
-    out.extend(digits.iter().take(length).rev());
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// A number in decimal.

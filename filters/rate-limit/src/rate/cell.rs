@@ -109,15 +109,20 @@ impl Cell {
 
     pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
         let mut out = [0; Self::SIZE];
-        let parts = [self.kind.tag()]
-            .into_iter()
-            .chain(self.idle_at.to_le_bytes())
-            .chain(self.part.to_le_bytes())
-            .chain(self.before.to_le_bytes())
-            .chain(self.scale.to_le_bytes())
-            .chain(self.given.to_le_bytes());
-        for (to, from) in out.iter_mut().zip(parts) {
-            *to = from;
+        // Whole numbers rather than byte by byte; the room for them is known.
+        if let Some((tag, rest)) = out.split_first_mut()
+            && let Some((idle_at, rest)) = rest.split_first_chunk_mut::<8>()
+            && let Some((part, rest)) = rest.split_first_chunk_mut::<4>()
+            && let Some((before, rest)) = rest.split_first_chunk_mut::<4>()
+            && let Some((scale, rest)) = rest.split_first_chunk_mut::<4>()
+            && let Some((given, _)) = rest.split_first_chunk_mut::<4>()
+        {
+            *tag = self.kind.tag();
+            *idle_at = self.idle_at.to_le_bytes();
+            *part = self.part.to_le_bytes();
+            *before = self.before.to_le_bytes();
+            *scale = self.scale.to_le_bytes();
+            *given = self.given.to_le_bytes();
         }
         out
     }

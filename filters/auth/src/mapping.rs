@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use postern_core::bytes;
 use postern_core::challenge::is_scope;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node, Text, Value};
@@ -66,7 +67,7 @@ pub(crate) fn printable(paths: &[ClaimPath], claims: &Node) -> Result<Option<Str
 pub(crate) fn scopes(paths: &[ClaimPath], claims: &Node) -> Result<Vec<String>, Reason> {
     let words: Vec<&str> = match first(paths, claims).map(|node| &node.value) {
         None => Vec::new(),
-        Some(Value::Text(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        Some(Value::Text(text)) => words(text),
         Some(Value::List(several)) => texts(several)?,
         Some(_) => return Err(Reason::BadClaim),
     };
@@ -75,6 +76,20 @@ pub(crate) fn scopes(paths: &[ClaimPath], claims: &Node) -> Result<Vec<String>, 
     } else {
         Err(Reason::BadClaim)
     }
+}
+
+/// The words between blanks.
+fn words(mut text: &str) -> Vec<&str> {
+    let mut words = Vec::with_capacity(16);
+    while let Some(at) = bytes::find(text.as_bytes(), b' ')
+        && let Some((word, rest)) = text.split_at_checked(at)
+    {
+        words.push(word);
+        text = rest.get(1..).unwrap_or_default();
+    }
+    words.push(text);
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// A claim that the identity carries on: its name, or `{from, to}`.

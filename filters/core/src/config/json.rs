@@ -141,9 +141,15 @@ impl Reader<'_> {
         loop {
             let rest = self.text.get(self.at..)?;
             let length = bytes::string_end(rest.as_bytes()).unwrap_or(rest.len());
-            out.push_str(rest.get(..length)?);
+            let text = rest.get(..length)?;
             self.at = self.at.saturating_add(length);
-            if self.takes(b'"') {
+            let ends = self.takes(b'"');
+            // Nearly all are without escapes.
+            if ends && out.is_empty() {
+                return Some(text.to_owned());
+            }
+            out.push_str(text);
+            if ends {
                 return Some(out);
             }
             self.takes(b'\\').then_some(())?;

@@ -41,8 +41,10 @@ impl Pass<'_> {
                 Step::Reply(reply) => return Some(self.local_reply(&reply)),
                 _ => {}
             }
-            account.request_edits.extend(outcome.headers.iter().cloned());
-            if !edit(&mut request.headers, &outcome.headers) {
+            let edits = outcome.edits();
+            let good = edit(&mut request.headers, &edits);
+            account.request_edits.extend(edits);
+            if !good {
                 return Some(self.turn_away(stream, account, &Refusal::bad_edit()));
             }
             if let Some(body) = outcome.body.take()
@@ -106,8 +108,9 @@ impl Pass<'_> {
                 }
                 _ => {}
             }
-            account.response_edits.extend(outcome.headers.iter().cloned());
-            edit(&mut at.headers, &outcome.headers);
+            let edits = outcome.edits();
+            edit(&mut at.headers, &edits);
+            account.response_edits.extend(edits);
             // A message without a body cannot be given one.
             if let Some(body) = outcome.body.take()
                 && moment == Moment::Body

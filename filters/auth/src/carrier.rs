@@ -117,7 +117,7 @@ impl Carrier {
                 let token = rest.strip_prefix(b" ").ok_or(Malformed);
                 Some(token.map(|token| Taken { unread: true, ..Taken::good(token.into()) }))
             }
-            (Carrier::Basic(_), Found::Authorization { scheme, rest }) if scheme == "basic" => {
+            (Carrier::Basic(_), Found::Authorization { scheme, rest }) if *scheme == "basic" => {
                 Some(token68(rest).and_then(basic))
             }
             (Carrier::Header(own), Found::Header { name, value })
@@ -140,7 +140,7 @@ impl Carrier {
 /// A credential of a request, where it stands.
 pub(crate) enum Found<'a> {
     /// In `Authorization`: the scheme in lower case, and all that follows it.
-    Authorization { scheme: String, rest: &'a [u8] },
+    Authorization { scheme: &'a str, rest: &'a [u8] },
     /// In `Authorization`, with a scheme that no provider reads.
     Unsupported,
     /// In a header of its own.
@@ -157,7 +157,7 @@ pub(crate) enum Found<'a> {
 impl std::fmt::Debug for Found<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (place, name) = match self {
-            Found::Authorization { scheme, rest: _ } => ("Authorization", scheme.as_str()),
+            Found::Authorization { scheme, rest: _ } => ("Authorization", *scheme),
             Found::Header { name, value: _ } => ("Header", *name),
             Found::Query { name, value: _ } => ("Query", *name),
             Found::Cookie { name, value: _ } => ("Cookie", *name),

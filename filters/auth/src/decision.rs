@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use postern_core::{
-    Decision, HeaderEdit, Headers, Identity, Mode, Outcome, Record, Refusal, Step, Target, Wait,
+    Decision, HeaderEdit, Headers, Identity, KeptRecord, Mode, Outcome, Record, Recorded, Refusal,
+    Step, Target, Wait,
 };
 
 use crate::filter::counter;
@@ -29,7 +30,7 @@ pub(crate) struct Admitted {
     pub(crate) removal: Vec<HeaderEdit>,
     /// Did it stand in the query?
     pub(crate) in_query: bool,
-    /// Further counters.
+    /// Counters, that of the decision first.
     pub(crate) count: Vec<usize>,
 }
 
@@ -46,7 +47,8 @@ pub(crate) struct Denied<'p> {
 
 impl Admitted {
     pub(crate) fn anonymous(code: &'static str) -> Self {
-        Admitted { known: None, code, removal: Vec::new(), in_query: false, count: Vec::new() }
+        let count = vec![counter::ANONYMOUS];
+        Admitted { known: None, code, removal: Vec::new(), in_query: false, count }
     }
 
     pub(crate) fn outcome(
@@ -55,36 +57,53 @@ impl Admitted {
         headers: &Headers<'_>,
         target: &Target<'_>,
     ) -> Outcome {
-        let Admitted { known, code, removal, count: further, .. } = self;
-        let known = known.as_deref();
-        let mut edits = identity_headers::edits(headers, known.map_or(&[], |k| &k.headers));
-        let writes_path = removal.iter().any(|edit| edit.name() == ":path");
-        if target.is_changed() && !writes_path {
+        let Admitted { known, code, removal, count, in_query: _ } = self;
+        let said = known.as_ref().map(|known| &known.headers);
+        let (put, mut edits) = identity_headers::edits(headers, said.map(Rc::as_ref));
+        let writes_path = || removal.iter().any(|edit| edit.name() == ":path");
+        if target.is_changed() && !writes_path() {
             edits.push(HeaderEdit::set(":path", target.canonical()));
         }
-        edits.extend(removal);
-        let mut record = Record::new(Decision::Allow, rule.name.clone(), code);
-        let mut count = vec![counter::ANONYMOUS];
-        if let Some(known) = known {
-            let caller = &known.checked.caller;
-            count = vec![counter::AUTHENTICATED];
-            record = record
-                .with("provider", caller.provider.as_str())
-                .with("credential", caller.credential.as_str());
+        if edits.is_empty() {
+            edits = removal;
+        } else {
+            edits.extend(removal);
         }
-        count.extend(further);
-        let identity = known.map_or_else(
-            || Identity::Anonymous.to_json().into(),
-            |known| Rc::clone(&known.identity),
-        );
+        let (identity, record) = match &known {
+            Some(known) => (Rc::clone(&known.identity), Recorded::Kept(known.recorded(rule, code))),
+            None => {
+                let record = Record::new(Decision::Allow, rule.name.clone(), code);
+                (Identity::Anonymous.to_json().into(), record.into())
+            }
+        };
         Outcome {
             step: Step::Continue,
+            fields: said.map(|said| (Rc::clone(said), put)),
             headers: edits,
             body: None,
             record: Some(record),
             publish: vec![("identity", identity)],
             count,
         }
+    }
+}
+
+impl Known {
+    /// The record of a request that is let in: mostly it is the one of the last.
+    fn recorded(&self, rule: &Rule, code: &'static str) -> Rc<KeptRecord> {
+        let is_same = |kept: &&Rc<KeptRecord>| {
+            let record = kept.record();
+            record.rule == rule.name && record.code == code
+        };
+        let mut last = self.record.borrow_mut();
+        if let Some(same) = last.as_ref().filter(is_same) {
+            return Rc::clone(same);
+        }
+        let caller = &self.checked.caller;
+        let record = Record::new(Decision::Allow, rule.name.clone(), code)
+            .with("provider", caller.provider.as_str())
+            .with("credential", caller.credential.as_str());
+        Rc::clone(last.insert(Rc::new(KeptRecord::new(record))))
     }
 }
 
@@ -105,7 +124,7 @@ impl Denied<'_> {
     ) -> Outcome {
         let record = Record { mode: Mode::Shadow, ..self.record(rule) };
         let mut outcome = Admitted::anonymous(self.code).outcome(rule, headers, target);
-        outcome.record = Some(record);
+        outcome.record = Some(record.into());
         // Which provider refused, and why, counts as ever.
         let further = self.count.get(1..).unwrap_or_default();
         outcome.count = [&[counter::REPORTED], further].concat();

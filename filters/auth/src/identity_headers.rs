@@ -1,26 +1,35 @@
 //! The headers that tell the upstream who calls. They come from the gateway
 //! alone: what a client sends under their prefix is removed on every route.
 
-use postern_core::{HeaderEdit, Headers};
+use postern_core::step::Name;
+use postern_core::{Fields, HeaderEdit, Headers, Put};
 
 use crate::checked::Checked;
 
 /// All headers that begin so are the gateway's own.
 const PREFIX: &[u8] = b"x-postern-";
 
-/// Takes out what the client sent under the reserved prefix, and sets what is
-/// said of the caller, one value each.
-pub(crate) fn edits(headers: &Headers<'_>, said: &[HeaderEdit]) -> Vec<HeaderEdit> {
-    let mut edits = Vec::with_capacity(said.len().saturating_add(2));
-    edits.extend_from_slice(said);
-    let reserved = headers.fields().filter(|(name, _)| is_reserved_field(name));
-    for name in reserved.filter_map(|(name, _)| std::str::from_utf8(name).ok()) {
-        if edits.iter().all(|edit| edit.name() != name) {
-            edits.push(HeaderEdit::remove(name.to_owned()));
+/// How what is said of the caller is written, one value each, and what is edited besides:
+/// what the client sent under the reserved prefix goes.
+pub(crate) fn edits(headers: &Headers<'_>, said: Option<&Fields>) -> (Put, Vec<HeaderEdit>) {
+    let mut put = Put::Add;
+    let mut edits = Vec::new();
+    let mut has_connection = false;
+    for (name, _) in headers.fields() {
+        if is_reserved_field(name) {
+            put = Put::Replace;
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            let is_said = said.is_some_and(|said| said.iter().any(|(own, _)| own == name));
+            if !is_said && edits.iter().all(|edit: &HeaderEdit| edit.name() != name) {
+                edits.push(HeaderEdit::remove(name.to_owned()));
+            }
         }
+        has_connection |= name == b"connection";
     }
-    edits.extend(connection(headers));
-    edits
+    if has_connection {
+        edits.extend(connection(headers));
+    }
+    (put, edits)
 }
 
 /// Is this name under the reserved prefix, also when another sign stands for
@@ -36,20 +45,21 @@ fn is_reserved_field(name: &[u8]) -> bool {
 }
 
 /// What the upstream is told of a caller.
-pub(crate) fn of(checked: &Checked) -> Vec<HeaderEdit> {
+pub(crate) fn of(checked: &Checked) -> Fields {
     let caller = &checked.caller;
-    let mut edits = vec![HeaderEdit::set("x-postern-subject", caller.sub.as_str())];
+    let mut fields: Vec<(Name, Vec<u8>)> = Vec::with_capacity(8);
+    let mut say = |name: &'static str, text: &str| fields.push((name.into(), text.into()));
+    say("x-postern-subject", &caller.sub);
     if let Some(client) = &caller.client {
-        edits.push(HeaderEdit::set("x-postern-client", client.as_str()));
+        say("x-postern-client", client);
     }
     if !caller.scopes.is_empty() {
-        edits.push(HeaderEdit::set("x-postern-scopes", caller.scopes.join(" ")));
+        say("x-postern-scopes", &caller.scopes.join(" "));
     }
-    edits.push(HeaderEdit::set("x-postern-credential", caller.credential.as_str()));
-    for (name, value) in &checked.headers {
-        edits.push(HeaderEdit::set(name.clone(), value.clone()));
-    }
-    edits
+    say("x-postern-credential", &caller.credential);
+    let further = checked.headers.iter();
+    fields.extend(further.map(|(name, value)| (name.clone().into(), value.clone())));
+    Fields::new(fields)
 }
 
 /// `Connection` names headers that the next hop drops (RFC 9110 §7.6.1): the
@@ -80,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    fn caller() -> Vec<HeaderEdit> {
+    fn caller() -> Fields {
         of(&Checked::from(Caller {
             sub: "northwind".to_owned(),
             credential: "jwt".to_owned(),
@@ -100,27 +110,38 @@ mod tests {
             ("x-posternish", "stays"),
             ("x-poster", "stays"),
         ]);
-        assert_eq!(
-            edits(&headers, &[]),
-            [
-                HeaderEdit::remove("x-postern-subject"),
-                HeaderEdit::remove("x-postern-anything"),
-                HeaderEdit::remove("x-postern-"),
-                HeaderEdit::remove("x_postern_scopes"),
-                HeaderEdit::remove("x.postern~scopes"),
-            ]
-        );
-        assert_eq!(
-            edits(&headers, &caller()),
-            [
-                HeaderEdit::set("x-postern-subject", "northwind"),
-                HeaderEdit::set("x-postern-credential", "jwt"),
-                HeaderEdit::remove("x-postern-anything"),
-                HeaderEdit::remove("x-postern-"),
-                HeaderEdit::remove("x_postern_scopes"),
-                HeaderEdit::remove("x.postern~scopes"),
-            ]
-        );
+        let others = [
+            HeaderEdit::remove("x-postern-anything"),
+            HeaderEdit::remove("x-postern-"),
+            HeaderEdit::remove("x_postern_scopes"),
+            HeaderEdit::remove("x.postern~scopes"),
+        ];
+        let all = [&[HeaderEdit::remove("x-postern-subject")], &others[..]].concat();
+        assert_eq!(edits(&headers, None), (Put::Replace, all));
+        assert_eq!(edits(&headers, Some(&caller())), (Put::Replace, others.to_vec()));
+    }
+
+    #[test]
+    fn they_are_added_only_where_none_of_their_names_is_there() {
+        let put = |name: &str| edits(&Headers::new([("a", "b"), (name, "c")]), Some(&caller()));
+        assert_eq!(put("x-poster"), (Put::Add, Vec::new()));
+        assert_eq!(put("X-Postern-Credential"), (Put::Replace, Vec::new()));
+        let removal = vec![HeaderEdit::remove("x_postern_subject")];
+        assert_eq!(put("x_postern_subject"), (Put::Replace, removal));
+        let removal = vec![HeaderEdit::remove("x-postern-scopes")];
+        assert_eq!(put("x-postern-scopes"), (Put::Replace, removal));
+        let close = Headers::new([("connection", "close, x-postern-subject")]);
+        let edited = vec![HeaderEdit::set("connection", "close")];
+        assert_eq!(edits(&close, Some(&caller())), (Put::Add, edited));
+    }
+
+    #[test]
+    fn each_says_one_thing() {
+        let said = [
+            HeaderEdit::set("x-postern-subject", "northwind"),
+            HeaderEdit::set("x-postern-credential", "jwt"),
+        ];
+        assert_eq!(caller().edits(), said);
     }
 
     #[track_caller]

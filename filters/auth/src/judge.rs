@@ -76,8 +76,8 @@ impl<'a> Case<'a> {
             Answer::Wait(wait) => Ok(Judged::Wait(wait)),
             Answer::Known(provider, known) => {
                 self.spend(provider, &known)?;
-                let used: Vec<&Found<'_>> = found.iter().filter(|_| !provider.forward).collect();
-                Ok(self.admit(known, vec![provider.admitted()], &used))
+                let used = found.first().filter(|_| !provider.forward);
+                Ok(self.admit(known, &[provider.admitted()], used.as_slice()))
             }
             Answer::Absent if need == Need::Optional => {
                 Ok(Judged::Admitted(Admitted::anonymous("anonymous")))
@@ -126,7 +126,7 @@ impl<'a> Case<'a> {
             self.spend(provider, known)?;
         }
         match all.into_iter().next() {
-            Some((_, known)) => Ok(self.admit(known, count, &used)),
+            Some((_, known)) => Ok(self.admit(known, &count, &used)),
             None => Err(self.missing()),
         }
     }
@@ -147,11 +147,14 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn admit(&self, known: Rc<Known>, count: Vec<usize>, used: &[&Found<'_>]) -> Judged {
+    fn admit(&self, known: Rc<Known>, admitted: &[usize], used: &[&Found<'_>]) -> Judged {
         // What checks the credentials so far goes on doing so.
         let used = if self.rule.report_only { &[] } else { used };
         let removal = removal::edits(used, self.request.headers(), self.target);
         let in_query = used.iter().any(|found| matches!(found, Found::Query { .. }));
+        let mut count = self.count.take();
+        count.insert(0, counter::AUTHENTICATED);
+        count.extend_from_slice(admitted);
         Judged::Admitted(Admitted {
             known: Some(known),
             code: "authenticated",

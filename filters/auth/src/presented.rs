@@ -120,7 +120,7 @@ impl Places {
 
     /// The proxy joins repeated `Authorization` headers with commas, which
     /// stand in none of the supported credentials: `None`.
-    fn authorization<'a>(&self, value: &'a [u8]) -> Option<Found<'a>> {
+    fn authorization<'a>(&'a self, value: &'a [u8]) -> Option<Found<'a>> {
         let joined = || value.split(|b| *b == b',').map(<[u8]>::trim_ascii_start);
         let several = bytes::find(value, b',').is_some();
         if several && joined().any(|part| self.scheme(part).is_some()) {
@@ -133,12 +133,14 @@ impl Places {
     }
 
     /// The scheme in lower case, if a provider reads it, and what follows it.
-    fn scheme<'a>(&self, value: &'a [u8]) -> Option<(String, &'a [u8])> {
+    fn scheme<'a>(&'a self, value: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+        // One goes as far as there are signs of a token.
         let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
-        let length = value.iter().take_while(|b| is_token(b)).count();
-        let (scheme, rest) = value.split_at_checked(length)?;
-        let known = self.schemes.iter().find(|own| own.as_bytes().eq_ignore_ascii_case(scheme))?;
-        Some((known.clone(), rest))
+        self.schemes.iter().find_map(|own| {
+            let (scheme, rest) = value.split_at_checked(own.len())?;
+            let is_it = scheme.eq_ignore_ascii_case(own.as_bytes());
+            (is_it && !rest.first().is_some_and(is_token)).then_some((own.as_str(), rest))
+        })
     }
 }
 

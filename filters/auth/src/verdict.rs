@@ -1,10 +1,11 @@
 //! What a provider says of a credential, and what it is asked with.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
-use postern_core::{Answer, HeaderEdit, Headers, Host, Metric, Request, Target, Work};
+use postern_core::{Answer, Fields, Headers, Host, KeptRecord, Metric, Request, Target, Work};
 
 use crate::budget::Budget;
 use crate::carrier::Taken;
@@ -162,7 +163,9 @@ pub(crate) struct Known {
     /// The identity for the other filters.
     pub(crate) identity: Rc<[u8]>,
     /// The identity for the upstream.
-    pub(crate) headers: Vec<HeaderEdit>,
+    pub(crate) headers: Rc<Fields>,
+    /// The record that it left last, when its caller was let in.
+    pub(crate) record: RefCell<Option<Rc<KeptRecord>>>,
     /// It counts once: to be used up when the request goes on, and not before.
     pub(crate) once: Option<Once>,
 }
@@ -170,23 +173,14 @@ pub(crate) struct Known {
 impl Known {
     /// About how many bytes it takes.
     pub(crate) fn size(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|edit| match edit {
-                HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) => {
-                    name.len().saturating_add(value.len())
-                }
-                HeaderEdit::Remove(name) => name.len(),
-            })
-            .sum();
-        // The caller holds what the identity says once more.
-        self.identity.len().saturating_mul(3).saturating_add(headers).saturating_add(512)
+        // The caller holds what the identity says once more, the record some of it.
+        let said = self.identity.len().saturating_mul(3).saturating_add(self.headers.size());
+        said.saturating_add(768)
     }
 
     pub(crate) fn new(checked: Checked) -> Self {
         let identity = checked.caller.to_json().into();
-        let headers = identity_headers::of(&checked);
-        Known { checked, identity, headers, once: None }
+        let headers = identity_headers::of(&checked).into();
+        Known { checked, identity, headers, record: RefCell::default(), once: None }
     }
 }

@@ -10,6 +10,7 @@ mod bounds;
 mod claim;
 mod expression;
 mod facts;
+mod kept;
 mod later;
 mod load;
 mod metrics;
@@ -44,12 +45,13 @@ use postern_core::identity::{STATE, Seen};
 use postern_core::record::Mode as Counted;
 use postern_core::rules::{HeaderName, Subject as Asked};
 use postern_core::{
-    Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Refusal, Request, Response, Sights,
-    Target, Work,
+    Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Recorded, Refusal, Request, Response,
+    Sights, Target, Work,
 };
 use serde_json::{Value, json};
 
 use facts::Facts;
+use kept::Kept;
 use load::Loading;
 use metrics::{Metrics, Side};
 pub use policy::{Candidate, Policy, Refusals};
@@ -73,6 +75,7 @@ pub struct Authz {
     explain_header: Option<HeaderName>,
     metrics: Metrics,
     sights: Sights,
+    kept: Kept,
     /// Has there been no tick yet?
     fresh: Cell<bool>,
 }
@@ -101,6 +104,13 @@ impl<'r> Judged<'r> {
     fn alone(ruling: Ruling<'r>) -> Self {
         let (side, mode) = (Side::Current, Counted::Enforce);
         Judged { ruling, side, mode, other: None, taken_back: false, unsure: [None, None] }
+    }
+
+    /// Does nothing but the rule say what its record is?
+    fn is_alone(&self) -> bool {
+        let Judged { ruling: _, side, mode, other, taken_back, unsure } = self;
+        let (is_current, counts) = (*side == Side::Current, *mode == Counted::Enforce);
+        is_current && counts && other.is_none() && !taken_back && *unsure == [None, None]
     }
 }
 
@@ -221,6 +231,7 @@ impl Authz {
             explain_header,
             metrics,
             sights: Sights::default(),
+            kept: Kept::default(),
             fresh: Cell::new(true),
         }
     }
@@ -300,14 +311,20 @@ impl Authz {
         }
         let ruling = &judged.ruling;
         let rule = self.rule(judged.side, ruling);
-        let mut record = self.record(judged);
-        if let Some(obligations) = rule.and_then(|rule| rule.obligations()) {
+        let obligations = rule.and_then(|rule| rule.obligations());
+        if let Some(obligations) = obligations {
             edits.extend(obligations.request.iter().cloned());
             due.extend(obligations.response.iter().cloned());
-            if !obligations.tags.is_empty() {
-                record = record.with("tags", obligations.tags.clone());
-            }
         }
+        let make = || {
+            let tags = obligations.map(|o| &o.tags).filter(|tags| !tags.is_empty());
+            let record = self.record(judged);
+            if let Some(tags) = tags { record.with("tags", tags.clone()) } else { record }
+        };
+        let record = match ruling.rule.filter(|_| judged.is_alone()) {
+            Some(rule) => Recorded::Kept(self.kept.of(rule, make)),
+            None => make().into(),
+        };
         if let Some((name, value)) = self.explained(ruling.reason, rule) {
             due.push(HeaderEdit::set(name, value));
         }
@@ -334,7 +351,7 @@ impl Authz {
             None => refusal,
         };
         let count = self.metrics.of(ruling.reason, judged.mode, judged.side, ruling.rule);
-        let record = Some(self.record(judged));
+        let record = Some(self.record(judged).into());
         Outcome { record, count, ..Outcome::refuse(refusal) }
     }
 

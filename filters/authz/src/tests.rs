@@ -74,7 +74,7 @@ fn judge(authz: &Authz, headers: &[(&str, &[u8])], identity: Option<&[u8]>) -> J
         status: refusal.as_ref().map_or(0, |r| r.status),
         challenge: refusal.as_ref().map(challenge).unwrap_or_default(),
         problem: refusal.as_ref().map_or("", |r| r.code),
-        rule: record.rule.into_owned(),
+        rule: record.rule.clone().into_owned(),
         code: record.code,
         path: outcome.headers.first().map(|edit| match edit {
             HeaderEdit::Set(name, value) if name == ":path" => {

@@ -16,6 +16,7 @@ pub mod config;
 pub mod digest;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod fields;
 pub mod filter;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
@@ -48,12 +49,13 @@ pub mod view;
 pub mod work;
 mod written;
 
+pub use fields::{Fields, Put};
 pub use filter::Filter;
 pub use headers::Headers;
 pub use host::{Host, SignatureAlgorithm, SignatureCheck, StoreError, Stored, Unreadable};
 pub use identity::Identity;
 pub use load::Load;
-pub use record::{Decision, Detail, Mode, Record};
+pub use record::{Decision, Detail, KeptRecord, Mode, Record, Recorded};
 pub use refusal::Refusal;
 pub use sight::Sights;
 pub use step::{Answer, Ask, HeaderEdit, Outcome, Reply, Step, Wait};

@@ -1,6 +1,9 @@
 //! The decision record that each filter leaves for the log and the metrics.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Deref;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -43,23 +46,23 @@ impl Record {
         // a policy or a request is looked through.
         let rule = json_text(&self.rule);
         let parts = [
-            "{\"decision\":\"",
-            self.decision.as_str(),
-            "\",\"rule\":\"",
+            self.decision.begins(),
             &rule,
             "\",\"code\":\"",
             self.code,
             "\",\"version\":\"",
             version,
-            "\",\"mode\":\"",
-            self.mode.as_str(),
-            "\"",
+            self.mode.ends(),
         ];
         let mut out = Vec::with_capacity(256);
         push_all(&mut out, &parts);
         for (name, detail) in &self.details {
-            push_all(&mut out, &[",\"", name, "\":"]);
-            detail.push(&mut out);
+            match detail {
+                Detail::Text(text) => {
+                    push_all(&mut out, &[",\"", name, "\":\"", &json_text(text), "\""]);
+                }
+                Detail::Json(json) => push_all(&mut out, &[",\"", name, "\":", json]),
+            }
         }
         out.push(b'}');
         out
@@ -68,7 +71,11 @@ impl Record {
 
 /// Appends `text` as a JSON string.
 pub fn push_json_text(out: &mut Vec<u8>, text: &str) {
-    push_all(out, &["\"", &json_text(text), "\""]);
+    let text = json_text(text);
+    out.reserve(text.len().saturating_add(2));
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 /// What stands between the quotes of a JSON string.
@@ -86,6 +93,93 @@ fn json_text(text: &str) -> Cow<'_, str> {
 fn push_all(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// A record on its way out.
+#[derive(Clone, Debug)]
+pub enum Recorded {
+    /// Made for this event.
+    New(Record),
+    /// The same as before.
+    Kept(Rc<KeptRecord>),
+}
+
+/// A record that its filter keeps, because it comes again: written once.
+#[derive(Debug)]
+pub struct KeptRecord {
+    record: Record,
+    /// A filter has one version.
+    json: OnceCell<Box<[u8]>>,
+}
+
+impl KeptRecord {
+    /// To be kept.
+    #[must_use]
+    pub fn new(record: Record) -> Self {
+        KeptRecord { record, json: OnceCell::new() }
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl Recorded {
+    /// The record, to be changed.
+    #[must_use]
+    pub fn into_record(self) -> Record {
+        match self {
+            Recorded::New(record) => record,
+            Recorded::Kept(kept) => kept.record.clone(),
+        }
+    }
+
+    /// The same, with one more member.
+    #[must_use]
+    pub fn with(self, name: &'static str, value: impl Into<Detail>) -> Self {
+        self.into_record().with(name, value).into()
+    }
+
+    /// Shows [`Record::to_json`]; `version` is that of the filter.
+    pub fn show<T>(&self, version: &str, show: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Recorded::New(record) => show(&record.to_json(version)),
+            Recorded::Kept(kept) => {
+                show(kept.json.get_or_init(|| kept.record.to_json(version).into()))
+            }
+        }
+    }
+}
+
+impl From<Record> for Recorded {
+    fn from(record: Record) -> Self {
+        Recorded::New(record)
+    }
+}
+
+impl Deref for Recorded {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        match self {
+            Recorded::New(record) => record,
+            Recorded::Kept(kept) => &kept.record,
+        }
+    }
+}
+
+impl PartialEq for Recorded {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl PartialEq<Record> for Recorded {
+    fn eq(&self, other: &Record) -> bool {
+        **self == *other
     }
 }
 
@@ -190,6 +284,15 @@ impl Decision {
             Decision::Skip => "skip",
         }
     }
+
+    /// A record up to its rule.
+    fn begins(self) -> &'static str {
+        match self {
+            Decision::Allow => r#"{"decision":"allow","rule":""#,
+            Decision::Deny => r#"{"decision":"deny","rule":""#,
+            Decision::Skip => r#"{"decision":"skip","rule":""#,
+        }
+    }
 }
 
 /// Did the decision count?
@@ -214,11 +317,50 @@ impl Mode {
             Mode::Cohort => "cohort",
         }
     }
+
+    /// What follows the version in a record.
+    fn ends(self) -> &'static str {
+        match self {
+            Mode::Enforce => r#"","mode":"enforce""#,
+            Mode::Shadow => r#"","mode":"shadow""#,
+            Mode::Cohort => r#"","mode":"cohort""#,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_decision_and_mode_stands_in_a_record_under_its_name() {
+        for decision in [Decision::Allow, Decision::Deny, Decision::Skip] {
+            for mode in [Mode::Enforce, Mode::Shadow, Mode::Cohort] {
+                let record = Record { mode, ..Record::new(decision, "r", "c") };
+                let expected = format!(
+                    r#"{{"decision":"{}","rule":"r","code":"c","version":"v","mode":"{}"}}"#,
+                    decision.as_str(),
+                    mode.as_str()
+                );
+                assert_eq!(String::from_utf8_lossy(&record.to_json("v")), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_kept_says_the_same() {
+        let record = Record::new(Decision::Allow, "r", "allowed").with("n", "x");
+        let kept = Rc::new(KeptRecord::new(record.clone()));
+        for _ in 0..2 {
+            let recorded = Recorded::Kept(Rc::clone(&kept));
+            assert_eq!(recorded.show("v", <[u8]>::to_vec), record.to_json("v"));
+            assert_eq!(recorded, record);
+            let changed = recorded.with("m", "y");
+            assert_eq!(changed, record.clone().with("m", "y"));
+            let json = changed.show("v", <[u8]>::to_vec);
+            assert_eq!(json, record.clone().with("m", "y").to_json("v"));
+        }
+    }
 
     #[test]
     fn a_record_is_one_compact_object() {

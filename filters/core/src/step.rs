@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::record::Record;
+use crate::fields::{Fields, Put};
+use crate::record::Recorded;
 use crate::refusal::Refusal;
 
 /// A header name: mostly a constant.
@@ -16,13 +17,15 @@ pub type Name = Cow<'static, str>;
 pub struct Outcome {
     /// What happens next.
     pub step: Step,
+    /// Fields for the message at hand, written before it is edited otherwise.
+    pub fields: Option<(Rc<Fields>, Put)>,
     /// Edits of the headers of the message at hand, in order.
     pub headers: Vec<HeaderEdit>,
     /// The message's new body, whole; only in answer to a held body.
     /// `content-length` is set to match by the host.
     pub body: Option<Vec<u8>>,
     /// The decision record, published as filter state `postern.<plugin>`.
-    pub record: Option<Record>,
+    pub record: Option<Recorded>,
     /// Further filter states, `postern.<key>`: the identity, the redacted path.
     pub publish: Vec<(&'static str, Rc<[u8]>)>,
     /// Counters to increment: indices into [`Filter::metrics`](crate::Filter::metrics).
@@ -62,9 +65,17 @@ impl Outcome {
 
     /// The same, with a decision record.
     #[must_use]
-    pub fn with_record(mut self, record: Record) -> Self {
-        self.record = Some(record);
+    pub fn with_record(mut self, record: impl Into<Recorded>) -> Self {
+        self.record = Some(record.into());
         self
+    }
+
+    /// All that is edited: the fields, then what comes after them.
+    #[must_use]
+    pub fn edits(&self) -> Vec<HeaderEdit> {
+        let mut edits = self.fields.as_ref().map(|(f, _)| f.edits()).unwrap_or_default();
+        edits.extend_from_slice(&self.headers);
+        edits
     }
 
     /// The same, with one more counter incremented.

@@ -2,7 +2,7 @@
 
 use log::warn;
 use postern_core::pairs::Pairs;
-use postern_core::{Answer, Ask, Filter, HeaderEdit, Outcome, Reply, grammar};
+use postern_core::{Answer, Ask, Fields, Filter, HeaderEdit, Outcome, Put, Reply, grammar};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
@@ -13,7 +13,7 @@ use crate::root::Compiled;
 /// Publishes the record and further states, and increments counters.
 pub(crate) fn publish<F: Filter>(compiled: &Compiled<F>, outcome: &Outcome) {
     if let Some(record) = &outcome.record {
-        set_state(&compiled.record_state, &record.to_json(&compiled.version));
+        record.show(&compiled.version, |json| set_state(&compiled.record_state, json));
     }
     for (key, value) in &outcome.publish {
         match *key {
@@ -37,6 +37,24 @@ pub(crate) fn set_state(name: &str, value: &[u8]) {
     if !raw::set_property(name, value) {
         warn!("the host refused the state `{name}`");
     }
+}
+
+/// Writes header fields, which are inside the grammar.
+///
+/// # Errors
+/// The name of the first that is not, or that the proxy would not take.
+pub(crate) fn put_fields(map: MapType, fields: &Fields, put: Put) -> Result<(), String> {
+    let mut bad = fields.bad();
+    for (name, value) in fields.iter() {
+        let written = match put {
+            Put::Replace => hostcalls::set_map_value_bytes(map, name, Some(value)),
+            Put::Add => hostcalls::add_map_value_bytes(map, name, value),
+        };
+        if written.is_err() {
+            bad.get_or_insert(name);
+        }
+    }
+    bad.map_or(Ok(()), |bad| Err(bad.escape_default().to_string()))
 }
 
 /// Writes header edits in order; those outside the grammar are left out.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use log::warn;
 use postern_core::{
-    Answer, Ask, Decision, Filter, HeaderEdit, Host, Outcome, Record, Refusal, Reply, Request,
-    Step, Wait,
+    Answer, Ask, Decision, Fields, Filter, HeaderEdit, Host, Outcome, Put, Record, Refusal, Reply,
+    Request, Step, Wait,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -146,7 +146,7 @@ impl<F: Filter> Stream<F> {
         at: Moment,
     ) -> Action {
         apply::publish(compiled, &outcome);
-        let Outcome { step, mut headers, body, .. } = outcome;
+        let Outcome { step, mut fields, mut headers, body, .. } = outcome;
         match step {
             Step::Refuse(refusal) => self.refuse(&compiled.plugin, &refusal),
             Step::Reply(reply) => {
@@ -167,13 +167,16 @@ impl<F: Filter> Stream<F> {
                         }
                         Replaced::NoBody => {}
                         // All or original: no new headers on the old body.
-                        Replaced::Failed => headers.clear(),
+                        Replaced::Failed => {
+                            fields = None;
+                            headers.clear();
+                        }
                     }
                 }
-                self.edit(compiled, &headers)
+                self.edit(compiled, fields.as_ref(), &headers)
             }
             Step::Hold => {
-                let action = self.edit(compiled, &headers);
+                let action = self.edit(compiled, fields.as_ref(), &headers);
                 if action == Action::Pause {
                     return action;
                 }
@@ -189,14 +192,14 @@ impl<F: Filter> Stream<F> {
                 }
             }
             Step::Ask(ask) => {
-                let action = self.edit(compiled, &headers);
+                let action = self.edit(compiled, fields.as_ref(), &headers);
                 if action == Action::Pause {
                     return action;
                 }
                 self.ask(shell, compiled, &ask)
             }
             Step::Wait(wait) => {
-                let action = self.edit(compiled, &headers);
+                let action = self.edit(compiled, fields.as_ref(), &headers);
                 if action == Action::Pause {
                     return action;
                 }
@@ -207,9 +210,16 @@ impl<F: Filter> Stream<F> {
 
     /// Writes header edits; a request with a bad one is refused, a response
     /// goes on without it.
-    fn edit(&mut self, compiled: &Compiled<F>, edits: &[HeaderEdit]) -> Action {
+    fn edit(
+        &mut self,
+        compiled: &Compiled<F>,
+        fields: Option<&(Rc<Fields>, Put)>,
+        edits: &[HeaderEdit],
+    ) -> Action {
         let plugin = compiled.plugin.as_str();
-        if let Err(name) = apply::edit_headers(self.side.headers(), edits) {
+        let map = self.side.headers();
+        let put = fields.map_or(Ok(()), |(fields, put)| apply::put_fields(map, fields, *put));
+        if let Err(name) = put.and(apply::edit_headers(map, edits)) {
             warn!("{plugin}: the value written to `{name}` is outside its grammar");
             if self.side == Side::Request {
                 return self.turn_away(compiled, &Refusal::bad_edit());

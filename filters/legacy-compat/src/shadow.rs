@@ -199,10 +199,13 @@ pub(crate) fn request_body(
         return crate::request::body(blueprint, stream, body);
     };
     // It was told before the body was looked at.
-    let details = outcome.record.iter_mut().flat_map(|record| &mut record.details);
-    for (_, detail) in details.filter(|(name, _)| *name == REQUEST) {
-        *detail = shadow.request.shown().into();
-    }
+    outcome.record = outcome.record.map(|record| {
+        let mut record = record.into_record();
+        for (_, detail) in record.details.iter_mut().filter(|(name, _)| *name == REQUEST) {
+            *detail = shadow.request.shown().into();
+        }
+        record.into()
+    });
     outcome
 }
 
@@ -363,13 +366,14 @@ fn judged(
 ) -> Outcome {
     outcome.count.push(would.counter());
     shadow.answer = Some(would);
-    outcome.record = Some(match outcome.record {
-        Some(record) => shadow.record(record),
+    let record = match outcome.record {
+        Some(record) => shadow.record(record.into_record()),
         None => {
             let answering = Answering::new(blueprint, stream);
             shadow.record(answering.record(stream, "unchanged"))
         }
-    });
+    };
+    outcome.record = Some(record.into());
     stream.shadow = Some(shadow);
     outcome
 }

@@ -108,7 +108,7 @@ impl RateLimit {
         }
         if counted.is_empty() && at_once.is_empty() {
             let id = first.rule.id.as_str().to_owned();
-            outcome.record = Some(Record::new(Decision::Skip, id, "unlimited"));
+            outcome.record = Some(Record::new(Decision::Skip, id, "unlimited").into());
             outcome.count.push(metrics::UNLIMITED);
             return outcome;
         }

@@ -12,6 +12,13 @@ unsafe extern "C" {
         v: *const u8,
         vs: usize,
     ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        k: *const u8,
+        ks: usize,
+        v: *const u8,
+        vs: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, k: *const u8, ks: usize) -> u32;
     fn proxy_get_property(path: *const u8, ps: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, ps: usize, v: *const u8, vs: usize) -> u32;
@@ -57,6 +64,12 @@ pub fn headers(map: u32) {
 pub fn replace(map: u32, name: &str, value: &str) {
     unsafe {
         proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    };
+}
+
+pub fn add(map: u32, name: &str, value: &str) {
+    unsafe {
+        proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     };
 }
 

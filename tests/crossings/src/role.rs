@@ -99,10 +99,10 @@ extern "C" fn proxy_on_request_headers(_id: u32, _count: u32, _end: u32) -> u32 
                 r#"{"decision":"allow","rule":"-","code":"authenticated","version":"ca27a3f292b0","mode":"enforce","provider":"idp","credential":"jwt:qqwT8frliKI36wK0EckLt5lu7afzoSn1tv_yHzK7S9o"}"#,
             );
             proxy::remove(REQUEST, "authorization");
-            proxy::replace(REQUEST, "x-postern-subject", "caller-0001");
-            proxy::replace(REQUEST, "x-postern-client", "demo-app");
-            proxy::replace(REQUEST, "x-postern-scopes", "sale:history");
-            proxy::replace(REQUEST, "x-postern-credential", CREDENTIAL);
+            proxy::add(REQUEST, "x-postern-subject", "caller-0001");
+            proxy::add(REQUEST, "x-postern-client", "demo-app");
+            proxy::add(REQUEST, "x-postern-scopes", "sale:history");
+            proxy::add(REQUEST, "x-postern-credential", CREDENTIAL);
         }
         3 => {
             proxy::now();

@@ -18,8 +18,9 @@ use postern_stack::mint::{MintRequest, mint};
 const EXPECTED: &[&str] = &[
     "legacy-compat request: get_header_map_pairs 1, set_property 2",
     // The token has been seen twice before: its signature is not checked again.
-    "auth request: get_current_time_nanoseconds 1, get_header_map_pairs 1, remove_header_map_value 1, \
-     replace_header_map_value 4, set_property 2",
+    // None of the identity's headers is there yet, so they need not be replaced.
+    "auth request: add_header_map_value 4, get_current_time_nanoseconds 1, \
+     get_header_map_pairs 1, remove_header_map_value 1, set_property 2",
     "rate-limit request: get_current_time_nanoseconds 1, get_header_map_pairs 1, \
      get_property 1, get_shared_data 1, set_property 1, set_shared_data 1",
     "authz request: get_header_map_pairs 1, get_property 1, set_property 1",

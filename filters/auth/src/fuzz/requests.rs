@@ -204,7 +204,7 @@ pub(super) fn request(text: &[u8]) {
     let sent = lines(text);
     let outcome = judge(&good.auth, &sent);
     let again = judge(&good.auth, &sent);
-    assert_eq!((&outcome.headers, &outcome.publish), (&again.headers, &again.publish));
+    assert_eq!((outcome.edits(), &outcome.publish), (again.edits(), &again.publish));
     assert_eq!(format!("{:?}", outcome.step), format!("{:?}", again.step));
     let code = outcome.record.as_ref().expect("a record").code;
     match &outcome.step {
@@ -213,22 +213,21 @@ pub(super) fn request(text: &[u8]) {
             assert!([400, 401].contains(&refusal.status), "{code}");
             let words = format!("{} {:?}", refusal.detail, refusal.headers);
             assert!(!good.is_in(words.as_bytes()));
-            assert!(outcome.headers.is_empty() && outcome.publish.is_empty());
+            assert!(outcome.edits().is_empty() && outcome.publish.is_empty());
             return;
         }
         other => panic!("{other:?}"),
     }
-    for edit in &outcome.headers {
+    let edits = outcome.edits();
+    for edit in &edits {
         if let HeaderEdit::Set(name, value) = edit {
             assert!(grammar::may_write(name, value), "{name}: {}", value.escape_ascii());
         }
     }
-    let went = edited(sent, &outcome.headers);
+    let went = edited(sent, &edits);
     for (name, value) in went.iter().filter(|(name, _)| is_reserved(name)) {
-        let ours = outcome
-            .headers
-            .iter()
-            .any(|e| matches!(e, HeaderEdit::Set(n, v) if n == name && v == value));
+        let ours =
+            edits.iter().any(|e| matches!(e, HeaderEdit::Set(n, v) if n == name && v == value));
         assert!(ours, "{name}");
     }
     let [("identity", identity)] = outcome.publish.as_slice() else { panic!("one identity") };
@@ -267,7 +266,7 @@ pub(super) fn basic_seeds() -> Vec<Vec<u8>> {
 
 /// User name and secret, joined and encoded again, are what was sent.
 pub(super) fn basic(rest: &[u8]) {
-    let found = Found::Authorization { scheme: "basic".to_owned(), rest };
+    let found = Found::Authorization { scheme: "basic", rest };
     let Some(Ok(Taken { user: Some(user), secret, .. })) = twice(|| Carrier::basic().take(&found))
     else {
         return;
@@ -291,7 +290,7 @@ pub(super) fn api_key(value: &[u8]) {
         Found::Header { name: "x-api-key", value },
         Found::Query { name: "api_key", value },
         Found::Cookie { name: "key", value },
-        Found::Authorization { scheme: "bearer".to_owned(), rest: value },
+        Found::Authorization { scheme: "bearer", rest: value },
     ];
     for (carrier, found) in from.iter().zip(&founds) {
         for (other, place) in from.iter().zip(0..) {

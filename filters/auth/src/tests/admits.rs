@@ -8,8 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::Auth;
 
-fn names(outcome: &Outcome) -> Vec<&str> {
-    outcome.headers.iter().map(HeaderEdit::name).collect()
+fn names(outcome: &Outcome) -> Vec<String> {
+    outcome.edits().iter().map(|edit| edit.name().to_owned()).collect()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn claims_become_the_identity() {
     };
     assert_eq!(identity(&outcome), Identity::Known(Box::new(expected)));
     assert_eq!(
-        outcome.headers,
+        outcome.edits(),
         [
             HeaderEdit::set("x-postern-subject", "northwind"),
             HeaderEdit::set("x-postern-client", "shop"),
@@ -182,7 +182,7 @@ fn anonymous_where_no_credential_is_needed() {
     {
         let outcome = send(path, &[]);
         assert_eq!(identity(&outcome), Identity::Anonymous);
-        assert!(outcome.headers.is_empty());
+        assert!(outcome.edits().is_empty());
         let record = outcome.record.unwrap();
         assert_eq!((record.rule.as_ref(), record.code), (rule, code));
         assert_eq!(outcome.count.first(), Some(&1));

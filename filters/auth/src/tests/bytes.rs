@@ -61,7 +61,7 @@ proptest! {
             Step::Refuse(refusal) => prop_assert!([400, 401].contains(&refusal.status)),
             other => prop_assert!(false, "{other:?}"),
         }
-        for edit in &outcome.headers {
+        for edit in &outcome.edits() {
             if let HeaderEdit::Set(name, value) = edit {
                 prop_assert!(postern_core::grammar::may_write(name, value));
             }

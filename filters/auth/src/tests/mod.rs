@@ -147,7 +147,7 @@ fn subject(outcome: &Outcome) -> String {
 #[track_caller]
 fn refusal(outcome: &Outcome) -> &Refusal {
     let Step::Refuse(refusal) = &outcome.step else { panic!("admitted") };
-    assert!(outcome.headers.is_empty() && outcome.publish.is_empty(), "nothing goes on");
+    assert!(outcome.edits().is_empty() && outcome.publish.is_empty(), "nothing goes on");
     refusal
 }
 
@@ -160,7 +160,8 @@ fn record(outcome: &Outcome) -> String {
 /// The edit of one header: `None` if there is none, else the value set, or
 /// `""` when it is removed.
 fn edit(outcome: &Outcome, name: &str) -> Option<String> {
-    let edits: Vec<_> = outcome.headers.iter().filter(|e| e.name() == name).collect();
+    let all = outcome.edits();
+    let edits: Vec<_> = all.iter().filter(|e| e.name() == name).collect();
     match edits.as_slice() {
         [] => None,
         [HeaderEdit::Set(_, value)] => Some(String::from_utf8_lossy(value).into_owned()),

@@ -86,7 +86,7 @@ fn no_credential_is_shown_where_it_stands() {
     const SECRET: &str = "s3cret-token";
     let value = SECRET.as_bytes();
     for found in [
-        Found::Authorization { scheme: "bearer".to_owned(), rest: value },
+        Found::Authorization { scheme: "bearer", rest: value },
         Found::Header { name: "x-api-key", value },
         Found::Query { name: "key", value },
         Found::Cookie { name: "session", value },

@@ -232,7 +232,7 @@ proptest! {
         let value = format!("Bearer {}", hs_token(&claims));
         let at = ["plain", "percent", "base64url"].iter().position(|e| *e == encoding).unwrap();
         let outcome = AUTH.with(|auth| send_to(&auth[at], "/private", &[("authorization", value.as_bytes())]));
-        for edit in &outcome.headers {
+        for edit in &outcome.edits() {
             if let HeaderEdit::Set(name, value) = edit {
                 prop_assert!(postern_core::grammar::may_write(name, value));
             }

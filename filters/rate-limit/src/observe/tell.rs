@@ -51,7 +51,7 @@ impl RateLimit {
             if alone {
                 let id = observe.id.as_str().to_owned();
                 let record = Record::new(Decision::Skip, id, "observed");
-                outcome.record = Some(record.with("remaining", first.left.remaining));
+                outcome.record = Some(record.with("remaining", first.left.remaining).into());
             }
         }
         for standing in standings {

@@ -81,7 +81,7 @@ impl RateLimit {
         if !would.is_empty() {
             record = record.with("would_refuse", would.join(" "));
         }
-        outcome.record = Some(record);
+        outcome.record = Some(record.into());
         outcome.count.push(if admitted { metrics::ALLOWED } else { metrics::REFUSED });
         if let Some(first) = first.as_ref().filter(|_| !admitted) {
             let refused = refusal::over_limit(first, standings);

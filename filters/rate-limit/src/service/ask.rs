@@ -298,7 +298,7 @@ impl RateLimit {
         if let Some(one) = enforcing.filter(|_| standings.is_empty()) {
             // The service has no limit for it, or it costs nothing.
             let id = one.limit.id.as_str().to_owned();
-            outcome.record = Some(Record::new(Decision::Allow, id, "uncounted"));
+            outcome.record = Some(Record::new(Decision::Allow, id, "uncounted").into());
         }
         if !admitted {
             later.clear();

@@ -55,7 +55,7 @@ impl RateLimit {
             self.return_all(stream, &mut local, host);
             let id = limit.id.as_str().to_owned();
             let record = Record::new(Decision::Deny, id, "unavailable");
-            outcome.record = Some(record.with("engine", "closed").with("service", why.word));
+            outcome.record = Some(record.with("engine", "closed").with("service", why.word).into());
             outcome.count.push(metrics::UNAVAILABLE);
             let seconds = u64::try_from(why.again.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
             let mut refused = refusal::unavailable();
@@ -91,7 +91,7 @@ impl RateLimit {
         if standings.is_empty() && local.iter().all(|one| one.limit.mode == Mode::Enforce) {
             // Nobody has counted it.
             let id = first.map(|limit| limit.id.as_str().to_owned()).unwrap_or_default();
-            outcome.record = Some(Record::new(Decision::Allow, id, "uncounted"));
+            outcome.record = Some(Record::new(Decision::Allow, id, "uncounted").into());
         }
         let record = outcome.record.take();
         outcome.record = record.map(|r| r.with("engine", word).with("service", why.word));

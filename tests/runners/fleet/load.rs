@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use postern_tests::client::{Connection, PATIENCE};
 
@@ -12,11 +13,14 @@ const CONNECTIONS: usize = 4;
 
 const REQUEST: &[u8] = b"GET /empty HTTP/1.1\r\nHost: api.example.com\r\nX-Caller: load\r\n\r\n";
 
+/// An answer: its status, and how long it took.
+pub type Answered = (u16, Duration);
+
 /// Clients that send one request after the other until they are stopped.
 pub struct Load {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<Result<Vec<u16>, String>>>,
+    clients: Vec<JoinHandle<Result<Vec<Answered>, String>>>,
 }
 
 impl Load {
@@ -27,13 +31,14 @@ impl Load {
             let mut connection = Connection::open(to, PATIENCE)?;
             let (stop, sent) = (stop.clone(), sent.clone());
             clients.push(std::thread::spawn(move || {
-                let mut statuses = Vec::new();
+                let mut answered = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
+                    let begun = Instant::now();
                     connection.write(REQUEST)?;
-                    statuses.push(connection.read(false)?.status);
+                    answered.push((connection.read(false)?.status, begun.elapsed()));
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok(statuses)
+                Ok(answered)
             }));
         }
         Ok(Load { stop, sent, clients })
@@ -44,8 +49,8 @@ impl Load {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Ends it; the statuses of all answers.
-    pub fn stop(mut self) -> Result<Vec<u16>, String> {
+    /// Ends it; all answers.
+    pub fn stop(mut self) -> Result<Vec<Answered>, String> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
         for client in self.clients.drain(..) {

@@ -6,14 +6,14 @@ mod site;
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postern_tests::client::{Connection, PATIENCE, Wire, send};
 use postern_tests::gateway::wait_for;
 use postern_tests::observe::Answer;
 use serde_json::json;
 
-use load::Load;
+use load::{Answered, Load};
 use site::Site;
 
 /// A test with gateways of its own.
@@ -36,6 +36,8 @@ pub const ALL: &[(&str, Test)] = &[
 
 const CONNECTIONS: usize = 64;
 const LIMIT: usize = 100;
+/// So long a request of an outage waits for the service.
+const DEADLINE: Duration = Duration::from_millis(400);
 
 /// On each of two gateways half of the connections at once, `each` requests on each.
 fn rush(site: &Site, path: &str, caller: &str, each: usize) -> Result<[Vec<Answer>; 2], String> {
@@ -144,7 +146,7 @@ enum Kind {
 }
 
 fn outage(name: &'static str, kind: Kind) -> Result<(), String> {
-    let settings = json!({"timeout": "400ms", "backoff": "300ms"});
+    let settings = json!({"timeout": format!("{}ms", DEADLINE.as_millis()), "backoff": "300ms"});
     let mut site = Site::start(name, &settings, "statuses")?;
     exact(&site, "before")?;
     let load = Load::start(&site.addresses())?;
@@ -195,7 +197,11 @@ fn outage(name: &'static str, kind: Kind) -> Result<(), String> {
     same("somebody looked", true, probes.iter().all(|n| *n > 0))?;
     exact(&site, "after")?;
     let answers = load.stop()?;
-    let others: Vec<u16> = answers.into_iter().filter(|status| *status != 200).collect();
+    if kind == Kind::Frozen {
+        tell_waits(&answers);
+    }
+    let others: Vec<u16> =
+        answers.into_iter().map(|(status, _)| status).filter(|status| *status != 200).collect();
     same("answers under load other than 200", Vec::<u16>::new(), others)?;
     // Each question ended; those that nobody answered, by the deadline that the proxy was
     // given.
@@ -207,6 +213,24 @@ fn outage(name: &'static str, kind: Kind) -> Result<(), String> {
     }
     same("fallbacks", true, site.metric("limit_fallbacks.load.degraded")?.iter().all(|n| *n > 0))?;
     same("reloaded", 0, site.sum("vm_reload")?)
+}
+
+/// Says how long those waited whose question nobody answered. It depends on the machine, so
+/// nothing is asserted of it.
+fn tell_waits(answers: &[Answered]) {
+    let mut waits: Vec<Duration> =
+        answers.iter().map(|(_, took)| *took).filter(|took| *took >= DEADLINE / 2).collect();
+    waits.sort_unstable();
+    let ms = |wait: Option<&Duration>| wait.map_or(0.0, |wait| wait.as_secs_f64() * 1000.0);
+    println!(
+        "of {} requests {} met a frozen service: they waited {:.1} ms at the median and {:.1} ms \
+         at most; the deadline is {} ms",
+        answers.len(),
+        waits.len(),
+        ms(waits.get(waits.len() / 2)),
+        ms(waits.last()),
+        DEADLINE.as_millis()
+    );
 }
 
 /// A request costs 1 when it comes, and 10 by its answer.

@@ -1,8 +1,10 @@
 //! `authz` with an identity from elsewhere than `auth`, on a real Envoy: the payload of the
-//! stock filter `jwt_authn`, and headers of a hop that clients cannot pass by.
+//! stock filter `jwt_authn`, and headers of a hop that clients cannot pass by. And rules by
+//! the names of the proxy's routes, which the demo has none of.
 
 mod headers;
 mod payload;
+mod routes;
 mod site;
 
 use std::fmt::Debug;
@@ -41,6 +43,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("a_hop_says_who_calls", headers::known),
     ("what_a_client_says_of_itself_does_not_pass_the_hop", headers::smuggled),
     ("without_the_hop_anybody_is_anybody", headers::open),
+    ("rules_know_the_names_of_routes", routes::names),
     ("nothing_trapped", nothing_trapped),
 ];
 

@@ -6,7 +6,7 @@ use super::{Identities, answer, ask, rule, said, same, why};
 
 pub(super) fn policy() -> Value {
     let claims = |condition: Value| json!({"claims": [condition]});
-    json!({
+    let mut policy = json!({
         "realm": "shop",
         "explain_header": super::WHY,
         "identity": {"jwt_authn": {
@@ -26,7 +26,11 @@ pub(super) fn policy() -> Value {
             rule("level", json!("identified"), claims(json!({"claim": "level", "is": {"at_least": 3}}))),
             rule("team", json!("identified"), claims(json!({"claim": "team", "is": {"exact": "blue"}}))),
         ],
-    })
+    });
+    if let Some(rules) = policy["rules"].as_array_mut() {
+        rules.extend(super::routes::rules());
+    }
+    policy
 }
 
 pub(super) fn known(on: &Identities) -> Result<(), String> {

@@ -134,12 +134,17 @@ fn listener(name: &str, port: u16, mut filters: Vec<Value>) -> Value {
                     "name": "all",
                     "domains": ["*"],
                     "response_headers_to_add": [told("x-user"), told("x-user-scopes")],
-                    "routes": [{
-                        "match": {"prefix": "/"},
-                        "direct_response": {"status": 200, "body": {"inline_string": "good"}},
-                    }],
+                    "routes": super::routes::named(),
                 }]},
             },
         }]}],
+    })
+}
+
+/// A route that Envoy answers itself.
+pub(super) fn direct(prefix: &str) -> Value {
+    json!({
+        "match": {"prefix": prefix},
+        "direct_response": {"status": 200, "body": {"inline_string": "good"}},
     })
 }

@@ -233,6 +233,10 @@ impl SeenCaller<'_> {
     /// # Errors
     /// It stands there twice, or the claims cannot be read.
     pub fn written(&self, name: &str) -> Result<Option<&str>, Unreadable> {
+        // [`Self::claim`] has them from elsewhere.
+        if matches!(name, "sub" | "iss" | "client" | "provider" | "credential" | "plan") {
+            return Ok(None);
+        }
         let Some(claims) = self.claims.as_deref() else { return Ok(None) };
         let mut found = None;
         let read = Scan::new(claims).object(|member, scan| {
@@ -357,6 +361,8 @@ mod tests {
             assert_eq!(claim(none), None, "{none}");
         }
         assert_eq!(caller.claim("d"), Err(Unreadable));
+        assert_eq!(caller.written("x"), Ok(Some("[1]")));
+        assert_eq!(caller.written("sub"), Ok(None), "the caller is `a`");
         assert_eq!(caller.carried(), None);
     }
 

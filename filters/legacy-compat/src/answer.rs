@@ -180,7 +180,12 @@ fn headers_enforced(
     // What its body says changes nothing any more, and it may never end. The gateway's
     // own answers are here as a whole.
     let stays = stream.unfit.is_some() && case.on_mismatch == OnMismatch::Original;
-    let is_known = stays || (origin == Origin::Upstream && !waits_for_body(stream, case));
+    // A short one is waited for all the same: a reply in its place would close the
+    // connection to the upstream, and pass by the filters further out. (Faults of an upstream
+    // seldom come to an end.)
+    let is_short = status < 500 && length(response).is_some_and(|n| n <= answering.max_body);
+    let is_made = origin == Origin::Upstream && !is_short && !waits_for_body(stream, case);
+    let is_known = stays || is_made;
     if is_known || response.is_end_of_stream() {
         return anew(&answering, stream, case, b"");
     }

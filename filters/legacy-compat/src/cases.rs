@@ -182,7 +182,7 @@ impl Case {
             doubt: None,
         };
         // What is only to be whole and JSON may be as large as it likes.
-        let passes = if case.edits_nothing() { OnMismatch::Original } else { *on_mismatch };
+        let passes = if case.keeps_all() { OnMismatch::Original } else { *on_mismatch };
         case.on_too_large = on_too_large.unwrap_or(passes);
         let mut names_request = false;
         case.visit(&mut |expression| names_request |= expression.names_request());
@@ -252,8 +252,13 @@ impl Case {
 
     /// Is the answer the same, whatever its body is?
     pub(crate) fn changes_nothing(&self) -> bool {
+        let faults = [self.on_mismatch, self.on_too_large];
+        self.keeps_all() && faults == [OnMismatch::Original; 2]
+    }
+
+    /// Is all of the answer kept, if its body is as it should be?
+    fn keeps_all(&self) -> bool {
         self.edits_nothing()
-            && self.on_mismatch == OnMismatch::Original
             && (self.status, &self.content_type) == (None, &None)
             && self.headers == HeaderEdits::default()
     }

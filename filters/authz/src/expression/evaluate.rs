@@ -296,6 +296,8 @@ impl<'a> Run<'a> {
                     return Err(Why::OtherKind);
                 };
                 let test = |text: &str, part: &str| {
+                    // Short ones are not free: two headers have many pairs of parts.
+                    self.spend(1)?;
                     self.spend_on(text)?;
                     self.spend_on(part)?;
                     Ok(match function {

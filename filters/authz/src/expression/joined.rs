@@ -42,6 +42,9 @@ pub(super) fn said(
         let holds = test(left, right)?;
         some |= holds;
         every &= holds;
+        if some && !every {
+            break;
+        }
     }
     if some && !every { Err(Why::Ambiguous) } else { Ok(some) }
 }
@@ -103,8 +106,13 @@ pub(super) fn parted<'a>(header: Value<'a>, spend: &Spend<'_>) -> Result<Value<'
     }
     spend(commas.saturating_add(1))?;
     let parts: Vec<_> = match whole {
-        Cow::Borrowed(whole) => whole.split(',').map(|p| Cow::Borrowed(p.trim())).collect(),
-        Cow::Owned(whole) => whole.split(',').map(|p| Cow::Owned(p.trim().to_owned())).collect(),
+        Cow::Borrowed(whole) => whole.split(',').map(|p| Cow::Borrowed(bare(p))).collect(),
+        Cow::Owned(whole) => whole.split(',').map(|p| Cow::Owned(bare(p).to_owned())).collect(),
     };
     Ok(Value::Joined(std::iter::once(whole.clone()).chain(parts).collect()))
+}
+
+/// Without the blanks around it (RFC 9110 §5.6.3); other signs that look empty are its own.
+fn bare(part: &str) -> &str {
+    part.trim_matches([' ', '\t'])
 }

@@ -66,6 +66,8 @@ impl<F: Filter> Stream<F> {
         self.waiting = None;
         self.pausing = false;
         self.stopped = false;
+        // That was the request's body.
+        self.replaced = false;
         self.end_of_stream = end_of_stream;
         let Some(compiled) = self.compiled.clone() else { return Action::Continue };
         let source = Map(MapType::HttpResponseHeaders);

@@ -116,10 +116,30 @@ fn what_is_looked_up_by_a_joined_header_cannot_be_told() {
 #[test]
 fn many_parts_take_too_long() {
     let many = "a,".repeat(20_000);
-    for text in ["H == 'b'", "H != 'b'", "H == G", "'x' + H + H == ''", "'b' in [H]"] {
+    for text in [
+        "H == 'b'",
+        "H != 'b'",
+        "H == G",
+        "'x' + H + H == ''",
+        "'b' in [H]",
+        "H.startsWith(G)",
+        "H.endsWith(G)",
+        "H.contains(G)",
+    ] {
         assert_eq!(says(&many, &many.replace('a', "c"), text), Err(Why::TooLong), "{text}");
     }
     assert_eq!(says(&many, "", "has(request.headers.x) && 'x' in request.headers"), Ok(true));
-    let some = "a,".repeat(200);
-    assert_eq!(says(&some, &some.replace('a', "c"), "H == G"), Err(Why::TooLong));
+    let some = format!("{}a", "a,".repeat(200));
+    for text in ["H == G", "H.startsWith(G)", "H.endsWith(G)", "H.contains(G)"] {
+        assert_eq!(says(&some, &some.replace('a', "c,d"), text), Err(Why::TooLong), "{text}");
+    }
+}
+
+/// Blanks around a part are none of it; what merely looks like one is.
+#[test]
+fn parts_lose_blanks_and_nothing_else() {
+    assert_eq!(says("a\t, a", "", "H == 'a'"), Ok(true));
+    for other in ["a\u{a0},a", "a,\u{2028}a", "a\u{3000},a"] {
+        assert_eq!(says(other, "", "H == 'a'"), Err(Why::Ambiguous), "{other:?}");
+    }
 }

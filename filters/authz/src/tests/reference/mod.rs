@@ -100,7 +100,12 @@ fn engine(authz: &Authz, asked: &Asked) -> Said {
     let record = outcome.record.unwrap();
     let scopes = scopes_of(&outcome.step, record.code);
     let intended = intends(authz, &request, &host);
-    Said { rule: record.rule.clone().into_owned(), reason: record.code.to_owned(), scopes, intended }
+    Said {
+        rule: record.rule.clone().into_owned(),
+        reason: record.code.to_owned(),
+        scopes,
+        intended,
+    }
 }
 
 /// Those of the challenge.

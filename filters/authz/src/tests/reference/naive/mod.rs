@@ -172,7 +172,8 @@ fn tested_header(asked: &Asked, name: &str, test: impl Fn(&str) -> bool) -> Opti
     if test(first) {
         return Some(Yes);
     }
-    let parts: Vec<bool> = first.split(',').map(|part| test(part.trim())).collect();
+    let parts: Vec<bool> =
+        first.split(',').map(|part| test(part.trim_matches([' ', '\t']))).collect();
     Some(if parts.iter().all(|yes| *yes) {
         Yes
     } else if parts.contains(&true) {

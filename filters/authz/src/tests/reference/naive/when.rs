@@ -86,7 +86,7 @@ fn two_headers(asked: &Asked) -> Says {
     let mut pairs = Vec::new();
     for a in first.split(',') {
         for b in second.split(',') {
-            pairs.push(a.trim() == b.trim());
+            pairs.push(a.trim_matches([' ', '\t']) == b.trim_matches([' ', '\t']));
         }
     }
     if pairs.iter().all(|same| *same) {

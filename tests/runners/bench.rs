@@ -4,11 +4,17 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use postern_tests::corpus::workspace;
 use serde_json::Value;
 
+/// One bench at a time: a port that one finds free, another may have taken by the time that
+/// its Envoy listens, and Envoys share a port without a word.
+static ONE: Mutex<()> = Mutex::new(());
+
 fn bench(words: &[&str]) -> Output {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern-bench"));
     command.args(words).output().unwrap()
 }

@@ -111,6 +111,20 @@ fn every_scalar_of_the_old_api_is_a_string_whatever_the_upstream_leaves_out() {
     }
 }
 
+/// What words stand for, or texts in them, may come as another kind of value.
+#[test]
+fn values_of_another_kind_become_strings_too() {
+    let filter = filter();
+    for (set, body, expected) in [
+        ("statement", r#"{"results":[{"type":7}]}"#, r#""kind":"7""#),
+        ("verify-purchase:c", r#"{"license":true,"item":{"id":1}}"#, r#""licence":"true""#),
+    ] {
+        let made = answered(&filter, &path_of(set), body).unwrap();
+        assert_eq!(others(&made), 0, "{set}: {made}");
+        assert!(made.to_string().contains(expected), "{set}: {made}");
+    }
+}
+
 #[test]
 fn an_id_that_is_null_or_missing_is_a_fault() {
     let filter = filter();

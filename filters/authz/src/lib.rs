@@ -10,6 +10,7 @@ mod bounds;
 mod claim;
 mod expression;
 mod facts;
+mod judged;
 mod kept;
 mod later;
 mod load;
@@ -42,15 +43,15 @@ use postern_core::config::schema::Schema;
 use postern_core::config::{self, Decode, Errors, Node, Text};
 use postern_core::filter::Environment;
 use postern_core::identity::{STATE, Seen};
-use postern_core::record::Mode as Counted;
 use postern_core::rules::{HeaderName, Subject as Asked};
 use postern_core::{
     Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Recorded, Refusal, Request, Response,
     Sights, Target, Work,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use facts::Facts;
+use judged::{Judged, beside, name_of, opinion};
 use kept::Kept;
 use load::Loading;
 use metrics::{Metrics, Side};
@@ -58,7 +59,7 @@ pub use policy::{Candidate, Policy, Refusals};
 pub use postern_core::challenge::{Realm, Scope};
 pub use reason::Reason;
 pub use rollout::policy::{Mode, Percent, Valve, Window};
-use rollout::{Decides, Opinion, Rollout};
+use rollout::{Decides, Rollout};
 pub use rule::{Effect, Rule};
 use rule_set::{RuleSet, Ruling};
 use source::Source;
@@ -85,33 +86,6 @@ pub struct Authz {
 struct Beside {
     rules: RuleSet,
     rollout: Rollout,
-}
-
-/// A decision that counts, and whose it is.
-struct Judged<'r> {
-    ruling: Ruling<'r>,
-    side: Side,
-    mode: Counted,
-    /// The other one, if there are two.
-    other: Option<Ruling<'r>>,
-    /// It is a candidate that was taken back.
-    taken_back: bool,
-    /// What could not be evaluated: by the one that decided, and by the other.
-    unsure: [Option<String>; 2],
-}
-
-impl<'r> Judged<'r> {
-    fn alone(ruling: Ruling<'r>) -> Self {
-        let (side, mode) = (Side::Current, Counted::Enforce);
-        Judged { ruling, side, mode, other: None, taken_back: false, unsure: [None, None] }
-    }
-
-    /// Does nothing but the rule say what its record is?
-    fn is_alone(&self) -> bool {
-        let Judged { ruling: _, side, mode, other, taken_back, unsure } = self;
-        let (is_current, counts) = (*side == Side::Current, *mode == Counted::Enforce);
-        is_current && counts && other.is_none() && !taken_back && *unsure == [None, None]
-    }
 }
 
 impl Filter for Authz {
@@ -399,34 +373,6 @@ impl Authz {
             None => record,
         }
     }
-}
-
-fn opinion(ruling: &Ruling<'_>) -> Opinion {
-    Opinion {
-        allows: ruling.reason == Reason::Allowed,
-        code: ruling.reason.code(),
-        intended: ruling.intended,
-    }
-}
-
-/// A decision that did not count, as it stands in a record.
-fn beside(ruling: &Ruling<'_>, rule: Option<&Rule>) -> Value {
-    let mut members = json!({
-        "decision": ruling.reason.decision().as_str(),
-        "rule": name_of(rule),
-        "code": ruling.reason.code(),
-        "mode": Counted::Shadow.as_str(),
-    });
-    if ruling.intended
-        && let Value::Object(members) = &mut members
-    {
-        members.insert("intended".to_owned(), true.into());
-    }
-    members
-}
-
-fn name_of(rule: Option<&Rule>) -> &str {
-    rule.map_or("-", |rule| rule.name.as_str())
 }
 
 #[cfg(target_family = "wasm")]

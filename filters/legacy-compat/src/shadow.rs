@@ -1,9 +1,13 @@
 //! Rules that are tried: what they would do is computed and recorded, and not done.
 
+mod difference;
+
 use postern_core::digest::sha256;
 use postern_core::rules::Found;
 use postern_core::target::Target;
-use postern_core::{HeaderEdit, Outcome, Record, Request, Response, Step};
+use postern_core::{Outcome, Record, Request, Response, Step};
+
+use difference::{difference, push_body};
 
 use crate::answer::{Answering, Stream, body_headers, rewritten, unpacked};
 use crate::blueprint::{Blueprint, Rule};
@@ -348,14 +352,6 @@ fn named(headers: &[(String, Vec<u8>)], name: &str) -> Vec<Vec<u8>> {
     headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
 }
 
-/// Adds another body to a difference.
-fn push_body(found: &mut Vec<u8>, new: Option<Vec<u8>>) {
-    if let Some(new) = new {
-        found.extend_from_slice(b"\nbody\n");
-        found.extend(new);
-    }
-}
-
 /// Puts what it would have done into the record of what is done.
 fn judged(
     blueprint: &Blueprint,
@@ -376,30 +372,6 @@ fn judged(
     outcome.record = Some(record.into());
     stream.shadow = Some(shadow);
     outcome
-}
-
-/// What edits change in headers, a line for each. Of credentials the name alone.
-fn difference(edits: &[HeaderEdit], has: impl Fn(&str) -> Vec<Vec<u8>>) -> Vec<u8> {
-    let mut out = Vec::new();
-    for edit in edits {
-        let before = has(edit.name());
-        let value: &[u8] = match edit {
-            HeaderEdit::Set(_, value) if before.as_slice() == [value.as_slice()] => continue,
-            HeaderEdit::Remove(_) if before.is_empty() => continue,
-            HeaderEdit::Remove(_) => b"",
-            HeaderEdit::Set(_, value) | HeaderEdit::Append(_, value) => value,
-        };
-        let sign: &[u8] = match edit {
-            HeaderEdit::Set(..) => b"=",
-            HeaderEdit::Append(..) => b"+",
-            HeaderEdit::Remove(_) => b"-",
-        };
-        let is_secret = matches!(edit.name(), "authorization" | "cookie" | "x-api-key");
-        for part in [edit.name().as_bytes(), sign, if is_secret { b"" } else { value }, b"\n"] {
-            out.extend_from_slice(part);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ const CURRENT = {
   "recent-sales": "/v3/market/author/sales",
 };
 
-// Path, and the scope that it takes: none for everybody, "" for any token.
+// Path, and the scope that it takes: null for everybody, "" for any token. `GET` and
+// `HEAD`, unless it names another method.
 const RULES = [
   [/^\/v1\/market\/(?:total-items|popular:[^/]+|user:[^/]+|new-files-from-user:[^/,]+,[^/]+)\.json$/, null],
   [/^\/v1\/discovery\/search\/search\/item$/, null],
@@ -42,7 +43,10 @@ const RULES = [
   [/^\/v[23]\/market\/buyer\/list-purchases$/, "purchase:list"],
   [/^\/v3\/market\/buyer\/purchase$/, "purchase:verify"],
   [/^\/v[23]\/market\/buyer\/download$/, "purchase:download"],
+  [/^\/token$/, null, "POST"],
 ];
+
+const READS = ["GET", "HEAD"];
 
 const WINDOW = 60_000;
 const QUOTA = { bluefin: 5 };
@@ -111,7 +115,8 @@ function refuse(response, status, detail) {
 function authenticated(request, response, next) {
   const given = request.headers.authorization;
   const path = request.url.split("?", 1)[0];
-  request.rule = RULES.find(([pattern]) => pattern.test(path));
+  request.rule = RULES.find(([pattern, , method]) =>
+    pattern.test(path) && (method ? method === request.method : READS.includes(request.method)));
   if (given === undefined && request.rule?.[1] === null) return next();
   if (!given?.startsWith("Bearer ")) return refuse(response, 401, "no token");
   jwt.verify(

@@ -91,10 +91,11 @@ impl Guest<'_> {
             "proxy_get_buffer_bytes" => self.get_buffer(),
             "proxy_set_buffer_bytes" => {
                 let value = self.bytes(3)?;
-                if self.word(0) != 1 {
-                    return Ok(BAD_ARGUMENT);
+                match self.word(0) {
+                    0 => self.proxy().request_body = value,
+                    1 => self.proxy().response_body = value,
+                    _ => return Ok(BAD_ARGUMENT),
                 }
-                self.proxy().response_body = value;
                 Ok(OK)
             }
             "proxy_get_header_map_pairs" => {

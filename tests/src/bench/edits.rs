@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::bench::account::cpu_time;
 use crate::bench::figures::Quartiles;
 use crate::bench::load::{Load, Requests};
-use crate::bench::memory::goal;
-use crate::bench::section::Section;
+use crate::bench::section::{Goal, Section};
 use crate::bench::setup::{Bench, Running, Start};
 use crate::bench::variant::EDITS;
 use crate::client::{PATIENCE, Wire, send};
@@ -64,7 +63,13 @@ pub fn measure(bench: &Bench<'_>, stop: &dyn Fn() -> bool) -> Result<Section, St
         title: "JSON answers, passed on and edited (each scalar a string, money, dates)",
         columns: ["µs passed on", "µs edited", "MB/s of editing"].map(str::to_owned).to_vec(),
         rows,
-        goals: vec![goal("a kilobyte of 900 over one of 32", of(3), of(1), 1.2)],
+        goals: vec![Goal::of_ratio(
+            "a kilobyte of 900 over one of 32",
+            of(3),
+            of(1),
+            &[ROUNDS],
+            1.2,
+        )],
         notes: Vec::new(),
         charted: 2,
     })

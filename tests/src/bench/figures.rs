@@ -33,6 +33,19 @@ impl Quartiles {
     }
 }
 
+/// The median of some rounds' figures over that of others, and how far it may be off: see
+/// [`interval`].
+#[must_use]
+pub fn ratio(of: &[f64], to: &[f64], starts: &[usize]) -> (f64, [f64; 2]) {
+    let median = |values: &[f64], rounds: &[usize]| {
+        let drawn: Vec<f64> = rounds.iter().filter_map(|at| values.get(*at).copied()).collect();
+        Quartiles::of(&drawn).median
+    };
+    let drawn = |rounds: &[usize]| median(of, rounds) / median(to, rounds);
+    let all: Vec<usize> = (0..of.len().min(to.len())).collect();
+    (drawn(&all), interval(starts, drawn))
+}
+
 /// What a variant adds to the bare Envoy, round by round: whatever else the
 /// machine did in a round has touched both.
 #[must_use]

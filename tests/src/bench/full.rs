@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bench::figures::Quartiles;
 use crate::bench::report::Report;
 use crate::bench::run::{Options, prepare, run};
-use crate::bench::section::{Section, Verdict};
+use crate::bench::section::{Goal, Section, Verdict};
 use crate::bench::setup::Bench;
 use crate::bench::variant::PEERS;
 use crate::bench::{chart, edits, latency, memory, mount, workers};
@@ -34,22 +34,10 @@ pub const PARTS: [(&str, Part); 5] = [
     ("edits", edits::measure),
 ];
 
-/// How much of it; smaller for a test.
-#[derive(Clone, Debug)]
-pub struct Extent {
-    /// What the CPU times are measured with.
-    pub cost: Options,
-    /// The other parts too?
-    pub sections: bool,
-}
-
-impl Extent {
-    /// What `cargo xtask bench` means: within 15 minutes.
-    #[must_use]
-    pub fn whole() -> Self {
-        let cost = Options { limit: Duration::from_secs(330), ..Options::quick() };
-        Extent { cost, sections: true }
-    }
+/// What the CPU times are measured with, so that all is over within 15 minutes.
+#[must_use]
+pub fn options() -> Options {
+    Options { limit: Duration::from_secs(330), ..Options::quick() }
 }
 
 /// Measures all of it.
@@ -59,19 +47,15 @@ impl Extent {
 pub fn measure(
     built: &mount::Built,
     folder: &Path,
-    extent: &Extent,
+    options: &Options,
     stop: &dyn Fn() -> bool,
 ) -> Result<Full, String> {
     let begun = Instant::now();
-    let bench = prepare(built, folder, PEERS, &extent.cost)?;
-    let cost = run(&bench, PEERS, &extent.cost, stop)?;
+    let bench = prepare(built, folder, PEERS, options)?;
+    let cost = run(&bench, PEERS, options, stop)?;
     let mut sections = Vec::new();
-    if extent.sections {
-        for part in
-            [latency::measure, memory::memory, memory::start_up, workers::measure, edits::measure]
-        {
-            sections.push(part(&bench, stop)?);
-        }
+    for (_, part) in PARTS {
+        sections.push(part(&bench, stop)?);
     }
     Ok(Full { cost, sections, took: begun.elapsed() })
 }
@@ -88,7 +72,7 @@ impl Full {
         let all: Vec<Verdict> = goals
             .iter()
             .chain(self.sections.iter().flat_map(|section| &section.goals))
-            .map(super::section::Goal::verdict)
+            .map(Goal::verdict)
             .collect();
         let of = |verdict| all.iter().filter(|it| **it == verdict).count();
         out += &format!(

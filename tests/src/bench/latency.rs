@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
 
-use crate::bench::figures::{Quartiles, interval, order};
+use crate::bench::figures::{Quartiles, order};
 use crate::bench::section::{Goal, Section};
 use crate::bench::setup::{Bench, Running, Start};
 use crate::bench::variant::SPEED;
@@ -168,25 +168,19 @@ fn section(of: &[Measured], rates: &[f64]) -> Section {
         let at = SPEED.iter().position(|variant| variant.name == name);
         at.and_then(|at| of.get(at)).map_or(&[][..], |one| one.p99.as_slice())
     };
-    let (ours, stock) = (p99("ours"), p99("stock+cache"));
-    let ratio = |rounds: &[usize]| {
-        let drawn = |of: &[f64]| rounds.iter().filter_map(|at| of.get(*at).copied()).collect();
-        let median = |values: Vec<f64>| Quartiles::of(&values).median;
-        median(drawn(ours)) / median(drawn(stock))
-    };
-    let all: Vec<usize> = (0..ours.len()).collect();
     Section {
         name: "latency",
         title: "Milliseconds from when a request was due to its answer, at half of the load that \
                 the slowest can bear",
         columns: ["median", "99 of 100", "longest"].map(str::to_owned).to_vec(),
         rows: rows.collect(),
-        goals: vec![Goal {
-            name: "the 99th of 100 over that of stock+cache".to_owned(),
-            value: ratio(&all),
-            between: interval(&[ROUNDS / STARTS; STARTS], ratio),
-            at_most: 1.2,
-        }],
+        goals: vec![Goal::of_ratio(
+            "the 99th of 100 over that of stock+cache",
+            p99("ours"),
+            p99("stock+cache"),
+            &[ROUNDS / STARTS; STARTS],
+            1.2,
+        )],
         notes: vec![format!(
             "{:.0} requests a second, {} rounds of {} s",
             Quartiles::of(rates).median,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use postern_stack::environment::variables;
 
-use crate::bench::figures::{Quartiles, interval};
+use crate::bench::figures::Quartiles;
 use crate::bench::section::{Goal, Section};
 use crate::bench::setup::{Bench, Running, Start};
 use crate::bench::variant::{MEMORY, Variant};
@@ -56,7 +56,13 @@ pub fn memory(bench: &Bench<'_>, stop: &dyn Fn() -> bool) -> Result<Section, Str
         title: "Resident memory, MB",
         columns: vec!["with one worker".to_owned(), "each worker more".to_owned()],
         rows: rows.collect(),
-        goals: vec![goal("a worker more over one with four empty filters", ours, empty, 1.5)],
+        goals: vec![Goal::of_ratio(
+            "a worker more over one with four empty filters",
+            ours,
+            empty,
+            &[1; STARTS],
+            1.5,
+        )],
         notes: vec![format!("after {REQUESTS} requests of 2,000 callers, {STARTS} starts")],
         charted: 1,
     })
@@ -107,10 +113,11 @@ pub fn start_up(bench: &Bench<'_>, stop: &dyn Fn() -> bool) -> Result<Section, S
         title: "Milliseconds from the start of the process to its first answer",
         columns: vec!["two workers".to_owned()],
         rows: rows.collect(),
-        goals: vec![goal(
+        goals: vec![Goal::of_ratio(
             "the first answer over that of a bare Envoy",
             figures("ours"),
             figures("bare"),
+            &[1; STARTS],
             2.0,
         )],
         notes: Vec::new(),
@@ -139,16 +146,4 @@ fn first_answer(bench: &Bench<'_>, variant: &Variant) -> Result<Duration, String
         std::thread::sleep(Duration::from_millis(1));
     }
     Err(format!("{}: no answer within {PATIENCE:?}\n{}", variant.name, envoy.printed()))
-}
-
-/// Medians of single starts, one over the other.
-pub(crate) fn goal(name: &str, of: &[f64], to: &[f64], at_most: f64) -> Goal {
-    let ratio = |starts: &[usize]| {
-        let drawn = |of: &[f64]| starts.iter().filter_map(|at| of.get(*at).copied()).collect();
-        let median = |values: Vec<f64>| Quartiles::of(&values).median;
-        median(drawn(of)) / median(drawn(to))
-    };
-    let all: Vec<usize> = (0..of.len()).collect();
-    let between = interval(&vec![1; of.len()], ratio);
-    Goal { name: name.to_owned(), value: ratio(&all), between, at_most }
 }

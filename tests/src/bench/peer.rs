@@ -116,8 +116,8 @@ fn public_key() -> Result<String, String> {
     let keys = Keys::embedded().map_err(|e| e.to_string())?;
     let kid = keys.newest(Algorithm::Rs256).ok_or("the demo has no RS256 key")?.kid();
     let set = keys.jwks();
-    let jwk = set.pointer("/keys").and_then(|keys| keys.as_array()).into_iter().flatten();
-    let jwk = jwk.clone().find(|jwk| jwk.get("kid").is_some_and(|it| it == kid));
+    let mut jwks = set.get("keys").and_then(|keys| keys.as_array()).into_iter().flatten();
+    let jwk = jwks.find(|jwk| jwk.get("kid").is_some_and(|it| it == kid));
     let part = |name: &str| {
         let text =
             jwk.and_then(|jwk| jwk.get(name)?.as_str()).ok_or("an RS256 key lacks a part")?;

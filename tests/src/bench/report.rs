@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::bench::account::{Cores, Machine};
-use crate::bench::figures::{Quartiles, additions, interval};
+use crate::bench::figures::{Quartiles, additions, ratio};
 use crate::bench::run::Options;
 use crate::bench::section::{Goal, quartiles, shown};
 
@@ -68,18 +68,7 @@ impl Report {
     /// One variant's addition over another's, and how sure that is.
     fn ratio(&self, of: &str, to: &str) -> Option<(f64, [f64; 2])> {
         let (of, to) = (self.additions_of(of)?, self.additions_of(to)?);
-        Some(self.over(&of, &to))
-    }
-
-    /// The median of some rounds' figures over that of others.
-    fn over(&self, of: &[f64], to: &[f64]) -> (f64, [f64; 2]) {
-        let median = |values: &[f64], rounds: &[usize]| {
-            let drawn: Vec<f64> = rounds.iter().filter_map(|at| values.get(*at).copied()).collect();
-            Quartiles::of(&drawn).median
-        };
-        let ratio = |rounds: &[usize]| median(of, rounds) / median(to, rounds);
-        let all: Vec<usize> = (0..self.rounds()).collect();
-        (ratio(&all), interval(&self.starts, ratio))
+        Some(ratio(&of, &to, &self.starts))
     }
 
     /// What the run says of the goals that it can tell of.
@@ -88,7 +77,8 @@ impl Report {
         let goal = |name: &str, at_most: f64, figure: Option<(f64, [f64; 2])>| {
             figure.map(|(value, between)| Goal { name: name.to_owned(), value, between, at_most })
         };
-        let whole = |of: &str, to: &str| Some(self.over(self.costs(of)?, self.costs(to)?));
+        let whole =
+            |of: &str, to: &str| Some(ratio(self.costs(of)?, self.costs(to)?, &self.starts));
         let mut goals: Vec<Goal> = self
             .ratios()
             .into_iter()

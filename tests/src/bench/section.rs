@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::bench::figures::Quartiles;
+use crate::bench::figures::{Quartiles, ratio};
 
 /// A figure that has a bound.
 #[derive(Clone, Debug)]
@@ -31,6 +31,13 @@ pub enum Verdict {
 }
 
 impl Goal {
+    /// Medians of rounds, one over the other; `starts` tells how many rounds each start saw.
+    #[must_use]
+    pub fn of_ratio(name: &str, of: &[f64], to: &[f64], starts: &[usize], at_most: f64) -> Self {
+        let (value, between) = ratio(of, to, starts);
+        Goal { name: name.to_owned(), value, between, at_most }
+    }
+
     /// What this run says.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

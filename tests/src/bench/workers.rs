@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use crate::bench::figures::{Quartiles, order};
-use crate::bench::memory::goal;
-use crate::bench::section::Section;
+use crate::bench::section::{Goal, Section};
 use crate::bench::setup::{Bench, Running, Start};
 use crate::bench::variant::SPEED;
 
@@ -68,7 +67,13 @@ pub fn measure(bench: &Bench<'_>, stop: &dyn Fn() -> bool) -> Result<Section, St
         title: "One worker and two, on all cores",
         columns: vec!["1,000 requests a second".to_owned(), "CPU µs per request".to_owned()],
         rows: rows.collect(),
-        goals: vec![goal("what bare Envoy grows by over what ours does", &bare, &ours, 1.1)],
+        goals: vec![Goal::of_ratio(
+            "what bare Envoy grows by over what ours does",
+            &bare,
+            &ours,
+            &[ROUNDS; STARTS],
+            1.1,
+        )],
         notes: vec![format!(
             "the client and the upstream run on the same {cores} cores: a second worker shares \
              them"

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use postern_tests::bench::full::{self, Extent};
+use postern_tests::bench::full;
 use postern_tests::bench::mount::Built;
 use postern_tests::bench::run::{Options, prepare, run};
 use postern_tests::bench::variant::{
@@ -86,7 +86,7 @@ fn parse(words: &[String]) -> Option<Asked> {
                 options.connections = words.next()?.parse().ok().filter(|n| *n > 0)?;
             }
             "--all" => {
-                asked.options = Extent::whole().cost;
+                asked.options = full::options();
                 asked.charts = Some(PathBuf::from(words.next()?));
             }
             "--part" => {
@@ -129,8 +129,7 @@ fn measure(
     let other = asked.other.clone().unwrap_or_else(|| modules.clone());
     let built = Built::new(modules, other, &folder.join("modules"))?;
     if let Some(charts) = &asked.charts {
-        let extent = Extent { cost: asked.options.clone(), ..Extent::whole() };
-        let full = full::measure(&built, folder, &extent, stop)?;
+        let full = full::measure(&built, folder, &asked.options, stop)?;
         full.charts(charts)?;
         return Ok((full.text(), full.to_json()));
     }

@@ -54,6 +54,12 @@ impl RequestSteps {
         }
         let own = &policy.headers;
         let mut headers = HeaderEdits::default();
+        for (from, to) in own.copy.0.iter().chain(&own.rename.0) {
+            let from = Source::Header(from.text.to_ascii_lowercase());
+            if from.holds_credential() {
+                to.error(errors, to_auth_alone(&from.name()));
+            }
+        }
         headers.moves(&own.copy, true, errors);
         headers.moves(&own.rename, false, errors);
         for (name, value) in checked_names(&own.default, |v, e, m| v.error(e, m), errors) {
@@ -99,8 +105,7 @@ impl RequestSteps {
         let holds =
             |name: &&&str| Source::of_request(name).is_some_and(|source| source.holds_credential());
         for (body, name) in policy.body.iter().zip(named.iter().find(holds)) {
-            let why = format!("`${name}` is a credential, which goes to `auth` and nowhere else");
-            body.error(errors, why);
+            body.error(errors, to_auth_alone(&format!("${name}")));
         }
         others.take_out();
         RequestSteps { path, others: known.one(others), body: body.map(Box::new) }
@@ -138,13 +143,7 @@ impl Others {
         };
         for (place, pattern) in &patterns {
             if let Some(source) = pattern.sources().find(holds).and_then(|n| self.source(n)) {
-                place.error(
-                    errors,
-                    format!(
-                        "`{}` is a credential, which goes to `auth` and nowhere else",
-                        source.name()
-                    ),
-                );
+                place.error(errors, to_auth_alone(&source.name()));
             }
         }
         if has_body {
@@ -223,4 +222,9 @@ fn method(text: &Located<Text>, errors: &mut Errors) -> Option<Vec<u8>> {
     }
     text.error(errors, "expected a method in upper case such as `GET`");
     None
+}
+
+/// Why a part of the request stands in no place but a `credential`.
+fn to_auth_alone(name: &str) -> String {
+    format!("`{name}` is a credential, which goes to `auth` and nowhere else")
 }

@@ -88,6 +88,12 @@ fn what_holds_credentials_anyway_goes_nowhere() {
         assert_eq!(error(&body), both("request.body", why(&format!("${name}"))));
         let header = format!(r#"{{"headers":{{"set":{{"x-a":"{{{name}}}"}}}}}}"#);
         assert_eq!(error(&header), both("request.headers.set.x-a", why(name)));
+        let own = name.trim_start_matches("header.");
+        for moved in ["copy", "rename"] {
+            let header = format!(r#"{{"headers":{{"{moved}":{{"{own}":"x-a"}}}}}}"#);
+            let place = format!("request.headers.{moved}.{own}");
+            assert_eq!(error(&header), both(&place, why(name)));
+        }
     }
     let query = r#"{"query":{"p":"{basic.password}"}}"#;
     assert!(

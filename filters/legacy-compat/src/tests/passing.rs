@@ -102,6 +102,15 @@ fn a_body_that_is_made_anew_does_not_wait_for_the_one_that_was() {
     for origin in ["filter", "proxy"] {
         check(json, &Answer { origin, status: "404", headers: &[JSON] }, "hold");
     }
+    // A short one costs less to wait for than the connection that a reply would close.
+    for (status, length, expected) in [
+        ("404", "1024", "hold"),
+        ("404", "1025", "reply 404 gone (rewritten)"),
+        ("500", "2", "reply 500 fault (rewritten)"),
+    ] {
+        let headers = &[JSON, ("content-length", length)];
+        check(constant, &Answer { status, headers, ..UPSTREAM }, expected);
+    }
 }
 
 #[test]
@@ -109,6 +118,7 @@ fn an_edit_that_changes_nothing_lets_the_answer_pass() {
     check(r#"[{"edit":{}}]"#, &UPSTREAM, "pass x-old (unchanged)");
     // To be JSON and whole it has to be looked at, and so to be undone.
     check(r#"[{"when":{"status":[200]},"edit":{},"on_mismatch":"fault"}]"#, &UPSTREAM, "hold");
+    check(r#"[{"when":{"status":[200]},"edit":{},"on_too_large":"fault"}]"#, &UPSTREAM, "hold");
     check(r#"[{"edit":{},"status":201}]"#, &UPSTREAM, "hold");
     check(r#"[{"edit":{},"charset":"us-ascii"}]"#, &UPSTREAM, "hold");
     let packed = Answer { headers: &[JSON, ("content-encoding", "gzip")], ..UPSTREAM };
@@ -122,6 +132,8 @@ fn what_is_too_long_passes_where_nothing_needs_editing_or_that_is_the_choice() {
     for (rest, expected) in [
         (r#""edit":{}}]"#.to_owned(), "pass x-old (too_large)"),
         (r#""edit":{},"on_too_large":"fault"}]"#.to_owned(), "reply 500 fault (too_large)"),
+        // Half of the case would be no answer.
+        (r#""edit":{},"status":201}]"#.to_owned(), "reply 500 fault (too_large)"),
         (format!("{edit}}}]"), "reply 500 fault (too_large)"),
         (format!(r#"{edit},"on_too_large":"original"}}]"#), "pass x-old (too_large)"),
     ] {

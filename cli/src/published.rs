@@ -1,7 +1,7 @@
 //! What rules of `authz` and limits of `rate-limit` ask of a caller, beside what the policies of `auth` in the same
 //! folder tell of one: a claim that nobody publishes is nobody's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_core::config::{At, Errors, Node, Value, meant};
 
@@ -21,6 +21,8 @@ struct Told {
     files: String,
     providers: BTreeSet<String>,
     claims: BTreeSet<String>,
+    /// Who names subjects and clients as they like: an issuer, by its providers' names.
+    issuers: BTreeMap<String, String>,
 }
 
 /// The places at which a policy asks for what no provider of these policies tells.
@@ -54,6 +56,12 @@ fn told<'p>(policies: impl Iterator<Item = &'p Policy>) -> Told {
         for (name, provider) in providers {
             told.providers.insert(name.text.clone());
             let Value::Map(kinds) = &provider.value else { continue };
+            for (kind, config) in kinds {
+                if let "jwt" | "introspection" | "certificate" = kind.text.as_str() {
+                    let issuer = config.get("issuer").and_then(text_of).unwrap_or(&name.text);
+                    told.issuers.entry(issuer.to_owned()).or_insert_with(|| name.text.clone());
+                }
+            }
             let claims = kinds.iter().filter_map(|(_, kind)| kind.get("claims"));
             told.claims.extend(claims.flat_map(names));
         }
@@ -85,6 +93,10 @@ fn walk(at: At<'_>, under: &str, told: &Told, warnings: &mut Errors) {
                     "any_role" | "all_roles" => of_claim(at, "roles", told, warnings),
                     "any_group" | "all_groups" => of_claim(at, "groups", told, warnings),
                     "providers" => of_providers(at, told, warnings),
+                    "callers" => {
+                        of_callers(at, told, warnings);
+                        walk(at, name, told, warnings);
+                    }
                     _ => walk(at, name, told, warnings),
                 }
             }
@@ -103,6 +115,23 @@ fn of_claim(at: At<'_>, claim: &str, told: &Told, warnings: &mut Errors) {
         return;
     }
     let message = format!("no provider of {} publishes the claim `{claim}`", told.files);
+    at.error(warnings, message);
+}
+
+/// Subjects and clients are an issuer's own: another one may have the same.
+fn of_callers(at: At<'_>, told: &Told, warnings: &mut Errors) {
+    let has = |key: &str| at.node().get(key).is_some();
+    let Some(key) = ["subjects", "clients"].into_iter().find(|key| has(key)) else { return };
+    if told.issuers.len() < 2 || has("issuers") || has("providers") {
+        return;
+    }
+    let names: Vec<String> = told.issuers.values().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "each of the providers {} of {} can name these `{key}`: say whose are meant, by `issuers` \
+         or `providers`",
+        names.join(", "),
+        told.files
+    );
     at.error(warnings, message);
 }
 

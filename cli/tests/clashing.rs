@@ -183,3 +183,47 @@ fn a_claim_that_auth_does_not_tell_is_named() {
         ["limits[0].quota.claim: no provider of `auth.yaml` publishes the claim `rpm`"]
     );
 }
+
+#[test]
+fn callers_whom_two_issuers_can_name_are_told_of() {
+    let provider = |name: &str, issuer: &str| {
+        format!(
+            "  {name}:\n    jwt:\n      issuer: {issuer}\n      audiences: [a]\n      algorithms: \
+             [RS256]\n      keys: [{{discovery: {{cluster: idp, jwks_cluster: idp}}}}]\n"
+        )
+    };
+    let warned = |name: &str, second: &str, callers: &str| {
+        let first = provider("idp", "https://id.example.com");
+        let auth = format!("providers:\n{first}{second}");
+        let limits = format!(
+            "limits:\n- id: a\n  match: {{}}\n  quota: 1\n  window: 1s\n  overrides: \
+             [{{callers: {callers}, limit: unlimited}}]\n"
+        );
+        let folder = folder(name, &[("auth.yaml", auth), ("rate-limit.yaml", limits)]);
+        let good = check(&[folder], &|_| None).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        good.warnings().map(|w| format!("{}: {}", w.path, w.message)).collect::<Vec<_>>()
+    };
+    let other = provider("partner", "https://partner.example");
+    let told = |key: &str| {
+        format!(
+            "limits[0].overrides[0].callers: each of the providers `idp`, `partner` of `auth.yaml` \
+             can name these `{key}`: say whose are meant, by `issuers` or `providers`"
+        )
+    };
+    assert_eq!(warned("issuers-subjects", &other, "{subjects: [s]}"), [told("subjects")]);
+    assert_eq!(warned("issuers-clients", &other, "{clients: [s], plans: [p]}"), [told("clients")]);
+    for (name, callers) in [
+        ("issuers-said", "{subjects: [s], issuers: ['https://id.example.com']}"),
+        ("issuers-provider", "{clients: [s], providers: [partner]}"),
+        ("issuers-plans", "{plans: [s]}"),
+    ] {
+        assert_eq!(warned(name, &other, callers), [""; 0], "{callers}");
+    }
+    let twice = provider("again", "https://id.example.com");
+    assert_eq!(warned("issuers-one", &twice, "{subjects: [s]}"), [""; 0], "it is one issuer");
+    assert_eq!(
+        warned("issuers-nobody", &other, "{providers: [idb]}"),
+        ["limits[0].overrides[0].callers.providers[0]: no provider of `auth.yaml` has the name \
+          `idb`, did you mean `idp`?"]
+    );
+}

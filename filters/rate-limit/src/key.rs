@@ -21,7 +21,8 @@ postern_core::config! {
     choice Attribute {
         /// The subject, whatever credential it came with.
         Subject = "subject",
-        /// Who vouches for the subject; only of use beside `subject`.
+        /// Who vouches for the subject: its issuer, or the provider that checked a
+        /// credential without one; only of use beside `subject`.
         Issuer = "issuer",
         /// The client that calls.
         Client = "client",
@@ -266,7 +267,10 @@ impl Attribute {
         };
         match self {
             Attribute::Subject => text_of(into, b's', &caller.sub),
-            Attribute::Issuer => some(caller.iss.as_deref(), b'i', into),
+            // By its address a key's owner would have a count in each place.
+            Attribute::Issuer => {
+                some(caller.iss.as_deref(), b'i', into) || text_of(into, b'I', &caller.provider)
+            }
             Attribute::Client => some(caller.client.as_deref(), b'c', into),
             Attribute::Credential => {
                 let there = text_of(into, b'k', &caller.credential);

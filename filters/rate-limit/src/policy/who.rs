@@ -12,10 +12,15 @@ postern_core::config! {
     /// Callers. All given conditions have to hold; one that is left out always
     /// holds.
     struct WhoConfig {
+        /// The provider (of `auth`) that checked the credential is one of these.
+        providers: AtLeastOne<Text> = AtLeastOne::default(),
+        /// The issuer is one of these. Credentials without one (API keys, say) are of none:
+        /// `providers` tells those apart.
+        issuers: AtLeastOne<Text> = AtLeastOne::default(),
         /// The subject is one of these, whoever vouches for it: where several issuers do,
-        /// each of them can name one.
+        /// each of them can name one, and `issuers` or `providers` says whose is meant.
         subjects: AtLeastOne<Text> = AtLeastOne::default(),
-        /// The client is one of these.
+        /// The client is one of these; as with subjects, whoever vouches for it.
         clients: AtLeastOne<Text> = AtLeastOne::default(),
         /// The credential is one of these, as records name it: `api_key:<id>`,
         /// `basic:<id>`, `certificate:<id>`, `signature:<id>`, `jwt:<jti>` or `token:<jti>`.
@@ -30,6 +35,8 @@ postern_core::config! {
 /// Some callers, or all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Who {
+    providers: Vec<Text>,
+    issuers: Vec<Text>,
     subjects: Vec<Text>,
     clients: Vec<Text>,
     credentials: Vec<Text>,
@@ -41,7 +48,8 @@ impl Who {
     /// Does it look at the caller's identity?
     #[must_use]
     pub fn needs_identity(&self) -> bool {
-        let all = [&self.subjects, &self.clients, &self.credentials, &self.plans];
+        let Who { providers, issuers, subjects, clients, credentials, plans, addresses: _ } = self;
+        let all = [providers, issuers, subjects, clients, credentials, plans];
         all.iter().any(|list| !list.is_empty())
     }
 
@@ -51,7 +59,9 @@ impl Who {
         };
         if self.needs_identity() {
             let Some(known) = caller.known() else { return false };
-            let holds = among(&self.subjects, Some(&known.sub))
+            let holds = among(&self.providers, Some(&known.provider))
+                && among(&self.issuers, known.iss.as_deref())
+                && among(&self.subjects, Some(&known.sub))
                 && among(&self.clients, known.client.as_deref())
                 && among(&self.credentials, Some(&known.credential))
                 && among(&self.plans, known.plan.as_deref());
@@ -84,10 +94,12 @@ fn check(credentials: &[Text], at: At<'_>, errors: &mut Errors) {
 
 impl Decode for Who {
     fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        let WhoConfig { subjects, clients, credentials, plans, addresses } =
+        let WhoConfig { providers, issuers, subjects, clients, credentials, plans, addresses } =
             WhoConfig::decode(at, errors)?;
         check(&credentials, at, errors);
         Some(Who {
+            providers: providers.into_vec(),
+            issuers: issuers.into_vec(),
             subjects: subjects.into_vec(),
             clients: clients.into_vec(),
             credentials: credentials.into_vec(),

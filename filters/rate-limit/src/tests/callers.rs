@@ -171,6 +171,62 @@ fn some_callers_have_limits_of_their_own() {
     }
 }
 
+/// Of one name at two issuers only the one that is meant has an override.
+#[test]
+fn an_override_may_say_whose_subject_is_meant() {
+    let rest = r#""match": {}, "quota": 1, "window": "60s", "overrides": [
+        {"callers": {"subjects": ["s"], "issuers": ["https://a", "https://b"]}, "limit": {"quota": 3, "window": "60s"}},
+        {"callers": {"clients": ["c"], "providers": ["keys"]}, "limit": {"quota": 4, "window": "60s"}},
+        {"callers": {"issuers": ["https://d"]}, "limit": {"quota": 5, "window": "60s"}}
+    ]"#;
+    let some = |text: &str| Some(text.to_owned());
+    let of = |iss: &str| identity::Caller { iss: some(iss), ..caller("s") };
+    let key = |provider: &str| identity::Caller {
+        client: some("c"),
+        provider: provider.to_owned(),
+        ..caller("u")
+    };
+    for (who, expected) in [
+        (of("https://a"), 3),
+        (of("https://b"), 3),
+        (of("https://c"), 1),
+        (of("https://A"), 1),
+        (caller("s"), 1),
+        (identity::Caller { sub: "t".to_owned(), ..of("https://a") }, 1),
+        (key("keys"), 4),
+        (key("idp"), 1),
+        (identity::Caller { sub: "t".to_owned(), ..of("https://d") }, 5),
+    ] {
+        let (filter, host) = (policy(rest), FakeHost::at(START));
+        identify(&host, who.clone());
+        assert_eq!(passed(&filter, &host, &[], 20), expected, "{who:?}");
+    }
+    // Nobody in particular is of no issuer.
+    let (filter, host) = (policy(rest), FakeHost::at(START));
+    host.set_property(identity::STATE, Identity::Anonymous.to_json());
+    assert_eq!(passed(&filter, &host, &[], 20), 1);
+}
+
+/// Credentials without an issuer are the provider's: wherever its owner sends one from, it
+/// has one count, and none of another provider's.
+#[test]
+fn who_vouches_for_a_key_is_its_provider() {
+    let rest = r#""match": {}, "key": ["issuer", "subject"], "quota": 1, "window": "60s""#;
+    let (filter, host) = (policy(rest), FakeHost::at(START));
+    let ask = |who: identity::Caller, address: &str| {
+        host.set_property("source.address", address);
+        identify(&host, who);
+        passed(&filter, &host, &[], 2)
+    };
+    let of = |provider: &str| identity::Caller { provider: provider.to_owned(), ..caller("s") };
+    let issued = |iss: &str| identity::Caller { iss: Some(iss.to_owned()), ..of("keys") };
+    assert_eq!(ask(of("keys"), "192.0.2.1:1"), 1);
+    assert_eq!(ask(of("keys"), "192.0.2.2:1"), 0, "it is the same key");
+    assert_eq!(ask(of("other"), "192.0.2.2:1"), 1);
+    assert_eq!(ask(issued("keys"), "192.0.2.2:1"), 1, "an issuer of that name is another");
+    assert_eq!(ask(issued("keys"), "192.0.2.1:1"), 0);
+}
+
 #[test]
 fn requests_cost_what_they_are_said_to() {
     let rest = r#""match": {}, "quota": 10, "window": "60s", "costs": [

@@ -43,6 +43,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("a_stream_of_http_2_that_is_reset_frees_the_place", http2::reset),
     ("another_protocol_has_a_place_until_it_ends", upgraded),
     ("what_a_trapped_vm_held_lapses", trapped),
+    ("counts_outlive_the_vms_that_trap", counts_stay),
 ];
 
 /// How long things take at most.
@@ -248,21 +249,8 @@ fn upgraded(on: &Seated) -> Result<(), String> {
 /// Of the streams of a VM that traps nothing is heard any more.
 fn trapped(on: &Seated) -> Result<(), String> {
     let seated = on.sit("trapped", SEATS)?;
-    let reloads = || {
-        let all = on.envoy.stats("vm_reload_success").ok()?;
-        Some(all.iter().map(|(_, count)| count).sum::<u64>())
-    };
-    let before = reloads().ok_or("Envoy counts no reloads")?;
-    // On both workers, whichever of them has the places.
-    let trap = |_| on.ask("/here", "another", &["X-Trap: 1"]).map(|answer| answer.status);
-    let statuses = (0..32).map(trap).collect::<Result<Vec<_>, _>>()?;
-    same("trapped", vec![503; 32], statuses)?;
-    let again = || on.ask("/here", "another", &[]).ok().filter(|answer| answer.status == 200);
-    wait_for(PATIENCE, again).ok_or("no VM is made anew")?;
+    trap(on)?;
     same("at first", 429, on.ask("/here", "trapped", &[])?.status)?;
-    if reloads().is_none_or(|now| now < before + 2) {
-        return Err(format!("no VM was made anew: {before} before, {:?} now", reloads()));
-    }
     on.until("trapped", 200)?;
     let lapsed = || {
         let lapsed = on.envoy.stats("rate-limit.lapsed").ok()?;
@@ -271,4 +259,34 @@ fn trapped(on: &Seated) -> Result<(), String> {
     wait_for(PATIENCE, lapsed).ok_or("nobody says that a VM has lapsed")?;
     drop(seated);
     on.all_free("trapped")
+}
+
+/// Traps the VMs of both workers, and waits until others are there.
+fn trap(on: &Seated) -> Result<(), String> {
+    let reloads = || {
+        let all = on.envoy.stats("vm_reload_success").ok()?;
+        Some(all.iter().map(|(_, count)| count).sum::<u64>())
+    };
+    let before = reloads().ok_or("Envoy counts no reloads")?;
+    let trap = |_| on.ask("/here", "another", &["X-Trap: 1"]).map(|answer| answer.status);
+    let statuses = (0..32).map(trap).collect::<Result<Vec<_>, _>>()?;
+    same("trapped", vec![503; 32], statuses)?;
+    let good = |_| on.ask("/here", "another", &[]).is_ok_and(|answer| answer.status == 200);
+    // On both workers.
+    let again = || (0..16).all(good).then_some(());
+    wait_for(PATIENCE, again).ok_or("no VM is made anew")?;
+    match reloads() {
+        Some(now) if now >= before + 2 => Ok(()),
+        now => Err(format!("no VM was made anew: {before} before, {now:?} now")),
+    }
+}
+
+/// They are in the proxy, not in the VM that counted.
+fn counts_stay(on: &Seated) -> Result<(), String> {
+    let ask = |caller: &str| Ok(on.ask("/here", caller, &["X-Counted: 1"])?.status);
+    let four = |caller: &str| (0..4).map(|_| ask(caller)).collect::<Result<Vec<u16>, String>>();
+    same("before", vec![200, 200, 200, 429], four("spender")?)?;
+    trap(on)?;
+    same("who had spent all", vec![429; 4], four("spender")?)?;
+    same("somebody else", vec![200, 200, 200, 429], four("newcomer")?)
 }

@@ -3,22 +3,24 @@
 mod answering;
 mod content;
 mod edits;
+mod seen;
 
 use std::borrow::Cow;
 
 pub(crate) use answering::Answering;
-pub(crate) use content::MAX_GROWTH;
+pub(crate) use content::{MAX_GROWTH, TOO_LARGE};
 use content::{Replacement, replacement};
 pub(crate) use content::{made, rewritten, unpacked};
 pub(crate) use edits::body_headers;
 use edits::{case_headers, of_the_old_body, status_of};
 use postern_core::step::{HeaderEdit, Name, Reply};
 use postern_core::{Decision, Host, Outcome, Record, Response};
+use seen::see;
 
 use crate::blueprint::Blueprint;
 use crate::cases::{Body, Case};
 use crate::counter;
-use crate::facts::{Facts, RefusalFacts};
+use crate::facts::Facts;
 use crate::framing::{is_packed, is_stream, length, unfit};
 use crate::header_edits::HeaderEdits;
 use crate::json::Document;
@@ -69,6 +71,11 @@ impl Stream {
         !self.finished && (self.rule.is_some() || self.dialect.is_some() || self.shadow.is_some())
     }
 
+    /// Has no answer with this status, or to this method, a body?
+    pub(crate) fn has_none(&self) -> bool {
+        self.head || matches!(self.status, 204 | 304)
+    }
+
     /// Edits of the headers as they came.
     fn edits(&self, edits: &HeaderEdits) -> Vec<HeaderEdit> {
         edits.of(|| self.kept.iter().map(|(name, value)| (name.as_ref(), value)))
@@ -102,50 +109,24 @@ pub(crate) fn headers(
     response: &Response<'_>,
     host: &dyn Host,
 ) -> Outcome {
-    if names_request(blueprint, stream) {
-        let id = host.property(&["request", "id"]).and_then(|id| String::from_utf8(id).ok());
-        stream.facts.instance = id.filter(|id| !id.is_empty());
+    if !see(blueprint, stream, response, host) {
+        return Outcome::pass();
     }
-    let outcome = headers_enforced(blueprint, stream, response, host);
-    shadow::headers(blueprint, stream, response, outcome)
-}
-
-/// May an answer name the request, done or tried?
-fn names_request(blueprint: &Blueprint, stream: &Stream) -> bool {
-    let tried = |shadow: &Shadow| shadow.answering(blueprint).names_request();
-    Answering::new(blueprint, stream).names_request() || stream.shadow.as_deref().is_some_and(tried)
+    shadow::headers(blueprint, stream, response, |stream| {
+        headers_enforced(blueprint, stream, response)
+    })
 }
 
 fn headers_enforced(
     blueprint: &Blueprint,
     stream: &mut Stream,
     response: &Response<'_>,
-    host: &dyn Host,
 ) -> Outcome {
+    let (status, Some(origin)) = (stream.status, stream.origin) else { return Outcome::pass() };
     let answering = Answering::new(blueprint, stream);
-    if !stream.is_followed() {
-        return Outcome::pass();
-    }
-    let Some(status) = response.status().filter(|s| *s >= 200) else { return Outcome::pass() };
-    // Of what was switched off for a while, who it is for is not known yet.
-    if let Some((slot, _)) = answering.rule.and_then(|r| r.retirement.as_deref())
-        && !matches!(stream.fate, Some(Fate::BrownOut(_)))
-    {
-        blueprint.usage.note(*slot, host);
-    }
-    stream.status = status;
-    stream.facts.status = status;
-    let origin = origin(&mut stream.facts, host);
-    stream.origin = Some(origin);
-    stream.kept = response
-        .headers()
-        .iter()
-        .filter(|(name, _)| !name.starts_with(':'))
-        .map(|(name, value)| (name.to_owned().into(), value.to_vec()))
-        .collect();
     stream.picked = answering.pick(&stream.facts, origin, response);
     let asks = answering.first_of(&stream.picked).is_some_and(Case::asks_body);
-    let bodiless = stream.head || matches!(status, 204 | 304) || response.is_end_of_stream();
+    let bodiless = stream.has_none() || response.is_end_of_stream();
     stream.open = asks
         && !bodiless
         && !is_stream(response)
@@ -257,33 +238,13 @@ fn over_cap_enforced(blueprint: &Blueprint, stream: &mut Stream) -> Outcome {
     }
     let outcome = if case.reads_body() {
         match replacement(&answering, stream, case.on_too_large) {
-            Some(fault) => fault_reply(&answering, stream, fault, "too_large"),
-            None => original(&answering, stream, "too_large"),
+            Some(fault) => fault_reply(&answering, stream, fault, TOO_LARGE),
+            None => original(&answering, stream, TOO_LARGE),
         }
     } else {
         anew(&answering, stream, case, b"")
     };
     outcome.counting(counter::ANSWER_OVER_CAP)
-}
-
-/// Who made the answer. A filter's refusal is known by its state; what did not
-/// come from upstream otherwise is the proxy's own.
-fn origin(facts: &mut Facts, host: &dyn Host) -> Origin {
-    if facts.status >= 400
-        && let Some(state) = host.property(&["postern.refusal"])
-        && let Some(refusal) = RefusalFacts::from_state(&state)
-        && refusal.is_answer(facts.status)
-    {
-        facts.refusal = Some(refusal);
-        return Origin::Filter;
-    }
-    if facts.status < 400 {
-        return Origin::Upstream;
-    }
-    match host.property(&["response", "code_details"]) {
-        Some(details) if details != b"via_upstream" => Origin::Proxy,
-        _ => Origin::Upstream,
-    }
 }
 
 /// An answer that does not fit its case: the original, or a fault.
@@ -293,7 +254,7 @@ fn mismatched(
     case: &Case,
     code: &'static str,
 ) -> Outcome {
-    let outcome = match replacement(answering, stream, case.on_mismatch) {
+    let outcome = match replacement(answering, stream, case.wanted(code)) {
         Some(Replacement { case, facts, body, is_plain }) => {
             stream.facts = facts;
             let mut outcome = Outcome::edit(body_headers(answering, stream, &case))
@@ -303,7 +264,12 @@ fn mismatched(
         }
         None => original(answering, stream, code),
     };
-    outcome.counting(counter::ANSWER_MISMATCHED)
+    outcome.counting(unusable(code))
+}
+
+/// What counts an answer that does not fit.
+fn unusable(code: &str) -> usize {
+    if code == TOO_LARGE { counter::ANSWER_OVER_CAP } else { counter::ANSWER_MISMATCHED }
 }
 
 fn original(answering: &Answering<'_>, stream: &Stream, code: &'static str) -> Outcome {
@@ -317,11 +283,11 @@ fn anew(answering: &Answering<'_>, stream: &mut Stream, case: &Case, body: &[u8]
         Ok(new) => {
             reply(answering, stream, case, new, "rewritten").counting(counter::ANSWER_REWRITTEN)
         }
-        Err(code) => match replacement(answering, stream, case.on_mismatch) {
+        Err(code) => match replacement(answering, stream, case.wanted(code)) {
             Some(fault) => fault_reply(answering, stream, fault, code),
             None => original(answering, stream, code),
         }
-        .counting(counter::ANSWER_MISMATCHED),
+        .counting(unusable(code)),
     }
 }
 
@@ -354,7 +320,10 @@ fn reply(
 ) -> Outcome {
     let status = status_of(case, stream);
     let mut headers = std::mem::take(&mut stream.kept);
-    headers.retain(|(name, _)| !matches!(name.as_ref(), "content-length" | "transfer-encoding"));
+    // No trailers come behind it either.
+    headers.retain(|(name, _)| {
+        !matches!(name.as_ref(), "content-length" | "transfer-encoding" | "trailer")
+    });
     for edit in body_headers(answering, stream, case) {
         match edit {
             HeaderEdit::Set(name, _) if name == ":status" => {}
@@ -381,6 +350,6 @@ fn without_body(answering: &Answering<'_>, stream: &Stream, case: &Case) -> Outc
     } else {
         edits.extend(stream.edits(&case.headers));
     }
-    edits.extend(of_the_old_body());
+    edits.extend(of_the_old_body(stream));
     Outcome::edit(edits).with_record(answering.record(stream, "rewritten"))
 }

@@ -1,12 +1,15 @@
 //! The policy compiled: checked once, so that nothing in it can fail later.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use postern_core::HeaderEdit;
 use postern_core::config::{At, Decode, Errors, Text};
 use postern_core::grammar;
+use postern_core::host::Host as Proxy;
 use postern_core::rules::{Equal, HeaderName, HostPattern, Rules};
+use postern_core::shared;
 
 use crate::applies::Further;
 use crate::cases::{Case, Cases};
@@ -23,6 +26,9 @@ use crate::request_steps::{Others, RequestSteps};
 use crate::retirement::Retirement;
 use crate::template::Compiler;
 use crate::usage::Usage;
+
+/// Where the secret of trials is among the shared data.
+pub(crate) const TRIAL_SECRET: &str = "postern/legacy-compat/trial/secret";
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -41,6 +47,8 @@ pub(crate) struct Blueprint {
     pub(crate) usage: Usage,
     /// Is any rule only tried?
     pub(crate) has_shadows: bool,
+    /// What keys the digests of what is tried.
+    pub(crate) secret: OnceCell<[u8; 16]>,
     /// The rules.
     pub(crate) rules: Rules<Rule>,
 }
@@ -134,6 +142,13 @@ impl Blueprint {
             Some(blueprint) if errors.is_empty() => Ok(blueprint),
             _ => Err(errors),
         }
+    }
+
+    /// What keys the digests of what is tried: the same for all workers, so that equal
+    /// changes are equal.
+    pub(crate) fn trial_secret(&self, host: &dyn Proxy) -> [u8; 16] {
+        let common = || shared::secret(host, TRIAL_SECRET).unwrap_or_else(|| host.random());
+        *self.secret.get_or_init(common)
     }
 
     /// The first entry for a canonical host.

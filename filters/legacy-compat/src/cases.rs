@@ -3,6 +3,7 @@
 use postern_core::config::{Errors, Name};
 use postern_core::{HeaderEdit, Headers};
 
+use crate::answer::TOO_LARGE;
 use crate::blueprint::{Captures, Dialect, header_edits, header_value};
 use crate::edit::Edit;
 use crate::expression::{COOKIE, Expression, HEADER, Names, QUERY};
@@ -261,6 +262,11 @@ impl Case {
         self.edits_nothing()
             && (self.status, &self.content_type) == (None, &None)
             && self.headers == HeaderEdits::default()
+    }
+
+    /// What is to become of an answer that does not fit it, and why.
+    pub(crate) fn wanted(&self, code: &str) -> OnMismatch {
+        if code == TOO_LARGE { self.on_too_large } else { self.on_mismatch }
     }
 
     /// Does it need the answer's own body?

@@ -1,6 +1,6 @@
 //! What an answer's headers say of its body.
 
-use postern_core::{Headers, Response};
+use postern_core::{HeaderEdit, Headers, Response};
 
 /// Is it a stream of events or messages?
 pub(crate) fn is_stream(response: &Response<'_>) -> bool {
@@ -50,4 +50,31 @@ pub(crate) fn is_packed(headers: &Headers<'_>) -> bool {
     headers
         .all("content-encoding")
         .any(|value| value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip"))
+}
+
+/// The header that announces trailers (RFC 9110 §6.6.2).
+pub(crate) const TRAILER: &str = "trailer";
+
+/// The edit of what announces trailers, if it names those that go with another body: the
+/// shell takes them away (`remove_digests` in `postern-host`).
+pub(crate) fn announced<'h>(
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+) -> Option<HeaderEdit> {
+    const GOING: [&str; 5] = ["content-digest", "repr-digest", "digest", "content-md5", "etag"];
+    let values = headers.filter(|(name, _)| *name == TRAILER).map(|(_, value)| value);
+    let names: Vec<&[u8]> = values
+        .flat_map(|value| value.split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let goes =
+        |name: &&&[u8]| GOING.iter().any(|going| name.eq_ignore_ascii_case(going.as_bytes()));
+    if !names.iter().any(|name| goes(&name)) {
+        return None;
+    }
+    let left: Vec<&[u8]> = names.iter().filter(|name| !goes(name)).copied().collect();
+    Some(match left.is_empty() {
+        true => HeaderEdit::remove(TRAILER),
+        false => HeaderEdit::set(TRAILER, left.join(&b", "[..])),
+    })
 }

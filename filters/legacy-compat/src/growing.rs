@@ -1,5 +1,6 @@
 //! A policy that becomes a blueprint: all but the rules at once, then rules as they come.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -167,6 +168,7 @@ impl Growing {
         let Growing { max_body, log, hosts, dialects, local, rules, .. } = self;
         let usage = Usage::new(self.window, self.retiring.into_iter());
         let (has_shadows, rules) = (self.has_shadows, rules.finish());
-        Blueprint { max_body, log, hosts, dialects, local, usage, has_shadows, rules }
+        let secret = OnceCell::new();
+        Blueprint { max_body, log, hosts, dialects, local, usage, has_shadows, secret, rules }
     }
 }

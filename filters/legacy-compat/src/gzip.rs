@@ -3,22 +3,42 @@
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-/// Decompresses; `None` if it is no whole gzip or is longer than `limit`.
-pub(crate) fn decode(packed: &[u8], limit: usize) -> Option<Vec<u8>> {
+/// Why it is not decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is no whole gzip.
+    Bad,
+    /// It is longer than may be.
+    TooLarge,
+}
+
+/// Decompresses what has at most `limit` bytes.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn decode(packed: &[u8], limit: usize) -> Result<Vec<u8>, Unread> {
+    let (data, crc, length) = parts(packed).ok_or(Unread::Bad)?;
+    // Where it is too long by what it says, it is looked whether that is so.
+    let mut out = vec![0; length.min(limit)];
+    let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let mut inflate = Box::<DecompressorOxide>::default();
+    let (status, read, written) = decompress(&mut inflate, data, &mut out, 0, flags);
+    let whole = status == TINFLStatus::Done && read == data.len() && written == length;
+    match status {
+        TINFLStatus::HasMoreOutput if length > limit => Err(Unread::TooLarge),
+        _ if whole && crc32(&out) == crc => Ok(out),
+        _ => Err(Unread::Bad),
+    }
+}
+
+/// The compressed data, and the checksum and the length that it says the text has.
+fn parts(packed: &[u8]) -> Option<(&[u8], u32, usize)> {
     let data = after_header(packed)?;
     let (data, trailer) = data.split_at_checked(data.len().checked_sub(8)?)?;
     let (crc, length) = trailer.split_at_checked(4)?;
     let crc = u32::from_le_bytes(crc.try_into().ok()?);
     let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
-    if length > limit {
-        return None;
-    }
-    let mut out = vec![0; length];
-    let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let mut inflate = Box::<DecompressorOxide>::default();
-    let (status, read, written) = decompress(&mut inflate, data, &mut out, 0, flags);
-    let whole = status == TINFLStatus::Done && read == data.len() && written == length;
-    (whole && crc32(&out) == crc).then_some(out)
+    Some((data, crc, length))
 }
 
 fn after_header(packed: &[u8]) -> Option<&[u8]> {
@@ -121,29 +141,31 @@ mod tests {
     fn too_long_cut_or_changed_is_none() {
         let good = packed(b"some text, some text", 0, b"");
         assert_eq!(decode(&good, 20).unwrap(), b"some text, some text");
-        assert_eq!(decode(&good, 19), None);
+        assert_eq!(decode(&good, 19), Err(Unread::TooLarge));
         for end in 0..good.len() {
-            assert_eq!(decode(&good[..end], 100), None, "cut at {end}");
+            // Its last bytes pass for a length, and any.
+            assert_eq!(decode(&good[..end], 100), Err(Unread::Bad), "cut at {end}");
         }
         for at in (0..good.len()).filter(|at| !(4..10).contains(at)) {
             let mut bad = good.clone();
             bad[at] ^= 0x40;
             let decoded = decode(&bad, 100);
-            assert!(decoded.is_none(), "changed at {at}: {decoded:?}");
+            assert!(decoded.is_err(), "changed at {at}: {decoded:?}");
         }
-        assert_eq!(decode(&[good.clone(), good].concat(), 100), None, "two members");
+        let two = decode(&[good.clone(), good].concat(), 100);
+        assert_eq!(two, Err(Unread::Bad), "two members");
     }
 
     proptest! {
         #[test]
         fn round_trip(text in prop::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert_eq!(decode(&packed(&text, 0, b""), 300), Some(text));
+            prop_assert_eq!(decode(&packed(&text, 0, b""), 300), Ok(text));
         }
 
         #[test]
         fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            decode(&bytes, 1000);
-            decode(&[&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &bytes].concat(), 1000);
+            decode(&bytes, 1000).ok();
+            decode(&[&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &bytes].concat(), 1000).ok();
         }
     }
 }

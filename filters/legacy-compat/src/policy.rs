@@ -23,7 +23,7 @@ postern_core::config! {
     pub(crate) struct Policy {
         /// The largest body in bytes that is rewritten; keep it under the
         /// proxy's buffer limit (1 MiB unless set). Larger answers pass as
-        /// they are, or become a fault, as the case's `on_mismatch` says.
+        /// they are, or become a fault, as the case's `on_too_large` says.
         max_body: Count<1_024, 16_777_216> = Count::new(1_000_000),
         /// What the log may show of paths and queries.
         log: LogPolicy = LogPolicy::default(),
@@ -155,8 +155,9 @@ postern_core::config! {
         Enforce = "enforce",
         /// It is tried: the next rule that matches counts in its place. What it would
         /// have done is recorded (`shadow`, `shadow_request`, `shadow_answer`: `same`,
-        /// `change:` and a digest of the difference, or `unfit:` and why; `held` until a
-        /// request's body has come) and counted
+        /// `change:` and a digest of the difference, keyed by a secret of this Envoy, or
+        /// `unfit:` and why, `unfit:not_seen` if an answer was made before the one that came
+        /// was seen; `held` until a request's body has come) and counted
         /// (`shadow_same`, `shadow_changed`, `shadow_unfit`). Of several that match, the
         /// first is tried. It sees what it would see: bodies are held for it. The answer
         /// is the one to the request as it was sent on.

@@ -18,7 +18,7 @@ use crate::blueprint::{Blueprint, Host, Rule};
 use crate::counter;
 use crate::expression::QUERY;
 use crate::facts::Facts;
-use crate::framing::is_packed;
+use crate::framing::{TRAILER, is_packed};
 use crate::json::Document;
 use crate::output::is_callback;
 use crate::policy::Unmatched;
@@ -54,7 +54,7 @@ pub(crate) fn received(
     };
     let subject = Subject::of(request, &seen, proxy);
     stream.host = seen.host().map(str::to_owned);
-    let outcome = match first(blueprint, stream, &subject, &seen.target, request) {
+    let outcome = match first(blueprint, stream, &subject, &seen.target, request, proxy) {
         Some(found) => matched(blueprint, stream, request, &seen.target, &found, proxy),
         None => unmatched(blueprint, stream, &seen),
     };
@@ -68,6 +68,7 @@ fn first<'b>(
     subject: &Subject<'_>,
     target: &Target<'_>,
     request: &Request<'_>,
+    proxy: &dyn Proxy,
 ) -> Option<Found<'b, Rule>> {
     let query = Query::default();
     let mut all = blueprint.rules.all(subject).filter(|found| applies(found, subject, &query));
@@ -76,7 +77,8 @@ fn first<'b>(
     }
     all.find(|found| {
         if found.rule.is_shadow && stream.shadow.is_none() {
-            let mut shadow = Shadow::of_request(found, target, request);
+            let secret = blueprint.trial_secret(proxy);
+            let mut shadow = Shadow::of_request(found, target, request, secret);
             let Rule { secret, log_segments, .. } = found.rule;
             if !secret.is_empty() || log_segments.is_some() {
                 let is_secret = |name: &str| secret.contains(name);
@@ -194,6 +196,7 @@ pub(crate) fn waits(
         parts,
         path: request.path().unwrap_or_default().to_vec(),
         packed: is_packed(request.headers()),
+        trailer: request.headers().all(TRAILER).map(<[u8]>::to_vec).collect(),
     })
 }
 
@@ -237,6 +240,8 @@ pub(crate) struct Held {
     /// As it came.
     path: Vec<u8>,
     packed: bool,
+    /// The trailers that it announces.
+    trailer: Vec<Vec<u8>>,
 }
 
 /// The request's body came, whole; `None`: it is too long to be rewritten.
@@ -265,7 +270,7 @@ impl Held {
         body: Option<&[u8]>,
         limit: usize,
     ) -> WithBody {
-        let Held { parts, path, packed } = self;
+        let Held { parts, path, packed, trailer } = self;
         let (Some(steps), Ok(target)) = (rule.request.body(), Target::parse(Some(&path))) else {
             return Ok((Vec::new(), None));
         };
@@ -286,7 +291,7 @@ impl Held {
                 let told = |name: &str| member(&document, name);
                 let edits = rule.request.edits(parts, &target, told);
                 let mut edits = edits.map_err(|why| Box::new(rule.request.refusal(why)))?;
-                edits.extend(steps.headers());
+                edits.extend(steps.headers(&trailer));
                 Ok((edits, Some(new)))
             }
             Err(why) => match steps.refusal(why) {

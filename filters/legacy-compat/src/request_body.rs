@@ -10,7 +10,7 @@ use crate::edit::{Edit, Unedited};
 use crate::expression::Names;
 use crate::facts::Facts;
 use crate::form;
-use crate::framing;
+use crate::framing::{self, TRAILER};
 use crate::gzip;
 use crate::json::Document;
 use crate::pattern::Sources;
@@ -116,7 +116,10 @@ impl BodySteps {
     pub(crate) fn read(&self, body: &[u8], packed: bool, limit: usize) -> Result<String, Unfit> {
         let unpacked;
         let body = if packed {
-            unpacked = gzip::decode(body, limit).ok_or(Unfit::Content)?;
+            unpacked = gzip::decode(body, limit).map_err(|why| match why {
+                gzip::Unread::Bad => Unfit::Content,
+                gzip::Unread::TooLarge => Unfit::Size,
+            })?;
             unpacked.as_slice()
         } else {
             body
@@ -147,11 +150,12 @@ impl BodySteps {
         }
     }
 
-    /// The edits of headers that go with a new body.
-    pub(crate) fn headers(&self) -> Vec<HeaderEdit> {
+    /// The edits of headers that go with a new body; `trailer`: what the request announced.
+    pub(crate) fn headers(&self, trailer: &[Vec<u8>]) -> Vec<HeaderEdit> {
         const OF_THE_OLD: [&str; 5] =
             ["content-encoding", "content-md5", "digest", "content-digest", "repr-digest"];
         let mut out: Vec<_> = OF_THE_OLD.into_iter().map(HeaderEdit::remove).collect();
+        out.extend(framing::announced(trailer.iter().map(|value| (TRAILER, value.as_slice()))));
         if self.from != self.to {
             let named = match self.to {
                 BodyForm::Json => "application/json",

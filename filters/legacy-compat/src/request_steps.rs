@@ -91,6 +91,14 @@ impl RequestSteps {
         self.others.moved()
     }
 
+    /// The header that a key is put into.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match &self.others.credential {
+            Some(Credential::Key(name, _)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The captures that a password or token is made of.
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();

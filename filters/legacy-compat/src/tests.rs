@@ -6,6 +6,7 @@
 mod answers;
 mod common;
 mod faults;
+mod framed;
 mod kept_secret;
 mod passing;
 mod requests;

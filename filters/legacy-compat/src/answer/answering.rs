@@ -92,21 +92,12 @@ impl<'b> Answering<'b> {
     }
 
     /// The case that an answer falls under; `document`: its body, if it can be read.
-    pub(super) fn chosen(
+    pub(crate) fn chosen(
         &self,
         stream: &Stream,
         document: Option<&Document<'_>>,
     ) -> Option<&'b Case> {
-        self.chosen_of(&stream.picked, document)
-    }
-
-    /// The same, of these places.
-    pub(crate) fn chosen_of(
-        &self,
-        picked: &[usize],
-        document: Option<&Document<'_>>,
-    ) -> Option<&'b Case> {
-        let mut cases = picked.iter().filter_map(|place| self.at(*place));
+        let mut cases = stream.picked.iter().filter_map(|place| self.at(*place));
         cases.find(|case| case.body_holds(document))
     }
 

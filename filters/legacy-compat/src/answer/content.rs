@@ -15,6 +15,8 @@ use crate::template::Unrendered;
 
 /// A rendered body may be this many times as large as the largest that is read.
 pub(crate) const MAX_GROWTH: usize = 4;
+/// Why an answer does not fit that is larger than may be read, or would become so.
+pub(crate) const TOO_LARGE: &str = "too_large";
 
 /// The new body.
 pub(crate) fn rewritten(
@@ -43,7 +45,10 @@ pub(crate) fn unpacked(
     if !packed {
         return Ok(Cow::Borrowed(body));
     }
-    gzip::decode(body, limit).map(Cow::Owned).ok_or("bad_gzip")
+    gzip::decode(body, limit).map(Cow::Owned).map_err(|why| match why {
+        gzip::Unread::Bad => "bad_gzip",
+        gzip::Unread::TooLarge => TOO_LARGE,
+    })
 }
 
 /// The body of a case that does not look at the answer's.
@@ -64,14 +69,14 @@ fn render(
         Body::Edit(edit) => match edit.apply(document, facts, limit) {
             Ok(json) => json,
             Err(Unedited::OtherShape) => return Err("other_shape"),
-            Err(Unedited::TooLarge) => return Err("too_large"),
+            Err(Unedited::TooLarge) => return Err(TOO_LARGE),
         },
         Body::Template(template) => {
             let scope = Scope { document, current: document.root(), facts };
             match template.render(scope, limit) {
                 Ok(json) => json,
                 Err(Unrendered::Mismatch(_)) => return Err("other_shape"),
-                Err(Unrendered::TooLarge) => return Err("too_large"),
+                Err(Unrendered::TooLarge) => return Err(TOO_LARGE),
             }
         }
     };

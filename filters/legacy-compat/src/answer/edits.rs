@@ -4,6 +4,7 @@ use postern_core::step::HeaderEdit;
 
 use super::{Answering, Stream};
 use crate::cases::{Body, Case};
+use crate::framing::announced;
 
 /// The edits that go with a new body.
 pub(crate) fn body_headers(
@@ -12,7 +13,7 @@ pub(crate) fn body_headers(
     case: &Case,
 ) -> Vec<HeaderEdit> {
     let mut edits = answering.dialect_headers(stream);
-    edits.extend(of_the_old_body());
+    edits.extend(of_the_old_body(stream));
     edits.extend(case_headers(answering, stream, case));
     edits
 }
@@ -42,7 +43,7 @@ pub(super) fn status_of(case: &Case, stream: &Stream) -> u16 {
 }
 
 /// Headers that describe the bytes of the body that was.
-pub(super) fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
+pub(super) fn of_the_old_body(stream: &Stream) -> impl Iterator<Item = HeaderEdit> {
     const NAMES: [&str; 8] = [
         "etag",
         "content-encoding",
@@ -53,5 +54,6 @@ pub(super) fn of_the_old_body() -> impl Iterator<Item = HeaderEdit> {
         "accept-ranges",
         "content-range",
     ];
-    NAMES.into_iter().map(HeaderEdit::remove)
+    let kept = stream.kept.iter().map(|(name, value)| (name.as_ref(), value.as_slice()));
+    NAMES.into_iter().map(HeaderEdit::remove).chain(announced(kept))
 }

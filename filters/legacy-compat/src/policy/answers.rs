@@ -33,8 +33,9 @@ postern_core::config! {
         charset: Charset = Charset::Utf8,
         /// What if the body does not fit, is no JSON or is too large.
         on_mismatch: OnMismatch = OnMismatch::Original,
-        /// What if the body is too large, if not the same. An `edit` that changes nothing
-        /// lets it pass unless this says otherwise.
+        /// What if the body is too large, as it came, once it is unpacked or once it is
+        /// edited, if not the same. An `edit` that changes nothing lets it pass unless this
+        /// says otherwise.
         on_too_large: Option<OnMismatch>,
     }
 

@@ -2,8 +2,17 @@
 
 use postern_core::HeaderEdit;
 
-/// What edits change in headers, a line for each. Of credentials the name alone.
-pub(super) fn difference(edits: &[HeaderEdit], has: impl Fn(&str) -> Vec<Vec<u8>>) -> Vec<u8> {
+/// Headers that hold credentials or tokens.
+const SECRET: [&str; 5] =
+    ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"];
+
+/// What edits change in headers, a line for each. Of credentials the name alone: those of
+/// two callers are the same change. `key`: the header that the rule puts one into.
+pub(super) fn difference(
+    edits: &[HeaderEdit],
+    key: Option<&str>,
+    has: impl Fn(&str) -> Vec<Vec<u8>>,
+) -> Vec<u8> {
     let mut out = Vec::new();
     for edit in edits {
         let before = has(edit.name());
@@ -18,7 +27,7 @@ pub(super) fn difference(edits: &[HeaderEdit], has: impl Fn(&str) -> Vec<Vec<u8>
             HeaderEdit::Append(..) => b"+",
             HeaderEdit::Remove(_) => b"-",
         };
-        let is_secret = matches!(edit.name(), "authorization" | "cookie" | "x-api-key");
+        let is_secret = SECRET.contains(&edit.name()) || key == Some(edit.name());
         for part in [edit.name().as_bytes(), sign, if is_secret { b"" } else { value }, b"\n"] {
             out.extend_from_slice(part);
         }

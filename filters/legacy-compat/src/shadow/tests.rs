@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::{LegacyCompat, Stream};
 
+mod digests;
+mod unseen;
+
 /// What is enforced adds a header to every answer, and what is tried comes before it.
 fn filter(tried: &str) -> LegacyCompat {
     let policy = format!(

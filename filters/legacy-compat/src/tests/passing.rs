@@ -5,7 +5,7 @@ use postern_core::Response;
 use super::*;
 
 /// A rule with these answers, over a dialect with a fault.
-fn filter(answers: &str) -> LegacyCompat {
+pub(super) fn filter(answers: &str) -> LegacyCompat {
     let policy = format!(
         r#"{{"max_body":1024,"dialects":{{"old":{{"headers":{{"set":{{"x-old":"1"}}}},
             "answers":[{{"when":{{"status":["5xx"]}},"status":500,"text":"fault","content_type":"text/plain"}}]}}}},
@@ -15,19 +15,20 @@ fn filter(answers: &str) -> LegacyCompat {
         .unwrap_or_else(|e| panic!("{e}"))
 }
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     /// `upstream`, `filter` or `proxy`.
-    origin: &'a str,
-    status: &'a str,
-    headers: &'a [(&'a str, &'a str)],
+    pub(super) origin: &'a str,
+    pub(super) status: &'a str,
+    pub(super) headers: &'a [(&'a str, &'a str)],
 }
 
-const UPSTREAM: Answer<'_> = Answer { origin: "upstream", status: "200", headers: &[JSON] };
+pub(super) const UPSTREAM: Answer<'_> =
+    Answer { origin: "upstream", status: "200", headers: &[JSON] };
 
 /// What is done when the headers of an answer came, and the stream.
-fn at_headers(filter: &LegacyCompat, answer: &Answer<'_>) -> (Outcome, Stream) {
+pub(super) fn at_headers(filter: &LegacyCompat, answer: &Answer<'_>) -> (Outcome, Stream) {
     let (host, mut stream) = (FakeHost::default(), Stream::default());
     let own = [(":method", "GET"), (":authority", "api.example"), (":path", "/1")];
     filter.request_headers(&mut stream, &Request::new(Headers::new(own), true), &host);
@@ -46,7 +47,7 @@ fn at_headers(filter: &LegacyCompat, answer: &Answer<'_>) -> (Outcome, Stream) {
 }
 
 /// The step, the status or headers, the body, and what the record says of the answer.
-fn told(outcome: &Outcome) -> String {
+pub(super) fn told(outcome: &Outcome) -> String {
     let record = outcome.record.as_ref().map(|r| String::from_utf8(r.to_json("v")).unwrap());
     let answer = record.as_deref().and_then(|r| r.split_once(r#""answer":""#));
     let answer = answer.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("-");
@@ -64,7 +65,7 @@ fn told(outcome: &Outcome) -> String {
 }
 
 #[track_caller]
-fn check(answers: &str, answer: &Answer<'_>, expected: &str) {
+pub(super) fn check(answers: &str, answer: &Answer<'_>, expected: &str) {
     assert_eq!(told(&at_headers(&filter(answers), answer).0), expected);
 }
 

@@ -49,7 +49,7 @@ fn others(value: &Value) -> usize {
 
 const OWN: &str = "northwind/pk_demo";
 
-/// Each set, and an answer in which everything but the ids is null; then without it.
+/// Each set, and an answer in which everything but what it needs is null; then without it.
 const SETS: &[(&str, &str, &str)] = &[
     (
         "vitals",
@@ -65,9 +65,9 @@ const SETS: &[(&str, &str, &str)] = &[
     ("statement", r#"{"results":[N]}"#, r#""type":null,"amount":null,"detail":null,"date":null"#),
     ("recent-sales", "[N]", r#""amount":null,"item":{"name":null},"sold_at":null"#),
     ("verify-purchase:c", r#"{"item":{"id":7},"a":N}"#, r#""b":null"#),
-    ("download-purchase:c", "N", r#""download_url":null"#),
+    ("download-purchase:c", r#"{"download_url":"u","a":N}"#, r#""wordpress_theme":null"#),
     ("wp-list-themes", r#"{"results":[{"item":{"id":7},"a":N}]}"#, r#""b":null"#),
-    ("wp-download:7", "N", r#""download_url":null,"wordpress_theme":null"#),
+    ("wp-download:7", r#"{"download_url":"u","a":N}"#, r#""wordpress_theme":null"#),
     (
         "user:n",
         r#"{"user":N}"#,
@@ -125,17 +125,38 @@ fn values_of_another_kind_become_strings_too() {
     }
 }
 
+/// What an old client cannot do without, as it stands in an answer, as null, and under
+/// another name.
+const NEEDED: &[[&str; 3]] = &[
+    [r#""id":7"#, r#""id":null"#, r#""ids":7"#],
+    [r#""download_url":"u""#, r#""download_url":null"#, r#""url":"u""#],
+];
+
 #[test]
-fn an_id_that_is_null_or_missing_is_a_fault() {
+fn an_id_or_the_place_of_a_file_that_is_null_or_missing_is_a_fault() {
     let filter = filter();
     let mut count = 0;
-    for (set, around, nulls) in SETS.iter().filter(|(_, around, _)| around.contains(r#""id":7"#)) {
+    for (set, around, nulls) in SETS {
         let body = around.replace('N', &format!("{{{nulls}}}"));
-        for without in [r#""id":null"#, r#""ids":7"#] {
-            let body = body.replace(r#""id":7"#, without);
-            assert_eq!(answered(&filter, &path_of(set), &body), None, "{set}: {body}");
-            count += 1;
+        for [needed, without @ ..] in NEEDED.iter().filter(|[needed, ..]| body.contains(needed)) {
+            for without in without {
+                let body = body.replace(needed, without);
+                assert_eq!(answered(&filter, &path_of(set), &body), None, "{set}: {body}");
+                count += 1;
+            }
         }
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 16);
+}
+
+#[test]
+fn what_is_downloaded_is_the_theme_where_there_is_one() {
+    let both = r#"{"download_url":"u","wordpress_theme":"t"}"#;
+    for (set, expected) in [
+        ("wp-download:7", r#"{"wp-download":{"url":"t"}}"#),
+        ("download-purchase:c", r#"{"download-purchase":{"download_url":"u"}}"#),
+    ] {
+        let made = answered(&filter(), &path_of(set), both).unwrap();
+        assert_eq!(made.to_string(), expected);
+    }
 }

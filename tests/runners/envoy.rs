@@ -2,6 +2,7 @@
 //! running gateway can show.
 
 mod behaviour;
+mod bodies;
 mod contracts;
 mod dialects;
 mod fleet;
@@ -16,6 +17,7 @@ mod under_way;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use bodies::Held;
 use dialects::Told;
 use identities::Identities;
 use libraries::Minted;
@@ -119,6 +121,15 @@ fn main() -> ExitCode {
             test(seated).map_err(Failed::from)
         }));
     }
+    let held: Arc<Mutex<OnceLock<Result<Held, String>>>> = Arc::default();
+    for (name, test) in bodies::ALL {
+        let held = Arc::clone(&held);
+        trials.push(Trial::test(format!("held::{name}"), move || {
+            let held = held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let held = held.get_or_init(Held::start).as_ref().map_err(Failed::from)?;
+            test(held).map_err(Failed::from)
+        }));
+    }
     let contracted: Arc<Mutex<OnceLock<Result<Gateway, String>>>> = Arc::default();
     for (name, test) in contracts::ALL {
         let contracted = Arc::clone(&contracted);
@@ -167,6 +178,6 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Stops the demo.
-    drop((shared, known, probed, seated, minted, told, elsewhere, contracted));
+    drop((shared, known, probed, seated, minted, told, elsewhere, contracted, held));
     conclusion.exit_code()
 }

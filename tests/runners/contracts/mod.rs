@@ -7,6 +7,7 @@ use std::process::Command;
 
 use postern_cli::contract::wire::Gateway as Address;
 use postern_cli::contract::{Contract, Pair, Values, report, verify};
+use postern_tests::client::Wire;
 use postern_tests::corpus::workspace;
 use postern_tests::gateway::Gateway;
 use postern_tests::python;
@@ -22,6 +23,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("the_marketplace_is_answered_as_recorded", marketplace),
     ("and_over_tls", over_tls),
     ("and_over_the_limit", limits),
+    ("and_over_the_limit_of_the_old_host", old_limits),
     ("a_contract_that_is_not_kept_is_told", broken),
     ("a_contract_that_is_recorded_is_kept", recorded),
     ("old_clients_never_notice", clients),
@@ -78,6 +80,36 @@ fn limits(on: &Gateway) -> Result<(), String> {
     let set = Values::from([("token".to_owned(), token)]);
     let file = "tests/contracts/limits.yaml";
     held(on, file, &plain(on), contract(file, &set)?.pairs.iter(), 6)
+}
+
+/// On a gateway of its own: nobody else may ask for anything in this minute. The window is
+/// an aligned one; where it ends meanwhile, once more.
+fn old_limits(_: &Gateway) -> Result<(), String> {
+    const FILE: &str = "tests/contracts/old-limits.yaml";
+    let on = Gateway::start("contracts-limits")?;
+    let contract = contract(FILE, &Values::new())?;
+    let private = "/api/v3/quillhaven/pk_demo_quillhaven_0123456789abcdef012345678/vitals.json";
+    let minute = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |now| now.as_secs() / 60)
+    };
+    let mut kept = Ok(());
+    for _ in 0..2 {
+        let begun = minute();
+        for path in ["/api/v3/user:northwind.json", private] {
+            for _ in 0..100 {
+                let answer = on.send(&Wire::get("marketplace.example.com", path, &[]))?;
+                if answer.status == 429 {
+                    break;
+                }
+            }
+        }
+        kept = held(&on, FILE, &plain(&on), contract.pairs.iter(), 8);
+        if minute() == begun {
+            break;
+        }
+    }
+    kept
 }
 
 fn token(on: &Gateway, sub: &str, plan: &str) -> Result<String, String> {

@@ -206,3 +206,25 @@ fn references_that_come_to_too_much_are_told_where_they_stand() {
         ],
     );
 }
+
+#[test]
+fn bad_rules_among_ten_thousand_are_told_with_their_lines() {
+    let rule = |at: usize| match at {
+        0 | 4_950 | 9_899 => {
+            format!("- {{name: r{at}, match: {{paths: [r{at}]}}, subject: anyone}}\n")
+        }
+        _ => format!("- {{name: r{at}, match: {{paths: [/r{at}]}}, subject: anyone}}\n"),
+    };
+    let text =
+        |rules: std::ops::Range<usize>| format!("rules:\n{}", rules.map(rule).collect::<String>());
+    let own = format!("include: [authz/first.yaml]\nrealm: shop\n{}", text(5_000..9_900));
+    let files = [("authz.yaml", own.as_str()), ("authz/first.yaml", &text(0..5_000))];
+    finds(
+        &folder("many", &files),
+        &[
+            "authz.yaml:4903:33: rules[4899].match.paths[0]: a path template begins with `/`",
+            "authz/first.yaml:2:30: rules[0].match.paths[0]: a path template begins with `/`",
+            "authz/first.yaml:4952:33: rules[4950].match.paths[0]: a path template begins with `/`",
+        ],
+    );
+}

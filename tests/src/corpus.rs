@@ -144,6 +144,46 @@ mod tests {
         }
     }
 
+    /// `decision`, `rule` and `code` of `authz`.
+    fn judged(case: &Case) -> bool {
+        let record = case.expect.decisions.get("authz");
+        record.is_some_and(|record| {
+            ["decision", "rule", "code"].iter().all(|key| record.contains_key(*key))
+        })
+    }
+
+    /// The attacks on what is authorized (`cases/README.md`).
+    const ON_AUTHORIZATION: std::ops::RangeInclusive<u64> = 15..=28;
+
+    #[test]
+    fn each_case_of_authz_says_what_was_decided_by_which_rule_and_why() {
+        let of_sets = sets()
+            .unwrap()
+            .into_iter()
+            .filter(|set| ["candidate", "rules", "trusted"].contains(&set.name.as_str()));
+        let about_rules = of_sets.flat_map(|set| set.cases);
+        let attacks = load().unwrap().into_iter().filter(|case| {
+            case.expect.status.get() < 400
+                && case.attacks.iter().any(|number| ON_AUTHORIZATION.contains(&number.get()))
+        });
+        let silent: Vec<String> = about_rules
+            .chain(attacks)
+            .filter(|case| !judged(case))
+            .map(|case| case.name.as_str().to_owned())
+            .collect();
+        assert_eq!(silent, [""; 0], "each says decision, rule and code of authz");
+    }
+
+    #[test]
+    fn each_attack_on_what_is_authorized_is_tried_on_envoy() {
+        let sets = sets().unwrap().into_iter().flat_map(|set| set.cases);
+        let on_envoy = load().unwrap().into_iter().chain(sets).filter(Case::is_for_envoy);
+        let tried: BTreeSet<u64> =
+            on_envoy.flat_map(|case| case.attacks).map(|number| number.get()).collect();
+        let missing: Vec<u64> = ON_AUTHORIZATION.filter(|number| !tried.contains(number)).collect();
+        assert_eq!(missing, [0; 0], "attacks without a case on Envoy");
+    }
+
     #[test]
     fn unknown_keys_are_refused_with_their_place() {
         let text = "cases:\n- name: a\n  request: {pth: /}\n  expect: {status: 20}\n";

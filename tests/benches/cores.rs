@@ -21,7 +21,7 @@ use postern_core::{Filter, Headers, Identity, Outcome, Request, Response, Step};
 use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
 use postern_stack::keys::Keys;
-use postern_stack::mint::{MintRequest, mint};
+use postern_stack::mint::{self, MintRequest, mint};
 use postern_tests::corpus::workspace;
 
 fn now() -> Duration {
@@ -81,7 +81,7 @@ fn auth(c: &mut Criterion) {
     let keys = Keys::embedded().unwrap();
     let token = |at: usize| {
         let caller = MintRequest::for_subject(&format!("caller-{at}"));
-        let bearer = format!("Bearer {}", mint(&keys, caller, now()).unwrap());
+        let bearer = format!("Bearer {}", mint(&keys, caller, mint::now()).unwrap());
         headers("api.example.com", "/v3/market/author/sales", &[("authorization", &bearer)])
     };
     passing(&mut group, "a token that was seen before", &auth, &host, &token(0));

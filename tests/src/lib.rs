@@ -24,3 +24,4 @@ pub mod server;
 mod sign;
 pub mod tls;
 pub mod token;
+mod workers;

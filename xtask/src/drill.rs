@@ -20,7 +20,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     let program = build::target_folder(settings)?.join("tool/postern-drill");
     let words: Vec<String> = env::args().skip(2).collect();
     if words.is_empty() {
-        say!("seven scenes, at most 7 minutes, mostly one\n");
+        say!("eight scenes, at most 8 minutes, mostly two\n");
     }
     let mut drill = Command::new(&program);
     bench::finish(&program, drill.args(words).env("ENVOY", envoy), "the drill failed")

@@ -7,7 +7,7 @@ use std::time::Instant;
 use postern_tests::client::{Connection, PATIENCE, Wire, send_from};
 use postern_tests::observe::Answer;
 
-use super::limits::{both_workers, count, workers};
+use super::limits::count;
 use super::{get, rush_over, same, token};
 use crate::Stage;
 
@@ -25,7 +25,7 @@ fn rush(stage: &Stage, from: Ipv4Addr, each: usize, request: &[u8]) -> Result<Ve
 /// Exact on two workers, and nobody at another address notices.
 pub(super) fn flood(stage: &Stage) -> Result<(), String> {
     let (bad, good) = (Ipv4Addr::new(127, 0, 30, 1), Ipv4Addr::new(127, 0, 30, 2));
-    let before = workers(stage)?;
+    let before = stage.gateway.workers()?;
     let made_up = get("api.example.com", "/whoami", &["Authorization: Bearer made-up"]);
     let begun = Instant::now();
     let answers = rush(stage, bad, 160, &made_up)?;
@@ -38,7 +38,7 @@ pub(super) fn flood(stage: &Stage) -> Result<(), String> {
     let told = answers.iter().find(|a| a.status == 429).ok_or("nobody was refused")?;
     same("its policy", Some(r#""address";q=6000;w=60"#), told.text("ratelimit-policy"))?;
     same("when to come again", Some("1"), told.text("retry-after"))?;
-    both_workers(&before, &workers(stage)?)?;
+    stage.gateway.both_workers(&before)?;
     let bearer = format!("Authorization: Bearer {}", token("elsewhere", "load")?);
     let request = Wire::get("api.example.com", "/whoami", &[&bearer]);
     let answer = send_from(good, stage.gateway.address(), &request, PATIENCE)?;

@@ -5,7 +5,6 @@ use postern_tests::client::{PATIENCE, Wire, send};
 use postern_tests::gateway::wait_for;
 use postern_tests::observe::{Answer, values};
 
-use super::limits::{both_workers, workers};
 use super::policies::{Edited, settled};
 use super::{get, rush, same};
 use crate::Stage;
@@ -66,10 +65,10 @@ impl<'s> Carried<'s> {
         let what = format!("{path} {lines:?}");
         let gateway = &self.stage.gateway;
         gateway.forget()?;
-        let before = workers(self.stage)?;
+        let before = gateway.workers()?;
         let request = get("api.example.com", path, lines);
         let answers = rush(gateway.address(), CONNECTIONS, 1, &request)?;
-        both_workers(&before, &workers(self.stage)?)?;
+        gateway.both_workers(&before)?;
         same(&what, vec![200; CONNECTIONS], answers.iter().map(|a| a.status).collect())?;
         let seen = gateway.seen()?;
         same(&what, CONNECTIONS, seen.len())?;

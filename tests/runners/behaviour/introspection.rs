@@ -9,7 +9,6 @@ use postern_tests::gateway::wait_for;
 use postern_tests::observe::Answer;
 use serde_json::{Value, json};
 
-use super::limits::{both_workers, workers};
 use super::policies::{Edited, settled};
 use super::{get, rush, same};
 use crate::Stage;
@@ -135,9 +134,9 @@ pub(super) fn one_question(stage: &Stage) -> Result<(), String> {
     let asking = Asking::begin(stage, "one")?;
     let token = asking.token("introspection-one")?;
     asking.behave(json!({"delay_ms": 300}))?;
-    let before = workers(stage)?;
+    let before = stage.gateway.workers()?;
     same("admitted", vec![200; CONNECTIONS], asking.rush(&token)?)?;
-    both_workers(&before, &workers(stage)?)?;
+    stage.gateway.both_workers(&before)?;
     same("questions", 1, asking.asked()?)?;
     same("admitted again", vec![200; CONNECTIONS], asking.rush(&token)?)?;
     same("questions about a token that is known", 1, asking.asked()?)?;

@@ -26,7 +26,7 @@ pub(super) fn usual_limit(stage: &Stage) -> Result<(), String> {
 /// GCRA admits the burst, and then one request each `window / quota`.
 fn gcra(stage: &Stage, subject: &str, plan: &str, quota: u32, window: f64) -> Result<(), String> {
     let bearer = format!("Authorization: Bearer {}", token(subject, plan)?);
-    let before = workers(stage)?;
+    let before = stage.gateway.workers()?;
     let begun = Instant::now();
     let request = get("api.example.com", PATH, &[&bearer]);
     let answers = rush(stage.gateway.address(), CONNECTIONS, 2, &request)?;
@@ -40,7 +40,7 @@ fn gcra(stage: &Stage, subject: &str, plan: &str, quota: u32, window: f64) -> Re
     for refused in answers.iter().filter(|a| a.status == 429) {
         refusal(refused)?;
     }
-    both_workers(&before, &workers(stage)?)
+    stage.gateway.both_workers(&before)
 }
 
 /// The fields of a 429 fit together.
@@ -172,25 +172,4 @@ pub(super) fn count(answers: &[Answer], status: u16) -> usize {
 
 fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
-/// Connections that each worker took so far.
-pub(crate) fn workers(stage: &Stage) -> Result<Vec<(String, u64)>, String> {
-    let port = stage.gateway.address().port();
-    let all = stage.gateway.stats("downstream_cx_total")?;
-    let ours = |name: &str| name.contains(&format!("_{port}.worker_"));
-    Ok(all.into_iter().filter(|(name, _)| ours(name)).collect())
-}
-
-pub(crate) fn both_workers(
-    before: &[(String, u64)],
-    after: &[(String, u64)],
-) -> Result<(), String> {
-    same("workers", 2, after.len())?;
-    for ((name, before), (_, after)) in before.iter().zip(after) {
-        if after <= before {
-            return Err(format!("{name} took no connection"));
-        }
-    }
-    Ok(())
 }

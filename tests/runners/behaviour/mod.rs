@@ -14,6 +14,7 @@ mod rollout;
 mod rules;
 mod tls;
 mod traces;
+mod valve;
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -25,7 +26,6 @@ use postern_tests::observe::Answer;
 use serde_json::json;
 
 use crate::Stage;
-pub(crate) use limits::{both_workers, workers};
 pub(crate) use tls::client;
 pub(crate) use traces::nothing_trapped;
 
@@ -66,10 +66,14 @@ pub const ALL: &[(&str, Test)] = &[
     ("rollout::a_cohort_is_all_that_a_bad_candidate_meets", rollout::cohort),
     ("rollout::a_shadow_refuses_nobody", rollout::shadow),
     ("rollout::attacks_take_no_candidate_back", rollout::flood),
+    ("rollout::a_flood_keeps_no_bad_candidate", rollout::enforced_under_flood),
     ("rollout::an_operator_takes_a_candidate_back", rollout::kill_switch),
+    ("rollout::an_operator_takes_one_of_a_large_policy_back", rollout::large_kill_switch),
     ("rollout::a_candidate_stays_taken_back_after_a_reload", rollout::reload),
     ("rollout::no_request_is_decided_by_two_policies", rollout::no_mixture),
     ("rollout::a_large_policy_comes_in_slices_while_the_former_one_serves", rollout::large),
+    ("valve::a_trip_is_said_once_and_another_seed_is_a_new_chance", valve::said_once),
+    ("valve::metrics_say_who_decided_and_by_which_policy", valve::metrics),
     ("rules::conditions_and_obligations_hold_on_a_proxy", rules::conditions),
     ("follow::up_applies_what_is_saved_and_stops_all", follow::up),
     ("carriers::what_came_in_query_or_cookie_goes_no_further", carriers::taken_out),

@@ -35,11 +35,21 @@ impl<'s> Edited<'s> {
     ) -> Result<Self, String> {
         let file = stage.gateway.policies.join(format!("{plugin}.yaml"));
         let original = fs::read_to_string(&file).map_err(|e| e.to_string())?;
-        if original.matches(from).count() != 1 {
-            return Err(format!("`{from}` does not stand in {} once", file.display()));
+        let edited = Edited { stage, file, original };
+        edited.write(&[(from, to)])?;
+        Ok(edited)
+    }
+
+    /// Makes these replacements in the original, in place of those before.
+    fn write(&self, edits: &[(&str, &str)]) -> Result<(), String> {
+        let mut text = self.original.clone();
+        for (from, to) in edits {
+            if text.matches(from).count() != 1 {
+                return Err(format!("`{from}` does not stand in {} once", self.file.display()));
+            }
+            text = text.replace(from, to);
         }
-        fs::write(&file, original.replace(from, to)).map_err(|e| e.to_string())?;
-        Ok(Edited { stage, file, original })
+        fs::write(&self.file, text).map_err(|e| e.to_string())
     }
 }
 
@@ -77,60 +87,131 @@ fn ask(stage: &Stage, path: &str, lines: &[&str]) -> Result<Answer, String> {
     send(stage.gateway.address(), &Wire::get("api.example.com", path, lines), PATIENCE)
 }
 
-/// Under load, with a request in flight from before to after the change.
+/// Under load, on connections that are open and on new ones, with requests in flight from
+/// before to after the change. Each policy says on both ways which one it is.
 pub(super) fn swap(stage: &Stage) -> Result<(), String> {
     let bearer = format!("Authorization: Bearer {}", token("swap", "load")?);
-    let new = "/v9/new-route";
-    same("before", 403, ask(stage, new, &[&bearer])?.status)?;
-    let before = counts(stage, "config_reload")?;
+    let whoami = get("api.example.com", "/whoami", &[&bearer]);
+    let modified = stage.gateway.stat("listener_manager.listener_modified")?;
+    let edited = Edited::new(stage, "authz", "\nrules:\n", "\nrules:\n")?;
+    let mut open = stage.gateway.connections(8)?;
+    says(&edited, "old")?;
+    all_say(&mut open, &whoami, Some("old"))?;
+    let mut held = held(stage, &bearer)?;
+    let reloads = counts(stage, "config_reload")?;
     let stop = AtomicBool::new(false);
-    let to = stage.gateway.address();
     std::thread::scope(|scope| {
-        let load: Vec<_> = (0..8)
-            .map(|_| {
-                let request = get("api.example.com", "/whoami", &[&bearer]);
-                let stop = &stop;
-                scope.spawn(move || -> Result<u64, String> {
-                    let mut connection = Connection::open(to, PATIENCE)?;
-                    let mut sent = 0;
-                    while !stop.load(Ordering::Relaxed) {
-                        connection.write(&request)?;
-                        same("during the change", 200, connection.read(false)?.status)?;
-                        sent += 1;
-                    }
-                    Ok(sent)
-                })
-            })
-            .collect();
-        let slow = get("api.example.com", "/whoami", &[&bearer, "X-Demo-Fault: delay=3000"]);
-        let mut in_flight = Connection::open(to, PATIENCE)?;
-        in_flight.write(&slow)?;
-        let changed = swapped(stage, new, &bearer, &before);
-        let answered = in_flight.read(false);
+        let (stage, stop, whoami) = (&stage, &stop, &whoami);
+        let load: Vec<_> =
+            (0..12).map(|n| scope.spawn(move || ask_on(stage, whoami, n % 3 == 0, stop))).collect();
+        let changed = says(&edited, "new")
+            .and_then(|()| only(stage, "authz", "config_reload", &reloads))
+            .and_then(|()| all_say(&mut open, whoami, Some("new")));
         stop.store(true, Ordering::Relaxed);
         for thread in load {
-            let sent = thread.join().map_err(|_| "a client panicked")??;
-            if sent < 10 {
-                return Err(format!("only {sent} requests passed during the change"));
+            let said = thread.join().map_err(|_| "a client panicked")??;
+            if said.len() < 10 {
+                return Err(format!("only {} requests passed during the change", said.len()));
             }
         }
-        changed?;
-        same("in flight", 200, answered?.status)
+        changed
     })?;
-    same("back again", 403, settled(stage, new, &bearer, 403)?)?;
-    same("listeners changed", 0, stage.gateway.stat("listener_manager.listener_modified")?)
+    for connection in &mut held {
+        same("answered before its end", false, connection.has_answer())?;
+        connection.write(b"held")?;
+        let answer = connection.read(false)?;
+        same("in flight", (200, &b"held"[..]), (answer.status, answer.body.as_slice()))?;
+        same("in flight", Some("old"), said_by(&answer)?)?;
+    }
+    drop(edited);
+    all_say(&mut open, &whoami, None)?;
+    let now = stage.gateway.stat("listener_manager.listener_modified")?;
+    same("listeners changed", modified, now)
 }
 
-fn swapped(stage: &Stage, new: &str, bearer: &str, before: &[u64]) -> Result<(), String> {
-    let rule = format!(
-        "\nrules:\n  - name: swapped\n    match: {{paths: [{new}]}}\n    subject: identified\n"
+/// Applies a policy that says its name in each answer, for it and about it.
+fn says(edited: &Edited<'_>, name: &str) -> Result<(), String> {
+    const WHOAMI: &str = "    match:\n      methods: [GET]\n      paths: [/whoami]\n    \
+                          subject: identified\n";
+    edited.write(&[
+        ("\nrules:\n", &format!("\nexplain_header: x-why-{name}\nrules:\n")),
+        (
+            WHOAMI,
+            &format!(
+                "    match: {{paths: [/whoami, /__echo]}}\n    subject: identified\n    \
+                 obligations: {{response_headers: {{x-policy: {name}}}}}\n"
+            ),
+        ),
+    ])?;
+    edited.stage.gateway.apply()
+}
+
+/// Which policy has judged this one, on both ways.
+fn said_by(answer: &Answer) -> Result<Option<&'static str>, String> {
+    const WHY: Option<&str> = Some("allowed; rule=whoami");
+    match ["x-policy", "x-why-old", "x-why-new"].map(|name| answer.text(name)) {
+        [None, None, None] => Ok(None),
+        [Some("old"), why, None] if why == WHY => Ok(Some("old")),
+        [Some("new"), None, why] if why == WHY => Ok(Some("new")),
+        mixed => Err(format!("judged by two policies: {mixed:?}")),
+    }
+}
+
+/// Waits until one policy answers on all of these connections.
+fn all_say(open: &mut [Connection], request: &[u8], expected: Option<&str>) -> Result<(), String> {
+    let mut last = Ok(Vec::new());
+    let alike = || {
+        let answers = open.iter_mut().map(|connection| {
+            connection.write(request)?;
+            said_by(&connection.read(false)?)
+        });
+        last = answers.collect::<Result<Vec<_>, String>>();
+        last.as_ref().map_or(true, |said| said.iter().all(|s| *s == expected)).then_some(())
+    };
+    let ended = wait_for(TAKEN, alike);
+    let said = last?;
+    ended.ok_or_else(|| format!("expected {expected:?} of all, got {said:?}"))
+}
+
+/// Requests that are judged, and whose ends the upstream waits for, of each worker.
+fn held(stage: &Stage, bearer: &str) -> Result<Vec<Connection>, String> {
+    let mut open = stage.gateway.connections(4)?;
+    stage.gateway.forget()?;
+    let head = format!(
+        "POST /__echo HTTP/1.1\r\nHost: api.example.com\r\n{bearer}\r\nContent-Length: 4\r\n\r\n"
     );
-    let _edited = Edited::new(stage, "authz", "\nrules:\n", &rule)?;
-    stage.gateway.apply()?;
-    only(stage, "authz", "config_reload", before)?;
-    // The upstream knows no such route; its 404 shows that the request got there.
-    same("after", 404, settled(stage, new, bearer, 404)?)?;
-    Ok(())
+    for connection in &mut open {
+        connection.write(head.as_bytes())?;
+    }
+    let there = || stage.gateway.seen().ok().filter(|seen| seen.len() == 4);
+    wait_for(PATIENCE, there).ok_or("the upstream does not get what is in flight")?;
+    Ok(open)
+}
+
+/// Asks on and on, on one connection or on ever new ones; what the answers said.
+fn ask_on(
+    stage: &Stage,
+    request: &[u8],
+    anew: bool,
+    stop: &AtomicBool,
+) -> Result<Vec<Option<&'static str>>, String> {
+    let open = || Connection::open(stage.gateway.address(), PATIENCE);
+    let mut connection = open()?;
+    let mut said = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        if anew {
+            connection = open()?;
+        }
+        connection.write(request)?;
+        let answer = connection.read(false)?;
+        same("during the change", 200, answer.status)?;
+        said.push(said_by(&answer)?);
+    }
+    let changes = said.windows(2).filter(|two| two[0] != two[1]).count();
+    if said.contains(&None) || (!anew && changes > 1) {
+        return Err(format!("answers were of {said:?}"));
+    }
+    Ok(said)
 }
 
 /// The status once all workers have the policy, or the last one seen.

@@ -8,12 +8,15 @@ use postern_tests::client::PATIENCE;
 use postern_tests::corpus::workspace;
 use postern_tests::drill::Scene;
 use postern_tests::drill::load::{Callers, Sample};
-use postern_tests::drill::policy::{Candidate, Rollout};
+use postern_tests::drill::policy::{Candidate, Rollout, without_addresses};
 use postern_tests::gateway::wait_for;
 use serde_json::Value;
 
 use super::same;
 use crate::Stage;
+
+/// Two workers, and the main thread.
+const THREADS: usize = 3;
 
 fn play(stage: &Stage, scene: Scene) -> Result<(), String> {
     let report = scene.play(&stage.gateway, &Callers::new()?)?;
@@ -36,6 +39,15 @@ pub(super) fn flood(stage: &Stage) -> Result<(), String> {
     play(stage, Scene::Flood)
 }
 
+pub(super) fn enforced_under_flood(stage: &Stage) -> Result<(), String> {
+    let _lifted = without_addresses(&stage.gateway)?;
+    play(stage, Scene::EnforcedUnderFlood)
+}
+
+pub(super) fn large_kill_switch(stage: &Stage) -> Result<(), String> {
+    play(stage, Scene::LargeKillSwitch)
+}
+
 pub(super) fn kill_switch(stage: &Stage) -> Result<(), String> {
     play(stage, Scene::KillSwitch)
 }
@@ -50,7 +62,7 @@ fn taken(stage: &Stage) -> Result<u64, String> {
 
 /// New VMs with the same policy find that its candidate was taken back.
 pub(super) fn reload(stage: &Stage) -> Result<(), String> {
-    let load = Callers::new()?.come(stage.gateway.address())?;
+    let load = Callers::new()?.come(&stage.gateway)?;
     let rollout = Rollout::of(&stage.gateway)?;
     let trips = metric(stage, "candidate.valve_trips")?;
     rollout.save(Candidate::NothingPrivate, "mode: enforce")?;
@@ -77,11 +89,16 @@ pub(super) fn reload(stage: &Stage) -> Result<(), String> {
         let to = modules.join(file.file_name().unwrap_or_default());
         fs::write(to, module).map_err(|e| e.to_string())?;
     }
-    let reloads = taken(stage)?;
+    let told = || {
+        let log = stage.gateway.log("envoy");
+        log.lines().filter(|l| l.contains("of this very policy was taken back before")).count()
+    };
+    let (reloads, told_before) = (taken(stage)?, told());
     stage.gateway.apply_with(&modules)?;
     wait_for(PATIENCE, || taken(stage).ok().filter(|n| *n > reloads)).ok_or("no new module")?;
     more(load.seen(private), 600)?;
     same("refused by the new VMs", before, load.seen(refused))?;
+    same("each VM says so once", told_before + THREADS, told())?;
     load.stop().map(drop)
 }
 
@@ -102,8 +119,7 @@ pub(super) fn large(stage: &Stage) -> Result<(), String> {
     changes(stage, 3, alone, |rollout, name| {
         let before = sliced();
         rollout.save_large(name, 9_900)?;
-        // Two workers, and the main thread.
-        let all = || (sliced() >= before + 3).then_some(());
+        let all = || (sliced() >= before + THREADS).then_some(());
         wait_for(PATIENCE, all).ok_or("it did not come in slices".to_owned())
     })
 }
@@ -117,7 +133,7 @@ fn changes(
     save: impl Fn(&Rollout<'_>, &str) -> Result<(), String>,
 ) -> Result<(), String> {
     let begun = stage.gateway.access_log().len();
-    let load = Callers::new()?.come(stage.gateway.address())?;
+    let load = Callers::new()?.come(&stage.gateway)?;
     let rollout = Rollout::of(&stage.gateway)?;
     for n in 0..count {
         let reloads = taken(stage)?;

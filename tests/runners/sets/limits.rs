@@ -7,7 +7,7 @@ use postern_tests::observe::Answer;
 use serde_json::json;
 
 use crate::Stage;
-use crate::behaviour::{both_workers, get, rush, same, workers};
+use crate::behaviour::{get, rush, same};
 
 const CONNECTIONS: usize = 64;
 const PATH: &str = "/v1/market/total-items.json";
@@ -25,7 +25,7 @@ fn bearer(subject: &str, team: &str) -> Result<String, String> {
 /// back. Four callers of two teams at once: the sums are exact, and what one limit refused
 /// was counted by none.
 pub(super) fn several_limits(stage: &Stage) -> Result<(), String> {
-    let before = workers(stage)?;
+    let before = stage.gateway.workers()?;
     let callers = [("rush-1", "one"), ("rush-2", "one"), ("rush-3", "two"), ("rush-4", "two")];
     let mut passed = Vec::new();
     for (subject, team) in callers {
@@ -42,7 +42,7 @@ pub(super) fn several_limits(stage: &Stage) -> Result<(), String> {
     // Of the team's 100 the first caller takes 70, of the address's 130 the second team
     // takes what the first left.
     same("passed", vec![70, 30, 30, 0], passed)?;
-    both_workers(&before, &workers(stage)?)
+    stage.gateway.both_workers(&before)
 }
 
 /// A refusal names limits that have nothing left, and only those.

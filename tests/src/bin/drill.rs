@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let scenes: &[Scene] = match words.as_slice() {
         [] => &Scene::ALL,
-        ["large"] => &[Scene::Large],
+        ["large"] => &[Scene::Large, Scene::LargeKillSwitch],
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -43,7 +43,7 @@ fn drill(scenes: &[Scene]) -> Result<bool, String> {
         .map_err(|e| format!("signals cannot be handled: {e}"))?;
     let callers = Callers::new()?;
     let gateway = Gateway::start("drill")?;
-    without_addresses(&gateway)?;
+    let _lifted = without_addresses(&gateway)?;
     let mut held = true;
     for scene in scenes {
         if STOP.load(Ordering::SeqCst) {

@@ -9,11 +9,11 @@ use crate::drill::report::Report;
 use crate::gateway::{Gateway, wait_for};
 
 /// With those of the demo about as many as there may be.
-const RULES: usize = 9_900;
+pub(super) const RULES: usize = 9_900;
 /// So long a worker may stand still.
 const HELD: Duration = Duration::from_millis(50);
-/// What is the worker's doing comes again, what the machine's is does not: of so many
-/// rounds the quietest counts.
+/// What is the worker's doing comes again, what the machine's is mostly does not: of so
+/// many rounds the one in the middle counts.
 const ROUNDS: usize = 3;
 /// Two workers, and the main thread.
 const THREADS: usize = 3;
@@ -31,7 +31,7 @@ pub(super) fn play(
     rollout: &Rollout<'_>,
 ) -> Result<Report, String> {
     let mut report = Report::new("9,900 rules come into force, and go again");
-    let load = callers.watch(gateway.address())?;
+    let load = callers.watch(gateway)?;
     let watched = Watched { gateway, load };
     for (what, many) in [("paths", Many::Paths), ("patterns in one place", Many::Patterns)] {
         let mut rounds = Vec::new();
@@ -48,26 +48,26 @@ pub(super) fn play(
             let went = watched.longest_until_calm(began)?;
             rounds.push((came, went, told.last().cloned().unwrap_or_default()));
         }
-        let least = |held: &dyn Fn(&(Duration, Duration, String)) -> Duration| {
-            rounds.iter().map(held).min().unwrap_or_default()
+        let middle = |held: &dyn Fn(&(Duration, Duration, String)) -> Duration| {
+            median(rounds.iter().map(held).collect())
         };
         let all = |held: &dyn Fn(&(Duration, Duration, String)) -> Duration| {
             let all: Vec<_> = rounds.iter().map(|round| ms(held(round))).collect();
             all.join(", ")
         };
-        let (came, went) = (least(&|r| r.0), least(&|r| r.1));
+        let (came, went) = (middle(&|r| r.0), middle(&|r| r.1));
         report.hold_in_time(
             came <= HELD,
             format!(
-                "{what}: while they came a request took {} at most, at most 50 ms; in {ROUNDS} \
-                 rounds {}",
+                "{what}: while they came the longest request took {}, at most 50 ms; median of \
+                 {ROUNDS} rounds: {}",
                 ms(came),
                 all(&|r| r.0)
             ),
         );
         report.hold_in_time(
             went <= HELD,
-            format!("{what}: while they went {} at most; {}", ms(went), all(&|r| r.1)),
+            format!("{what}: while they went {}; median of {}", ms(went), all(&|r| r.1)),
         );
         let told: Vec<_> = rounds.into_iter().map(|(_, _, slices)| slices).collect();
         report.tell(format!("{what}: the workers say: {}", told.join("; ")));
@@ -110,6 +110,23 @@ impl Watched<'_> {
     }
 }
 
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
 fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_in_most_rounds_counts_and_one_in_a_single_round_does_not() {
+        let of = |times: [u64; 3]| median(times.map(Duration::from_millis).to_vec());
+        assert_eq!(of([80, 9, 70]), Duration::from_millis(70));
+        assert_eq!(of([80, 9, 12]), Duration::from_millis(12));
+    }
 }

@@ -1,6 +1,5 @@
 //! Callers that go on whatever happens, and note what they were answered.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,7 +9,7 @@ use postern_stack::keys::Keys;
 use postern_stack::mint::{MintRequest, mint, now};
 use serde_json::json;
 
-use crate::client::{Connection, PATIENCE};
+use crate::gateway::Gateway;
 
 /// So many callers come, and so many attackers: each with a token of its own that no limit counts.
 pub const CALLERS: usize = 200;
@@ -90,8 +89,8 @@ impl Callers {
     /// The callers come, to stay until the load is stopped.
     ///
     /// # Errors
-    /// When nobody listens.
-    pub fn come(&self, to: SocketAddr) -> Result<Load, String> {
+    /// When nobody listens, or one worker has all of them.
+    pub fn come(&self, to: &Gateway) -> Result<Load, String> {
         let requests = Arc::clone(&self.requests);
         Load::start(to, PACE, move |n| {
             let caller = n % requests.len();
@@ -104,8 +103,8 @@ impl Callers {
     /// Callers come one upon the other, so that no worker stands still unnoticed.
     ///
     /// # Errors
-    /// When nobody listens.
-    pub fn watch(&self, to: SocketAddr) -> Result<Load, String> {
+    /// When nobody listens, or one worker has all of them.
+    pub fn watch(&self, to: &Gateway) -> Result<Load, String> {
         let requests = Arc::clone(&self.requests);
         Load::start(to, WATCH, move |n| (n, true, requests[n % requests.len()][1].clone()))
     }
@@ -113,8 +112,8 @@ impl Callers {
     /// Attackers come, in a greater hurry.
     ///
     /// # Errors
-    /// When nobody listens.
-    pub fn attack(&self, to: SocketAddr) -> Result<Load, String> {
+    /// When nobody listens, or one worker has all of them.
+    pub fn attack(&self, to: &Gateway) -> Result<Load, String> {
         let attacks = Arc::clone(&self.attacks);
         Load::start(to, PACE / 3, move |n| (n, true, attacks[n % attacks.len()].clone()))
     }
@@ -144,15 +143,14 @@ pub struct Load {
 
 impl Load {
     fn start(
-        to: SocketAddr,
+        to: &Gateway,
         pace: Duration,
         request: impl Fn(usize) -> (usize, bool, Vec<u8>) + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        let connections: Result<Vec<_>, _> =
-            (0..CONNECTIONS).map(|_| Connection::open(to, PATIENCE)).collect();
+        let connections = to.connections(CONNECTIONS)?;
         let mut load = Load { stop: Arc::default(), samples: Arc::default(), threads: Vec::new() };
         let (next, request) = (Arc::new(AtomicUsize::new(0)), Arc::new(request));
-        for mut connection in connections? {
+        for mut connection in connections {
             let (stop, samples) = (Arc::clone(&load.stop), Arc::clone(&load.samples));
             let (next, request) = (Arc::clone(&next), Arc::clone(&request));
             load.threads.push(std::thread::spawn(move || {

@@ -4,8 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::client::PATIENCE;
 use crate::drill::load::PRIVATE;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, wait_for};
+
+/// Where Envoy counts the policies that it took.
+const DISCOVERY: &str = "extension_config_discovery.http_filter";
 
 /// A candidate of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,22 +81,50 @@ impl Many {
     }
 }
 
+/// The limit of an address, until it is as it was: once dropped.
+#[derive(Debug)]
+pub struct Addresses<'g> {
+    gateway: &'g Gateway,
+    file: PathBuf,
+    original: String,
+}
+
 /// Attackers and callers have one address here, and what is drilled is not its limit:
 /// lets all of them come as far as `auth`.
 ///
 /// # Errors
 /// When the demo's policy has changed, or is not taken.
-pub fn without_addresses(gateway: &Gateway) -> Result<(), String> {
+pub fn without_addresses(gateway: &Gateway) -> Result<Addresses<'_>, String> {
     const LIMIT: &str = "\n    burst: 6000\n";
     let file = gateway.policies.join("rate-limit-address.yaml");
-    let policy = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-    if policy.matches(LIMIT).count() != 1 {
+    let original = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    if original.matches(LIMIT).count() != 1 {
         return Err(format!("{}: the drill does not find the limit", file.display()));
     }
     let exempt = "overrides: [{callers: {addresses: [127.0.0.1]}, limit: unlimited}]";
-    let policy = policy.replace(LIMIT, &format!("{LIMIT}    {exempt}\n"));
-    fs::write(&file, policy).map_err(|e| format!("{}: {e}", file.display()))?;
-    gateway.apply()
+    let policy = original.replace(LIMIT, &format!("{LIMIT}    {exempt}\n"));
+    let taken = || gateway.stat(&format!("{DISCOVERY}.rate-limit-address.config_reload"));
+    let before = taken()?;
+    let addresses = Addresses { gateway, file, original };
+    addresses.put(&policy)?;
+    wait_for(PATIENCE, || taken().ok().filter(|now| *now > before))
+        .ok_or("the limit of addresses is not lifted")?;
+    Ok(addresses)
+}
+
+impl Addresses<'_> {
+    fn put(&self, policy: &str) -> Result<(), String> {
+        fs::write(&self.file, policy).map_err(|e| format!("{}: {e}", self.file.display()))?;
+        self.gateway.apply()
+    }
+}
+
+impl Drop for Addresses<'_> {
+    fn drop(&mut self) {
+        if let Err(e) = self.put(&self.original) {
+            eprintln!("{}: {e}", self.file.display());
+        }
+    }
 }
 
 /// The policy of `authz`, with candidates; as it was, once dropped.
@@ -101,6 +133,8 @@ pub struct Rollout<'g> {
     gateway: &'g Gateway,
     file: PathBuf,
     original: String,
+    /// What a candidate is put beside.
+    base: String,
 }
 
 impl<'g> Rollout<'g> {
@@ -111,7 +145,20 @@ impl<'g> Rollout<'g> {
     pub fn of(gateway: &'g Gateway) -> Result<Self, String> {
         let file = gateway.policies.join("authz.yaml");
         let original = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-        Ok(Rollout { gateway, file, original })
+        Ok(Rollout { gateway, file, base: original.clone(), original })
+    }
+
+    /// With this rule counted, from now on.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn counting(mut self, rule: &str) -> Result<Self, String> {
+        let name = format!("\n  - name: {rule}\n");
+        if self.original.matches(&name).count() != 1 {
+            return Err(format!("no rule `{rule}`"));
+        }
+        self.base = self.base.replace(&name, &format!("{name}    counted: true\n"));
+        Ok(self)
     }
 
     /// Saves it with a candidate, of which `how` says the rest (lines of YAML),
@@ -120,7 +167,7 @@ impl<'g> Rollout<'g> {
     /// # Errors
     /// What `postern apply` says.
     pub fn save(&self, candidate: Candidate, how: &str) -> Result<[Instant; 2], String> {
-        self.put(&with_candidate(&self.original, candidate, how)?)
+        self.put(&with_candidate(&self.base, candidate, how)?)
     }
 
     /// The same with the current rules as the candidate, and another name for the
@@ -145,15 +192,21 @@ impl<'g> Rollout<'g> {
     /// # Errors
     /// What `postern apply` says.
     pub fn save_many(&self, name: &str, rules: usize, many: Many) -> Result<[Instant; 2], String> {
-        let mut text = self.renamed(name)?;
-        for n in 0..rules {
-            text += &format!(
-                "  - name: large-{n}\n    match: {{methods: [GET], paths: ['{}']}}\n    \
-                 subject: {{any_scope: [large:read]}}\n",
-                many.path(n)
-            );
-        }
-        self.put(&text)
+        self.put(&with_many(self.renamed(name)?, rules, many))
+    }
+
+    /// So many further rules, and a candidate beside them.
+    ///
+    /// # Errors
+    /// What `postern apply` says.
+    pub fn save_large_with(
+        &self,
+        rules: usize,
+        candidate: Candidate,
+        how: &str,
+    ) -> Result<[Instant; 2], String> {
+        let text = with_many(self.original.clone(), rules, Many::Paths);
+        self.put(&with_candidate(&text, candidate, how)?)
     }
 
     /// As the demo has it.
@@ -178,6 +231,17 @@ impl<'g> Rollout<'g> {
         self.gateway.apply()?;
         Ok([begun, Instant::now()])
     }
+}
+
+fn with_many(mut policy: String, rules: usize, many: Many) -> String {
+    for n in 0..rules {
+        policy += &format!(
+            "  - name: large-{n}\n    match: {{methods: [GET], paths: ['{}']}}\n    \
+             subject: {{any_scope: [large:read]}}\n",
+            many.path(n)
+        );
+    }
+    policy
 }
 
 fn with_candidate(policy: &str, candidate: Candidate, how: &str) -> Result<String, String> {

@@ -20,6 +20,7 @@ const SAVED: Duration = Duration::from_secs(2);
 const NORMAL: Duration = Duration::from_secs(2);
 /// So many private answers without a wrong one are peace.
 const CALM: usize = 400;
+const BAD: Candidate = Candidate::NothingPrivate;
 /// More different callers than there are: nothing is taken back.
 const NO_VALVE: &str = "valve: {minimum_callers: 100000}";
 /// How often each caller asks for something private in the cohort's scene.
@@ -46,19 +47,22 @@ pub enum Scene {
     EnforcedUnderFlood,
     /// The bad one without a valve, and an operator.
     KillSwitch,
+    /// The same beside thousands of rules.
+    LargeKillSwitch,
     /// No candidate: thousands of rules, and for how long a worker stands still.
     Large,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Scene; 7] = [
+    pub const ALL: [Scene; 8] = [
         Scene::Enforced,
         Scene::Cohort,
         Scene::Shadow,
         Scene::Flood,
         Scene::EnforcedUnderFlood,
         Scene::KillSwitch,
+        Scene::LargeKillSwitch,
         Scene::Large,
     ];
 
@@ -68,7 +72,7 @@ impl Scene {
     /// What keeps it from being played; a request that was lost. What does not
     /// hold stands in the report.
     pub fn play(self, gateway: &Gateway, callers: &Callers) -> Result<Report, String> {
-        let load = callers.come(gateway.address())?;
+        let load = callers.come(gateway)?;
         let stage = Stage { gateway, callers, rollout: Rollout::of(gateway)?, load };
         // What was in force before is gone by then.
         stage.calm("before the candidate")?;
@@ -78,12 +82,21 @@ impl Scene {
             Scene::Shadow => stage.shadow("shadow"),
             Scene::Flood => stage.flood("a good candidate in a flood of attacks"),
             Scene::EnforcedUnderFlood => {
-                let attack = callers.attack(gateway.address())?;
+                let attack = callers.attack(gateway)?;
                 let report = stage.enforced("enforced, in a flood of attacks");
                 attack.stop()?;
                 report
             }
-            Scene::KillSwitch => stage.kill_switch("without a valve, taken back by hand"),
+            Scene::KillSwitch => {
+                let save = |rollout: &Rollout<'_>, how: &str| rollout.save(BAD, how);
+                stage.kill_switch("without a valve, taken back by hand", save)
+            }
+            Scene::LargeKillSwitch => {
+                let save = |rollout: &Rollout<'_>, how: &str| {
+                    rollout.save_large_with(large::RULES, BAD, how)
+                };
+                stage.kill_switch("the same beside 9,900 rules", save)
+            }
             Scene::Large => {
                 stage.load.stop()?;
                 large::play(gateway, callers, &stage.rollout)
@@ -248,7 +261,7 @@ impl Stage<'_> {
         let [begun, _] = self.rollout.save(Candidate::OtherwiseToAttackers, &how)?;
         // The current rules decide beside it: it is in force.
         self.until("decisions.shadow.allow.allowed", |n| n > decided)?;
-        let attack = self.callers.attack(self.gateway.address())?;
+        let attack = self.callers.attack(self.gateway)?;
         let enough = || (attack.seen(<[_]>::len) >= ATTACKS).then_some(());
         wait_for(PATIENCE, enough).ok_or("the attackers get no answers")?;
         self.calm("in the flood")?;
@@ -296,12 +309,16 @@ impl Stage<'_> {
         Ok(report)
     }
 
-    fn kill_switch(self, name: &'static str) -> Result<Report, String> {
-        let candidate = Candidate::NothingPrivate;
-        let [begun, _] = self.rollout.save(candidate, &format!("mode: enforce\n{NO_VALVE}"))?;
+    /// `save` saves the bad candidate.
+    fn kill_switch(
+        self,
+        name: &'static str,
+        save: impl Fn(&Rollout<'_>, &str) -> Result<[Instant; 2], String>,
+    ) -> Result<Report, String> {
+        let running = self.gateway.running()?;
+        let [begun, _] = save(&self.rollout, &format!("mode: enforce\n{NO_VALVE}"))?;
         self.refusals(begun, 50)?;
-        let [saved, applied] =
-            self.rollout.save(candidate, &format!("mode: shadow\n{NO_VALVE}"))?;
+        let [saved, applied] = save(&self.rollout, &format!("mode: shadow\n{NO_VALVE}"))?;
         self.calm("after the switch")?;
         let seen = Seen::of(&self.load.stop()?, begun)?;
         let mut report = Report::new(name);
@@ -319,6 +336,10 @@ impl Stage<'_> {
         report.hold_in_time(
             last.saturating_duration_since(saved) <= SAVED,
             format!("from the save to the last wrong refusal {}, at most 2 s", after(saved, last)),
+        );
+        report.hold(
+            self.gateway.running()? == running,
+            "no connection was lost, no listener changed, and Envoy is the same process",
         );
         Ok(report)
     }

@@ -19,6 +19,7 @@ pub(super) fn policy() -> Value {
             rule("private", json!({"any_scope": ["books:read"]}), json!({})),
             rule("gold", json!({"plans": ["gold"]}), json!({})),
             rule("elsewhere", json!({"any_scope": ["books:read"]}), json!({})),
+            super::addresses::rule(),
         ],
     })
 }

@@ -2,6 +2,7 @@
 //! stock filter `jwt_authn`, and headers of a hop that clients cannot pass by. And rules by
 //! the names of the proxy's routes, which the demo has none of.
 
+mod addresses;
 mod headers;
 mod payload;
 mod routes;
@@ -44,6 +45,8 @@ pub const ALL: &[(&str, Test)] = &[
     ("what_a_client_says_of_itself_does_not_pass_the_hop", headers::smuggled),
     ("without_the_hop_anybody_is_anybody", headers::open),
     ("rules_know_the_names_of_routes", routes::names),
+    ("the_address_is_the_one_that_the_trusted_hop_saw", addresses::hop),
+    ("without_a_trusted_hop_the_address_is_the_peer", addresses::peer),
     ("nothing_trapped", nothing_trapped),
 ];
 

@@ -36,10 +36,10 @@ pub(super) fn bootstrap(ports: &Ports, module: &Path, keys: &str) -> Value {
         "node": {"id": "identities", "cluster": "identities"},
         "admin": {"address": at(ports.admin)},
         "static_resources": {"listeners": [
-            listener("payload", ports.payload, vec![of_all, authz(payload::policy())]),
-            listener("hop", ports.hop, vec![removal, of_private, authz(headers::policy())]),
+            listener("payload", ports.payload, 0, vec![of_all, authz(payload::policy())]),
+            listener("hop", ports.hop, 1, vec![removal, of_private, authz(headers::policy())]),
             // No hop: what `postern check` warns of.
-            listener("open", ports.open, vec![authz(headers::policy())]),
+            listener("open", ports.open, 0, vec![authz(headers::policy())]),
         ]},
     })
 }
@@ -105,7 +105,8 @@ fn wasm(policy: &str, module: &str) -> Value {
     )
 }
 
-fn listener(name: &str, port: u16, mut filters: Vec<Value>) -> Value {
+/// `trusted_hops`: so many proxies stand before this one.
+fn listener(name: &str, port: u16, trusted_hops: u32, mut filters: Vec<Value>) -> Value {
     filters.push(filter("router", "router", json!({"suppress_envoy_headers": true})));
     let told = |name: &str| json!({"header": {"key": name, "value": format!("%REQ({})%", name.to_uppercase())}});
     json!({
@@ -123,6 +124,7 @@ fn listener(name: &str, port: u16, mut filters: Vec<Value>) -> Value {
                 "strip_any_host_port": true,
                 "strip_trailing_host_dot": true,
                 "use_remote_address": true,
+                "xff_num_trusted_hops": trusted_hops,
                 "common_http_protocol_options": {
                     "headers_with_underscores_action": "DROP_HEADER",
                 },

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use postern_stack::environment::variables;
 
 use crate::client::{PATIENCE, Wire, send};
+use crate::compile::as_from_a_shell;
 use crate::corpus::{Set, workspace};
 use crate::demo::Demo;
 use crate::envoy::{self, free_ports};
@@ -214,7 +215,11 @@ impl Gateway {
         }
         let out = fs::File::create(log).map_err(|e| e.to_string())?;
         let err = out.try_clone().map_err(|e| e.to_string())?;
-        Command::new(program)
+        let mut command = Command::new(program);
+        if words.first() == Some(&"xtask") {
+            as_from_a_shell(&mut command);
+        }
+        command
             .args(words)
             .current_dir(workspace())
             .env("POSTERN_RUN_DIR", &self.run)

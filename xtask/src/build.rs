@@ -111,6 +111,14 @@ pub fn cargo_command(settings: &Settings) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(&settings.root);
+    // What the outer cargo says of the package that it runs would have `ring`, and all above
+    // it, compiled anew each time.
+    for (name, _) in std::env::vars_os() {
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"].map(str::as_bytes);
+        if told.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

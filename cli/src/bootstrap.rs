@@ -29,10 +29,12 @@ const TLS: &str = "DownstreamTlsContext";
 const SERVERS_TLS: &str = "UpstreamTlsContext";
 const WASM: &str = "extensions.filters.http.wasm.v3.Wasm";
 
-/// Is this document a bootstrap?
+/// Is this document a bootstrap? Its keys may have either spelling.
 #[must_use]
 pub fn is_bootstrap(node: &Node) -> bool {
-    ["static_resources", "dynamic_resources", "admin"].iter().any(|key| node.get(key).is_some())
+    const OWN: [&str; 3] = ["static_resources", "dynamic_resources", "admin"];
+    let Value::Map(entries) = &node.value else { return false };
+    entries.iter().any(|(key, _)| OWN.contains(&names::one_spelling(&key.text).as_ref()))
 }
 
 /// Reads a document of Envoy's, its keys in one spelling.

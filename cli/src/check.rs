@@ -10,7 +10,7 @@ use crate::bootstrap::{self, Plugins};
 use crate::clusters;
 use crate::finding::Finding;
 use crate::policy::{Checked, Policy, files_of};
-use crate::{local_replies, published, routes, source};
+use crate::{local_replies, policy, published, routes, source};
 
 /// What was found to be good.
 #[derive(Debug, Default)]
@@ -49,11 +49,12 @@ pub fn check(paths: &[PathBuf], environment: &Environment<'_>) -> Result<Good, V
     let mut bootstraps = Vec::new();
     let files: Vec<PathBuf> = paths.iter().flat_map(|path| expand(path, &mut findings)).collect();
     for file in files {
-        if is_bootstrap(&file) {
+        let document = policy::document(&file);
+        if document.as_ref().is_ok_and(bootstrap::is_bootstrap) {
             bootstraps.push(file);
             continue;
         }
-        match Policy::read(&file).and_then(|policy| {
+        match document.and_then(|node| Policy::of_file(&file, node)).and_then(|policy| {
             if plugins.insert(policy.plugin.clone(), policy.kind).is_some() {
                 let message = format!("another file names the plugin `{}` too", policy.plugin);
                 return Err(vec![Finding::of_file(&file, message)]);
@@ -136,10 +137,4 @@ fn shared_counts(file: &Path) -> Vec<Finding> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     bootstrap::parse(&text)
         .map_or_else(|_| Vec::new(), |node| bootstrap::shared::counts(file, &node))
-}
-
-/// A file that is no YAML at all is left to those who say why.
-fn is_bootstrap(file: &Path) -> bool {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    bootstrap::parse(&text).is_ok_and(|node| bootstrap::is_bootstrap(&node))
 }

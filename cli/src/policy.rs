@@ -124,16 +124,13 @@ impl Policy {
     /// # Errors
     /// What keeps it from being read.
     pub fn read(file: &Path) -> Result<Policy, Vec<Finding>> {
-        let whole = |message: String| vec![Finding::of_file(file, message)];
-        let size = std::fs::metadata(file).map_err(|e| whole(unreadable(&e)))?.len();
-        if size > MAX_FILE {
-            return Err(whole(format!("the file is larger than {MAX_FILE} bytes")));
-        }
-        let bytes = std::fs::read(file).map_err(|e| whole(unreadable(&e)))?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| whole("the file is not UTF-8".to_owned()))?;
+        Policy::of_file(file, document(file)?)
+    }
+
+    /// The policy that was read from a file.
+    pub(crate) fn of_file(file: &Path, document: Node) -> Result<Policy, Vec<Finding>> {
         let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-        Policy::parse(file, stem, &text)
+        Policy::new(file, stem, document)
     }
 
     /// Parses a policy's text; `plugin` is the name that it is mounted under.
@@ -141,7 +138,10 @@ impl Policy {
     /// # Errors
     /// What keeps it from being read.
     pub fn parse(file: &Path, plugin: &str, text: &str) -> Result<Policy, Vec<Finding>> {
-        let mut node = yaml::parse(text).map_err(|e| Finding::all_of(file, &e))?;
+        Policy::new(file, plugin, yaml::parse(text).map_err(|e| Finding::all_of(file, &e))?)
+    }
+
+    fn new(file: &Path, plugin: &str, mut node: Node) -> Result<Policy, Vec<Finding>> {
         let kind = take_kind(&mut node, plugin).map_err(|e| Finding::all_of(file, &e))?;
         let good = !plugin.is_empty()
             && plugin.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -222,6 +222,18 @@ impl Checked {
 /// What keeps it from being read.
 pub fn load(file: &Path) -> Result<Node, Vec<Finding>> {
     Policy::read(file).map(|policy| policy.node)
+}
+
+/// What stands in a file, whether a policy or a bootstrap.
+pub(crate) fn document(file: &Path) -> Result<Node, Vec<Finding>> {
+    let whole = |message: String| vec![Finding::of_file(file, message)];
+    let size = std::fs::metadata(file).map_err(|e| whole(unreadable(&e)))?.len();
+    if size > MAX_FILE {
+        return Err(whole(format!("the file is larger than {MAX_FILE} bytes")));
+    }
+    let bytes = std::fs::read(file).map_err(|e| whole(unreadable(&e)))?;
+    let text = String::from_utf8(bytes).map_err(|_| whole("the file is not UTF-8".to_owned()))?;
+    yaml::parse(&text).map_err(|e| Finding::all_of(file, &e))
 }
 
 /// The policy files of a folder, or the file itself; sorted by name.

@@ -1,6 +1,8 @@
 //! The two spellings of a key: protobuf's JSON takes `mergeSlashes` for
 //! `merge_slashes`, and so does Envoy.
 
+use std::borrow::Cow;
+
 use postern_core::config::{At, Key, Node, Value};
 
 use super::Checker;
@@ -11,7 +13,7 @@ const FREE: [&str; 5] =
 
 /// Are the keys under this one the operator's own?
 pub(super) fn is_free(key: &str) -> bool {
-    FREE.contains(&snake(key).as_deref().unwrap_or(key))
+    FREE.contains(&one_spelling(key).as_ref())
 }
 
 /// Gives each key the spelling that is looked for. One that stands there in both
@@ -46,6 +48,11 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// The key, in the spelling that is looked for.
+pub(super) fn one_spelling(key: &str) -> Cow<'_, str> {
+    snake(key).map_or(Cow::Borrowed(key), Cow::Owned)
 }
 
 /// `mergeSlashes` as `merge_slashes`; `None`: it is no such name.

@@ -70,7 +70,7 @@ pub use subject::Subject;
 pub struct Authz {
     realm: Realm,
     source: Option<Source>,
-    rules: RuleSet,
+    rules: Rc<RuleSet>,
     candidate: Option<Beside>,
     refusals: Refusals,
     explain_header: Option<HeaderName>,
@@ -84,7 +84,7 @@ pub struct Authz {
 /// A candidate, compiled.
 #[derive(Debug)]
 struct Beside {
-    rules: RuleSet,
+    rules: Rc<RuleSet>,
     rollout: Rollout,
 }
 
@@ -100,11 +100,11 @@ impl Filter for Authz {
         let mut policy: Policy = config::decode(policy)?;
         let rules = RuleSet::new(std::mem::take(&mut policy.rules));
         let candidate = policy.candidate.as_mut().map(|c| std::mem::take(&mut c.rules));
-        Ok(Authz::new(policy, rules, candidate.map(RuleSet::new)))
+        Ok(Authz::new(policy, Rc::new(rules), candidate.map(RuleSet::new).map(Rc::new)))
     }
 
-    fn load(policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
-        Some(Box::new(Loading::new(policy.clone())))
+    fn load(policy: &Rc<Vec<u8>>, former: &Self) -> Option<Box<dyn Load<Self>>> {
+        Some(Box::new(Loading::new(policy.clone(), former)))
     }
 
     fn weight(policy: &[u8]) -> usize {
@@ -188,14 +188,14 @@ impl Filter for Authz {
 
 impl Authz {
     /// Puts together what was compiled; the policy's own lists of rules are empty.
-    fn new(policy: Policy, rules: RuleSet, candidate: Option<RuleSet>) -> Self {
+    fn new(policy: Policy, rules: Rc<RuleSet>, candidate: Option<Rc<RuleSet>>) -> Self {
         let Policy { realm, source, rules: _, candidate: plan, refusals, explain_header } = policy;
         let candidate = plan.zip(candidate).map(|(plan, rules)| {
             let Candidate { mode, share, seed, rules: _, valve } = plan;
             let seed = seed.as_ref().map_or("", Text::as_str);
             Beside { rules, rollout: Rollout::new(mode, share, seed, valve) }
         });
-        let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &c.rules));
+        let metrics = Metrics::new(&rules, candidate.as_ref().map(|c| &*c.rules));
         Authz {
             realm,
             source,
@@ -342,7 +342,7 @@ impl Authz {
     fn rules_of(&self, side: Side) -> Option<&RuleSet> {
         match side {
             Side::Current => Some(&self.rules),
-            Side::Candidate => self.candidate.as_ref().map(|candidate| &candidate.rules),
+            Side::Candidate => self.candidate.as_ref().map(|candidate| &*candidate.rules),
         }
     }
 

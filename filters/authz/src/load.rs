@@ -5,13 +5,16 @@ use std::rc::Rc;
 
 use postern_core::Load;
 use postern_core::config::{At, Cut, Errors, Key, Node, Value, parse_json};
+use postern_core::digest::Pieces;
 
 use crate::bounds::{MAX_TEXT, check_text, values_of};
 use crate::policy::{Policy, rule};
-use crate::rule_set::{Growing, RuleSet};
+use crate::rule_set::{Growing, RuleSet, Text};
 use crate::sets::{Sets, get_mut};
 use crate::{Authz, Filter};
 
+/// How much of it goes into a digest in one slice, in bytes.
+const DIGESTED: usize = 256 * 1024;
 /// How much text of rules is read in one slice, in bytes; at least one rule.
 const READ: usize = 24 * 1024;
 /// A value that a reference stands for is as much work as so much text.
@@ -26,8 +29,8 @@ const LISTS: [&[&str]; 2] = [&["rules"], &["candidate", "rules"]];
 
 /// What was done of it so far.
 pub(crate) enum Loading {
-    /// Nothing.
-    Text(Rc<Vec<u8>>),
+    /// Nothing. With it the sets of rules that serve.
+    Text(Rc<Vec<u8>>, Vec<Rc<RuleSet>>),
     /// All but the rules was read; they are in their turn.
     Rules(Box<Rules>),
     /// It is done.
@@ -39,40 +42,65 @@ pub(crate) struct Rules {
     cut: Cut,
     /// Those of the current rules, and the candidate's if it has its own.
     sets: (Sets, Option<Sets>),
-    /// Of the current rules and of the candidate's: how many were read, and what came
-    /// of them.
-    lists: [(usize, Growing); 2],
-    done: Vec<RuleSet>,
+    /// The current rules, and the candidate's.
+    lists: [List; 2],
+    /// What serves.
+    former: Vec<Rc<RuleSet>>,
+    done: Vec<Rc<RuleSet>>,
+}
+
+/// What was done of a list of rules so far.
+struct List {
+    digest: Pieces,
+    /// Once all is in the digest.
+    text: Option<Text>,
+    /// How many were read, and what came of them.
+    read: usize,
+    growing: Growing,
+}
+
+impl List {
+    /// Rules that may refer to these sets.
+    fn new(sets: Option<&Node>) -> Self {
+        let sets = sets.map(Node::to_json).unwrap_or_default();
+        // No other sets and rules give the same bytes.
+        let digest = Pieces::after(format!("{} {sets}", sets.len()).as_bytes());
+        List { digest, text: None, read: 0, growing: Growing::default() }
+    }
 }
 
 impl Loading {
-    pub(crate) fn new(text: Rc<Vec<u8>>) -> Self {
-        Loading::Text(text)
+    pub(crate) fn new(text: Rc<Vec<u8>>, former: &Authz) -> Self {
+        let candidate = former.candidate.as_ref().map(|candidate| candidate.rules.clone());
+        Loading::Text(text, std::iter::once(former.rules.clone()).chain(candidate).collect())
     }
 }
 
 impl Load<Authz> for Loading {
     fn slice(&mut self) -> Result<Option<Authz>, Errors> {
         match std::mem::replace(self, Loading::Over) {
-            Loading::Text(text) if text.len() > MAX_TEXT => {
+            Loading::Text(text, _) if text.len() > MAX_TEXT => {
                 let mut errors = Errors::default();
                 check_text(text.len(), At::root(&Node::unplaced(Value::Null)), &mut errors);
                 Err(errors)
             }
-            Loading::Text(text) => match Cut::new(text.clone(), &LISTS) {
+            Loading::Text(text, former) => match Cut::new(text.clone(), &LISTS) {
                 Some(mut cut) => {
                     let mut errors = Errors::default();
                     // They were read where the policy was tried: what is wrong with one
                     // is said where a rule refers to it.
                     let node = |sets: Option<Node>| sets.unwrap_or(Node::unplaced(Value::Null));
-                    let current = Sets::of(node(take(cut.rest_mut(), "sets")), &Rc::default());
+                    let current = take(cut.rest_mut(), "sets");
                     let own = get_mut(cut.rest_mut(), "candidate").and_then(|c| take(c, "sets"));
+                    let sets = [current.as_ref(), own.as_ref().or(current.as_ref())];
+                    let lists = sets.map(List::new);
+                    let current = Sets::of(node(current), &Rc::default());
                     let own = own.map(|own| Sets::of(own, current.tally()));
                     let policy = Policy::read(At::root(cut.rest()), &mut errors);
                     let policy = policy.filter(|_| errors.is_empty()).ok_or(errors)?;
-                    let (lists, done) = (Default::default(), Vec::new());
-                    let sets = (current, own);
-                    *self = Loading::Rules(Box::new(Rules { policy, cut, sets, lists, done }));
+                    let (sets, done) = ((current, own), Vec::new());
+                    let rules = Rules { policy, cut, sets, lists, former, done };
+                    *self = Loading::Rules(Box::new(rules));
                     Ok(None)
                 }
                 None => Authz::configure(&parse_json(&text)?, &|_| None).map(Some),
@@ -94,17 +122,21 @@ impl Load<Authz> for Loading {
 impl Rules {
     /// Is there more to do?
     fn slice(&mut self) -> Result<bool, Errors> {
-        let list = self.done.len();
-        if list == LISTS.len() {
-            return Ok(false);
-        }
-        let Some((read, growing)) = self.lists.get_mut(list) else { return Ok(false) };
-        if *read < self.cut.count(list) {
+        let place = self.done.len();
+        let Some(list) = self.lists.get_mut(place) else { return Ok(false) };
+        let Some(text) = list.text else {
+            let digest = list.digest.read(self.cut.items(place), DIGESTED);
+            list.text = digest.map(Text::new);
+            let same = |text| self.former.iter().find(|former| former.is_of(text));
+            self.done.extend(list.text.and_then(same).cloned());
+            return Ok(true);
+        };
+        if list.read < self.cut.count(place) {
             let (current, own) = &self.sets;
-            let sets = own.as_ref().filter(|_| list == 1).unwrap_or(current);
-            *read = slice_of(&self.cut, sets, list, *read, growing)?;
-        } else if !growing.index(INDEXED) && !growing.write(WRITTEN) {
-            self.done.push(std::mem::take(growing).finish());
+            let sets = own.as_ref().filter(|_| place == 1).unwrap_or(current);
+            list.read = slice_of(&self.cut, sets, place, list.read, &mut list.growing)?;
+        } else if !list.growing.index(INDEXED) && !list.growing.write(WRITTEN) {
+            self.done.push(Rc::new(std::mem::take(&mut list.growing).finish().of(text)));
         }
         Ok(true)
     }

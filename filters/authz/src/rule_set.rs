@@ -18,6 +18,25 @@ use crate::unsure;
 #[derive(Debug)]
 pub(crate) struct RuleSet {
     rules: Rules<Rule>,
+    text: Text,
+}
+
+/// The text that a set was compiled from in slices: its rules, and what they refer to.
+/// Where it is the same, so is the set.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Text(Option<[u8; 32]>);
+
+impl Text {
+    pub(crate) fn new(sha256: [u8; 32]) -> Self {
+        Text(Some(sha256))
+    }
+}
+
+/// A set is what its rules are, wherever they were read.
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text")
+    }
 }
 
 /// What was decided, why, and by which rule.
@@ -90,7 +109,7 @@ impl Growing {
 
     pub(crate) fn finish(mut self) -> RuleSet {
         while self.index(usize::MAX) {}
-        RuleSet { rules: self.indexed.finish() }
+        RuleSet { rules: self.indexed.finish(), text: Text::default() }
     }
 }
 
@@ -101,6 +120,16 @@ impl RuleSet {
             growing.add(applies_to, rule);
         }
         growing.finish()
+    }
+
+    /// It was compiled from this text.
+    pub(crate) fn of(self, text: Text) -> Self {
+        RuleSet { text, ..self }
+    }
+
+    /// Was it compiled from this text? `false`: that is not known.
+    pub(crate) fn is_of(&self, text: Text) -> bool {
+        self.text.0.is_some() && self.text.0 == text.0
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {

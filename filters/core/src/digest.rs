@@ -26,27 +26,49 @@ pub fn hex(bytes: &[u8]) -> String {
 /// the command line tool writes this same digest there.
 #[must_use]
 pub fn version(rendered: &[u8]) -> String {
-    hex(&sha256(rendered)).chars().take(12).collect()
+    short(&sha256(rendered))
 }
 
-/// The same of a long text, piece by piece.
+/// [`sha256`] of a long text, piece by piece.
 #[derive(Clone, Default)]
-pub struct Version {
+pub struct Pieces {
     hash: hmac_sha256::Hash,
     /// How much of the text is in it.
     read: usize,
 }
 
-impl Version {
-    /// Reads so many more bytes of it. The version, once all are read.
-    pub fn read(&mut self, rendered: &[u8], count: usize) -> Option<String> {
-        let rest = rendered.get(self.read..).unwrap_or_default();
+impl Pieces {
+    /// Of `before`, and then of the text.
+    #[must_use]
+    pub fn after(before: &[u8]) -> Self {
+        let mut hash = hmac_sha256::Hash::new();
+        hash.update(before);
+        Pieces { hash, read: 0 }
+    }
+
+    /// Reads so many more bytes of the text. The digest, once all are read.
+    pub fn read(&mut self, text: &[u8], count: usize) -> Option<[u8; 32]> {
+        let rest = text.get(self.read..).unwrap_or_default();
         let next = rest.get(..count).unwrap_or(rest);
         self.hash.update(next);
         self.read = self.read.saturating_add(next.len());
-        let whole = || hex(&self.hash.finalize()).chars().take(12).collect();
-        (self.read >= rendered.len()).then(whole)
+        (self.read >= text.len()).then(|| self.hash.finalize())
     }
+}
+
+/// [`version`] of a long text, piece by piece.
+#[derive(Clone, Default)]
+pub struct Version(Pieces);
+
+impl Version {
+    /// Reads so many more bytes of it. The version, once all are read.
+    pub fn read(&mut self, rendered: &[u8], count: usize) -> Option<String> {
+        self.0.read(rendered, count).map(|digest| short(&digest))
+    }
+}
+
+fn short(digest: &[u8]) -> String {
+    hex(digest).chars().take(12).collect()
 }
 
 #[cfg(test)]
@@ -73,5 +95,6 @@ mod tests {
             assert_eq!((found, reads), (version(&text), 1_000usize.div_ceil(count)));
         }
         assert_eq!(Version::default().read(b"", 1), Some(version(b"")));
+        assert_eq!(Pieces::after(b"ab").read(b"c", 1), Some(sha256(b"abc")));
     }
 }

@@ -61,9 +61,10 @@ pub trait Filter: Sized + 'static {
 
     /// Begins to compile a policy (JSON) in slices, in a VM that serves by another one
     /// meanwhile. The same comes of it as of [`Filter::configure`], by which it was
-    /// checked in a VM that serves nobody. `None`: this filter's policies are small.
+    /// checked in a VM that serves nobody. `former` serves until then; what it has in common
+    /// with the policy need not be compiled again. `None`: this filter's policies are small.
     #[must_use]
-    fn load(_policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
+    fn load(_policy: &Rc<Vec<u8>>, _former: &Self) -> Option<Box<dyn Load<Self>>> {
         None
     }
 

@@ -31,11 +31,11 @@ pub(crate) struct Loading<F> {
 
 impl<F: Filter> Loading<F> {
     /// `None`: it is small, or this filter's always are.
-    pub(crate) fn begin(text: &Rc<Vec<u8>>, plugin: &str) -> Option<Self> {
+    pub(crate) fn begin(text: &Rc<Vec<u8>>, plugin: &str, former: &F) -> Option<Self> {
         if text.len() < LARGE && F::weight(text) < LARGE {
             return None;
         }
-        let load = F::load(text)?;
+        let load = F::load(text, former)?;
         let name = format!("postern.{plugin}.policies_loading");
         let gauge = hostcalls::define_metric(MetricType::Gauge, &name).unwrap_or(u32::MAX);
         let _ = hostcalls::increment_metric(gauge, 1);

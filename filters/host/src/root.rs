@@ -171,7 +171,7 @@ impl<F: Filter> Root<F> {
         self.loading.take();
         let former = self.compiled().or_else(|| shell.in_force(&plugin));
         if let Some(former) = former
-            && let Some(loading) = Loading::begin(&rendered, &plugin)
+            && let Some(loading) = Loading::begin(&rendered, &plugin, &*former.filter)
         {
             if self.compiled().is_none() {
                 self.compiled.replace(Some(Rc::new(former.again(&self.clock))));

@@ -109,7 +109,7 @@ impl Filter for LegacyCompat {
         Blueprint::compile(At::root(policy)).map(LegacyCompat::of)
     }
 
-    fn load(policy: &Rc<Vec<u8>>) -> Option<Box<dyn Load<Self>>> {
+    fn load(policy: &Rc<Vec<u8>>, _former: &Self) -> Option<Box<dyn Load<Self>>> {
         Some(Box::new(Loading::Text(policy.clone())))
     }
 

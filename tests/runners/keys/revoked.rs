@@ -1,6 +1,6 @@
 //! A list of what is revoked, which is fetched.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use postern_core::digest::{hex, sha256};
 use postern_stack::keys::Keys;
@@ -14,11 +14,11 @@ use super::{everywhere, jwt, ok, same, under_load, unknown};
 
 const LIST: &str = "/revoked.json";
 
-/// The stated bound: `refresh.max`, and a second until each worker has looked.
-const BOUND: Duration = Duration::from_secs(3);
-
-/// What a machine may take beyond that which does much else at once.
-const SLACK: Duration = Duration::from_secs(2);
+/// The stated bound is `refresh.max`, and a second until each worker has looked. So, of what
+/// a slow machine has no say in: the list is fetched so often at most once it names a token,
+/// until that is refused everywhere. One fetch may be under way, the next one brings it, and
+/// a worker looks before the third has come, or a client that is late sees it then.
+const FETCHES: u64 = 3;
 
 fn policy(providers: &Value) -> Value {
     json!({
@@ -66,20 +66,26 @@ pub(super) fn bound() -> Result<(), String> {
         let what = list.to_string();
         wait_for(PATIENCE, || everywhere(&site, token, &ok()))
             .ok_or_else(|| format!("before {what}: it does not pass"))?;
-        let remembered = site.metric("cache_hits")?;
-        everywhere(&site, token, &ok()).ok_or_else(|| format!("before {what}: not again"))?;
-        same(&format!("{what}: remembered"), true, site.metric("cache_hits")? >= remembered + 12)?;
+        // Each worker knows it by then, whichever of them gets the connections.
+        let remembered = || {
+            let hits = site.metric("cache_hits").ok()?;
+            everywhere(&site, token, &ok())?;
+            (site.metric("cache_hits").ok()? >= hits + 12).then_some(())
+        };
+        wait_for(PATIENCE, remembered)
+            .ok_or_else(|| format!("before {what}: it is not remembered"))?;
         let began = Instant::now();
         demo.tell_idp("PUT", LIST, list)?;
+        let fetched = demo.asked_idp(LIST)?.0;
         under_load(&site, &other, || {
             wait_for(PATIENCE, || everywhere(&site, token, &unknown()))
                 .ok_or_else(|| format!("{what}: it still passes"))
         })?;
-        let took = began.elapsed();
-        if took > BOUND + SLACK {
-            return Err(format!("{what}: it passed for {took:?}"));
+        let (took, fetched) = (began.elapsed(), demo.asked_idp(LIST)?.0 - fetched);
+        if fetched > FETCHES {
+            return Err(format!("{what}: it passed for {took:?}, {fetched} fetches of the list"));
         }
-        eprintln!("revoked by {what}: refused everywhere after {took:?}");
+        eprintln!("revoked by {what}: refused everywhere after {took:?}, {fetched} fetches");
     }
     let (token, list) = &bad[0];
     demo.tell_idp("PUT", LIST, list)?;

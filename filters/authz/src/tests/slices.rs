@@ -9,9 +9,17 @@ use serde_json::{Value, json};
 use super::authz;
 use crate::Authz;
 
+/// What may serve before.
+pub(super) const FORMER: &str = r#"{"rules":[{"name":"a","match":{},"subject":"anyone"}]}"#;
+
 /// What comes of it, and of how many slices.
 fn in_slices(policy: &str) -> Result<(Authz, usize), Errors> {
-    let mut loading = Authz::load(&Rc::new(policy.as_bytes().to_vec())).unwrap();
+    in_slices_after(&authz(FORMER), policy)
+}
+
+/// The same, where this one serves.
+fn in_slices_after(former: &Authz, policy: &str) -> Result<(Authz, usize), Errors> {
+    let mut loading = Authz::load(&Rc::new(policy.as_bytes().to_vec()), former).unwrap();
     for slices in 1..10_000 {
         if let Some(authz) = loading.slice()? {
             return Ok((authz, slices));
@@ -69,6 +77,42 @@ fn a_large_policy_with_a_candidate_is_the_same() {
     both["candidate"]["sets"] = sets("other");
     both["explain_header"] = "x-why".into();
     are_the_same(&both.to_string());
+}
+
+/// One that another policy has in common with it is compiled only once: a candidate is
+/// taken back, or put in force, at once.
+#[test]
+fn rules_of_the_same_text_are_taken_over() {
+    let mut policy = json!({"sets": sets("read"), "rules": rules(900)});
+    policy["candidate"] = json!({"mode": "enforce", "rules": rules(800)});
+    let (former, whole) = in_slices(&policy.to_string()).unwrap();
+    let after = |policy: &Value| {
+        let (authz, slices) = in_slices_after(&former, &policy.to_string()).unwrap();
+        let text = policy.to_string();
+        assert_eq!(format!("{authz:?}"), format!("{:?}", super::authz(&text)), "{text:.80}");
+        slices
+    };
+    policy["candidate"]["mode"] = "shadow".into();
+    assert!(after(&policy) < 8 && whole > 20, "{} of {whole}", after(&policy));
+    // The candidate takes the place of the current rules, and goes.
+    let candidate = policy["candidate"].take();
+    let mut without = json!({"sets": sets("read"), "rules": candidate["rules"]});
+    assert!(after(&without) < 8, "{}", after(&without));
+    // A single rule more, or another set, is another text.
+    without["sets"] = sets("other");
+    assert!(after(&without) > 8);
+    without["sets"] = sets("read");
+    without["rules"].as_array_mut().unwrap().truncate(799);
+    assert!(after(&without) > 8);
+    // Sets of its own count for a candidate, and not those of the policy.
+    policy["candidate"] = candidate;
+    policy["candidate"]["sets"] = sets("other");
+    assert!(after(&policy) > 8);
+    // What was compiled whole is not known by its text.
+    policy["candidate"].as_object_mut().unwrap().remove("sets");
+    let first = authz(&policy.to_string());
+    let (_, slices) = in_slices_after(&first, &policy.to_string()).unwrap();
+    assert_eq!(slices, whole);
 }
 
 #[test]

@@ -78,6 +78,14 @@ impl Cut {
         parse_json(self.text.get(self.place(list, item)).unwrap_or_default())
     }
 
+    /// All items of a list, and what stands between them.
+    #[must_use]
+    pub fn items(&self, list: usize) -> &[u8] {
+        let items = self.lists.get(list).map_or(&[][..], Vec::as_slice);
+        let whole = items.first().zip(items.last()).map(|(first, last)| first.start..last.end);
+        whole.and_then(|whole| self.text.get(whole)).unwrap_or_default()
+    }
+
     fn place(&self, list: usize, item: usize) -> Range<usize> {
         self.lists.get(list).and_then(|items| items.get(item)).cloned().unwrap_or_default()
     }
@@ -247,6 +255,9 @@ mod tests {
         for (list, items) in [first, second].into_iter().enumerate() {
             let own = (0..cut.count(list)).map(|i| cut.item(list, i).unwrap().to_json());
             assert_eq!(own.collect::<Vec<_>>(), items);
+            let whole = [b"[", cut.items(list), b"]"].concat();
+            let list = format!("[{}]", items.join(","));
+            assert_eq!(parse_json(&whole).unwrap().to_json(), list);
         }
     }
 

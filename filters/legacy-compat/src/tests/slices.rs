@@ -30,7 +30,8 @@ fn policy(rules: usize, more: &str) -> String {
 }
 
 fn in_slices(policy: &str) -> Result<(LegacyCompat, usize), String> {
-    let mut loading = LegacyCompat::load(&Rc::new(policy.as_bytes().to_vec())).unwrap();
+    let text = Rc::new(policy.as_bytes().to_vec());
+    let mut loading = LegacyCompat::load(&text, &whole(r#"{"rules":[]}"#).unwrap()).unwrap();
     for slices in 1..10_000 {
         if let Some(filter) = loading.slice().map_err(|e| e.to_string())? {
             return Ok((filter, slices));

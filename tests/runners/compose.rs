@@ -5,19 +5,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use postern_stack::keys::Keys;
 use postern_tests::case::Case;
 use postern_tests::client::{PATIENCE, Wire};
-use postern_tests::corpus;
+use postern_tests::corpus::{self, workspace};
 use postern_tests::demo::Demo;
+use postern_tests::gateway::wait_for;
 use postern_tests::live::Run;
 use postern_tests::request::Filled;
 use postern_tests::tls::Client;
 use rustls::version::{TLS12, TLS13};
 
 const PUBLIC: &str = "/v1/market/total-items.json";
+
+/// So many pairs of requests and answers are recorded, at least.
+const PAIRS: usize = 115;
 
 /// What a case cannot say.
 type Test = fn(&Containers) -> Result<(), String>;
@@ -82,8 +87,9 @@ fn main() -> ExitCode {
             if found.is_empty() { Ok(()) } else { Err(Failed::from(found.join("\n"))) }
         }));
     }
-    let others: [(&str, Test); 2] = [
+    let others: [(&str, Test); 3] = [
         ("the_gateway_speaks_tls", speaks_tls),
+        ("the_recorded_contracts_are_kept", keeps_contracts),
         ("a_renamed_policy_is_taken_in_the_container", takes_a_policy),
     ];
     for (name, test) in others {
@@ -101,13 +107,42 @@ fn speaks_tls(containers: &Containers) -> Result<(), String> {
     same(PUBLIC, 200, answer.status)
 }
 
+/// As an operator holds a gateway to them, over http and https. What
+/// the corpus has spent of the old API's limits has to be back: a window is a minute.
+fn keeps_contracts(containers: &Containers) -> Result<(), String> {
+    let tool = PathBuf::from(variable("POSTERN_BIN_DIR")?).join("postern");
+    let contract = workspace().join("tests/contracts/marketplace.yaml");
+    let tls = format!("https://127.0.0.1:{}", port("POSTERN_TLS_PORT")?);
+    for url in [format!("http://{}", containers.demo.address()), tls] {
+        let begun = minute();
+        wait_for(Duration::from_secs(65), || (minute() != begun).then_some(()))
+            .ok_or("the clock stands still")?;
+        let output = Command::new(&tool)
+            .args(["contract", "verify"])
+            .arg(&contract)
+            .args(["--gateway", &url, "--ca"])
+            .arg(containers.folder.join("tls/ca.pem"))
+            .output()
+            .map_err(|e| format!("{}: {e}", tool.display()))?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told = printed.trim_end().rsplit_once(": ").and_then(|(_, told)| told.split_once(' '));
+        let kept = told.and_then(|(kept, _)| kept.parse::<usize>().ok()).unwrap_or(0);
+        if !output.status.success() || kept < PAIRS {
+            return Err(format!("{url}: {printed}{}", String::from_utf8_lossy(&output.stderr)));
+        }
+    }
+    Ok(())
+}
+
+/// Of the time in minutes, the whole ones.
+fn minute() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() / 60)
+}
+
 /// Clients of one address are counted together, whichever gateway they ask.
 fn shares_limits(containers: &Containers, other: u16) -> Result<(), String> {
     const EACH: usize = 75;
-    let minute = || {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.map_or(0, |now| now.as_secs() / 60)
-    };
     let both = [containers.demo.address(), ([127, 0, 0, 1], other).into()];
     let wire = Wire::get("api.example.com", PUBLIC, &[]);
     // A window that ends meanwhile is two: once more, then.

@@ -68,6 +68,14 @@ pub(super) async fn echo(request: Request) -> Response {
     reply
 }
 
+/// Answers otherwise where the request asks for that: before the answer is compressed.
+pub(super) async fn replace(request: Request, next: Next) -> Response {
+    match wanted(&request) {
+        Ok(faults) => faults.replace(next.run(request).await),
+        Err(failure) => failure.into_response(),
+    }
+}
+
 /// Does to the answer what the request asks for.
 pub(super) async fn inject(mut request: Request, next: Next) -> Response {
     let faults = match wanted(&request) {
@@ -90,7 +98,7 @@ pub(super) async fn inject(mut request: Request, next: Next) -> Response {
     }
     let no_body = request.method() == Method::HEAD;
     let said = said(request.headers());
-    let mut reply = faults.replace(next.run(request).await);
+    let mut reply = next.run(request).await;
     for (name, value) in said {
         reply.headers_mut().append(name, value);
     }

@@ -66,6 +66,7 @@ pub fn router(recorder: &Recorder) -> Result<Router, Box<dyn std::error::Error +
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(upstream)
+        .layer(middleware::from_fn(fault::replace))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(fault::inject))
         .layer(middleware::from_fn_with_state(recorder.clone(), recorder::record));

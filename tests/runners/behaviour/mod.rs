@@ -59,7 +59,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("limits::names_have_the_old_gateways_case", limits::names),
     ("limits::one_key_is_one_caller_in_every_form", limits::one_key),
     ("policies::a_saved_policy_changes_its_filter_alone", policies::swap),
-    ("policies::counts_outlive_a_policy", policies::counts_stay),
+    ("policies::counts_outlive_policies_and_modules", policies::counts_stay),
     ("policies::a_broken_edit_is_refused_before_envoy_sees_it", policies::broken_edit),
     ("policies::the_filters_refuse_a_broken_file_themselves", policies::broken_file),
     ("rollout::a_bad_candidate_is_taken_back", rollout::enforced),

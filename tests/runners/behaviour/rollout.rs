@@ -2,16 +2,15 @@
 //! their times, and what it does not show.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use postern_tests::client::PATIENCE;
-use postern_tests::corpus::workspace;
 use postern_tests::drill::Scene;
 use postern_tests::drill::load::{Callers, Sample};
 use postern_tests::drill::policy::{Candidate, Rollout, without_addresses};
 use postern_tests::gateway::wait_for;
 use serde_json::Value;
 
+use super::policies::another_module;
 use super::same;
 use crate::Stage;
 
@@ -76,19 +75,7 @@ pub(super) fn reload(stage: &Stage) -> Result<(), String> {
     more(load.seen(private), 300)?;
     let refused = |samples: &[Sample]| samples.iter().filter(|s| s.is_refused()).count();
     let before = load.seen(refused);
-    // Another file, which computes the same.
-    let modules = stage.gateway.run.with_extension("modules");
-    fs::create_dir_all(&modules).map_err(|e| e.to_string())?;
-    for entry in fs::read_dir(workspace().join("target/modules")).map_err(|e| e.to_string())? {
-        let file = entry.map_err(|e| e.to_string())?.path();
-        let mut module = fs::read(&file).map_err(|e| e.to_string())?;
-        if file.file_name().is_some_and(|name| name == "authz.wasm") {
-            // A custom section without content: its kind, its length, its name.
-            module.extend_from_slice(b"\x00\x06\x05again");
-        }
-        let to = modules.join(file.file_name().unwrap_or_default());
-        fs::write(to, module).map_err(|e| e.to_string())?;
-    }
+    let modules = another_module(stage, "authz")?;
     let told = || {
         let log = stage.gateway.log("envoy");
         log.lines().filter(|l| l.contains("of this very policy was taken back before")).count()

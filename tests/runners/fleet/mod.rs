@@ -197,8 +197,16 @@ fn outage(name: &'static str, kind: Kind) -> Result<(), String> {
     same("somebody looked", true, probes.iter().all(|n| *n > 0))?;
     exact(&site, "after")?;
     let answers = load.stop()?;
-    if kind == Kind::Frozen {
-        waits_end(&answers)?;
+    match kind {
+        Kind::Frozen => waits_end(&answers)?,
+        Kind::Killed | Kind::Redis => {
+            let late = answers.iter().filter(|(_, took)| *took >= DEADLINE).count();
+            let longest = answers.iter().map(|(_, took)| took.as_secs_f64() * 1000.0);
+            let (all, longest) = (answers.len(), longest.fold(0.0, f64::max));
+            println!(
+                "{name}: of {all} requests {late} waited so long; the longest {longest:.1} ms"
+            );
+        }
     }
     let others: Vec<u16> =
         answers.into_iter().map(|(status, _)| status).filter(|status| *status != 200).collect();

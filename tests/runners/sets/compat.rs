@@ -1,8 +1,13 @@
 //! Bodies of every length, cut anywhere, in single bytes and compressed: what comes is
 //! rewritten whole, as it was, or a fault; never empty, never cut.
 
-use ct_codecs::{Base64, Decoder as _};
-use postern_tests::client::{PATIENCE, Wire, send};
+use std::io::{Read as _, Write as _};
+
+use ct_codecs::{Base64, Decoder as _, Encoder as _};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use postern_tests::client::{Connection, PATIENCE, Wire, connect, send};
 use postern_tests::h2::Trailers;
 use postern_tests::observe::Answer;
 
@@ -36,12 +41,12 @@ fn is_fault(what: &str, answer: &Answer) -> Result<(), String> {
     same(what, (500, &b"fault"[..]), (answer.status, answer.body.as_slice()))
 }
 
-/// From nothing to beyond the cap, by length and in chunks. Over the cap the policy wants
-/// the original.
+/// From nothing to beyond the cap, by length, in chunks, and compressed. Over the cap, once
+/// unpacked, the policy wants the original, as it came.
 pub(super) fn every_length(stage: &Stage) -> Result<(), String> {
     let powers = (8..17).flat_map(|p| [(1 << p) - 1, 1 << p, (1 << p) + 1]);
     let sizes = (13..140).chain(powers).chain([CAP - 2, CAP, CAP + 1, 300_000, 3_000_000]);
-    for way in ["", ", chunked"] {
+    for way in ["", ", chunked", ", gzip", ", gzip, chunked"] {
         for size in sizes.clone() {
             let what = format!("big={size}{way}");
             let answer = ask(stage, "/old/bodies", &[&format!("x-demo-fault: {what}")])?;
@@ -49,12 +54,21 @@ pub(super) fn every_length(stage: &Stage) -> Result<(), String> {
                 is_rewritten(&what, &answer, &document("filling", size + 1))?;
             } else {
                 same(&what, 200, answer.status)?;
-                same(&what, true, answer.body == document("filler", size))?;
+                let packed = way.contains("gzip").then_some("gzip");
+                same(&what, packed, answer.text("content-encoding"))?;
+                let body = if packed.is_some() { unpacked(&answer.body)? } else { answer.body };
+                same(&what, true, body == document("filler", size))?;
             }
         }
         is_fault(way, &ask(stage, "/old/bodies", &[&format!("x-demo-fault: empty{way}")])?)?;
     }
     Ok(())
+}
+
+fn unpacked(body: &[u8]) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = GzDecoder::new(body).read_to_end(&mut bytes);
+    read.map(|_| bytes).map_err(|e| format!("no gzip: {e}"))
 }
 
 const SMALL: &str =
@@ -133,8 +147,7 @@ pub(super) fn requests(stage: &Stage) -> Result<(), String> {
         } else {
             bytes.extend_from_slice(body);
         }
-        let mut connection =
-            postern_tests::client::Connection::open(stage.gateway.address(), PATIENCE)?;
+        let mut connection = Connection::open(stage.gateway.address(), PATIENCE)?;
         connection.write(&bytes)?;
         connection.read(false)
     };
@@ -184,6 +197,76 @@ pub(super) fn codings(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
+/// What is packed by gzip and was cut before the upstream told its length is no gzip, at
+/// whatever place: it passes as it came, or becomes a fault.
+pub(super) fn half_packed(stage: &Stage) -> Result<(), String> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(SMALL.as_bytes()).map_err(|e| e.to_string())?;
+    let packed = packed.finish().map_err(|e| e.to_string())?;
+    for length in 1..=packed.len() {
+        let part = &packed[..length];
+        let base64 = Base64::encode_to_string(part).map_err(|e| e.to_string())?;
+        let body = format!("x-demo-base64: {base64}");
+        for fault in ["", "bytes"] {
+            let what = format!("{length} of {} {fault}", packed.len());
+            let fault = format!("x-demo-fault: {fault}");
+            let lines = [body.as_str(), "x-demo-say: content-encoding: gzip", &fault];
+            let (edited, original) =
+                (ask(stage, "/old/bodies", &lines)?, ask(stage, "/old/original", &lines)?);
+            if length == packed.len() {
+                is_rewritten(&what, &edited, &small_rewritten())?;
+                same(&what, true, original.body == small_rewritten())?;
+            } else {
+                is_fault(&what, &edited)?;
+                let coding = original.text("content-encoding");
+                same(&what, (200, Some("gzip")), (original.status, coding))?;
+                same(&what, part, original.body.as_slice())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A client that asks whether it may send its body is told so, whether the body is held or
+/// not; the upstream, which gets it afterwards, is not asked. One that is refused is not
+/// waited for.
+pub(super) fn continues(stage: &Stage) -> Result<(), String> {
+    const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let large = document("name", CAP + 1);
+    let name = b"{\"name\":1}";
+    let asked = |path: &str, length: usize| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+        );
+        let mut stream = connect(stage.gateway.address(), PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
+        stream.write_all(head.as_bytes()).map_err(|e| e.to_string())?;
+        let mut told = [0; CONTINUE.len()];
+        stream.read_exact(&mut told).map_err(|e| format!("{path}: not told: {e}"))?;
+        same(path, String::from_utf8_lossy(CONTINUE), String::from_utf8_lossy(&told))?;
+        Ok::<_, String>(Connection::over(Box::new(stream), PATIENCE))
+    };
+    for (path, body, expected) in [
+        ("/old/json-edited?v=1", &name[..], &b"{\"item\":1}"[..]),
+        ("/old/json-edited?v=1", &large, &large),
+        ("/old/json-to-form", name, b"name=1"),
+        ("/__echo", name, name),
+    ] {
+        stage.gateway.forget()?;
+        let mut connection = asked(path, body.len())?;
+        connection.write(body)?;
+        let answer = connection.read(false)?;
+        same(path, (200, false), (answer.status, answer.cut))?;
+        same(path, true, answer.body == expected)?;
+        let seen = stage.gateway.seen()?;
+        same(path, 1, seen.len())?;
+        same(path, false, seen[0].headers.iter().any(|(name, _)| name == "expect"))?;
+    }
+    let refused = asked("/old/script?callback=alert(1)//", 100)?.read(false)?;
+    same("refused", (400, false), (refused.status, refused.body.is_empty()))
+}
+
 /// What ends with trailers is rewritten whole like any other: answers, and requests over
 /// HTTP/1.1 and HTTP/2.
 pub(super) fn trailers(stage: &Stage) -> Result<(), String> {
@@ -197,8 +280,7 @@ pub(super) fn trailers(stage: &Stage) -> Result<(), String> {
         "POST /old/json-edited?v=1 HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n\
          Transfer-Encoding: chunked\r\nTrailer: x-end\r\nConnection: close\r\n\r\n"
     );
-    let mut connection =
-        postern_tests::client::Connection::open(stage.gateway.address(), PATIENCE)?;
+    let mut connection = Connection::open(stage.gateway.address(), PATIENCE)?;
     connection.write(format!("{head}a\r\n{{\"name\":1}}\r\n0\r\nx-end: 1\r\n\r\n").as_bytes())?;
     let answer = connection.read(false)?;
     same(

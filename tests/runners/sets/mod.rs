@@ -23,6 +23,8 @@ const BEHAVIOUR: &[(&str, &str, Test)] = &[
     ("compat", "answers_in_single_bytes_are_whole", compat::single_bytes),
     ("compat", "bodies_of_requests_are_whole_or_refused", compat::requests),
     ("compat", "answers_packed_otherwise_pass_or_become_a_fault", compat::codings),
+    ("compat", "answers_packed_in_part_pass_or_become_a_fault", compat::half_packed),
+    ("compat", "bodies_that_wait_to_be_asked_for_are_whole", compat::continues),
     ("compat", "bodies_with_trailers_are_whole", compat::trailers),
     ("compat", "what_is_known_at_the_headers_does_not_wait", compat::stalled),
     ("compat", "many_large_answers_at_once_are_whole", compat::many_at_once),

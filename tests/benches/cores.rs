@@ -140,7 +140,7 @@ fn rate_limit(c: &mut Criterion) {
         ),
     ] {
         let filter: RateLimit = filter(&format!(
-            r#"{{"limits":[{{"id":"each","key":["subject"],"windows":{windows}}}]}}"#
+            r#"{{"limits":[{{"id":"each","match":{{}},"key":["subject"],"windows":{windows}}}]}}"#
         ));
         for callers in [1, 100_000] {
             let host = FakeHost::at(now());

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use postern_stack::keys::Keys;
@@ -13,7 +13,7 @@ use postern_tests::case::Case;
 use postern_tests::client::{PATIENCE, Wire};
 use postern_tests::corpus::{self, workspace};
 use postern_tests::demo::Demo;
-use postern_tests::gateway::wait_for;
+use postern_tests::gateway::{minute, wait_for};
 use postern_tests::live::Run;
 use postern_tests::request::Filled;
 use postern_tests::tls::Client;
@@ -107,8 +107,8 @@ fn speaks_tls(containers: &Containers) -> Result<(), String> {
     same(PUBLIC, 200, answer.status)
 }
 
-/// As an operator holds a gateway to them, over http and https. What
-/// the corpus has spent of the old API's limits has to be back: a window is a minute.
+/// As an operator holds a gateway to them, over http and https. What the corpus has spent of
+/// the old API's limits has to be back: a window is a minute.
 fn keeps_contracts(containers: &Containers) -> Result<(), String> {
     let tool = PathBuf::from(variable("POSTERN_BIN_DIR")?).join("postern");
     let contract = workspace().join("tests/contracts/marketplace.yaml");
@@ -132,12 +132,6 @@ fn keeps_contracts(containers: &Containers) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Of the time in minutes, the whole ones.
-fn minute() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs() / 60)
 }
 
 /// Clients of one address are counted together, whichever gateway they ask.

@@ -9,7 +9,7 @@ use postern_core::digest::Pieces;
 
 use crate::bounds::{MAX_TEXT, check_text, values_of};
 use crate::policy::{Policy, rule};
-use crate::rule_set::{Growing, RuleSet, Text};
+use crate::rule_set::{Growing, RuleSet, TextDigest};
 use crate::sets::{Sets, get_mut};
 use crate::{Authz, Filter};
 
@@ -51,22 +51,40 @@ pub(crate) struct Rules {
 
 /// What was done of a list of rules so far.
 struct List {
-    digest: Pieces,
-    /// Once all is in the digest.
-    text: Option<Text>,
+    /// The sets that the rules may refer to, until they are in the digest.
+    sets: Option<Rc<Vec<u8>>>,
+    pieces: Pieces,
+    /// Once all is in it.
+    digest: Option<TextDigest>,
     /// How many were read, and what came of them.
     read: usize,
     growing: Growing,
 }
 
 impl List {
-    /// Rules that may refer to these sets.
-    fn new(sets: Option<&Node>) -> Self {
-        let sets = sets.map(Node::to_json).unwrap_or_default();
-        // No other sets and rules give the same bytes.
-        let digest = Pieces::after(format!("{} {sets}", sets.len()).as_bytes());
-        List { digest, text: None, read: 0, growing: Growing::default() }
+    fn new(sets: Rc<Vec<u8>>) -> Self {
+        let (pieces, growing) = (Pieces::default(), Growing::default());
+        List { sets: Some(sets), pieces, digest: None, read: 0, growing }
     }
+
+    /// Takes a piece of the sets, and then of the rules, into the digest; that, once it is
+    /// known.
+    fn digest(&mut self, rules: &[u8]) -> Option<TextDigest> {
+        match self.sets.take() {
+            Some(sets) => match self.pieces.read(&sets, DIGESTED) {
+                Some(_) => self.pieces.go_on(),
+                None => self.sets = Some(sets),
+            },
+            None => self.digest = self.pieces.read(rules, DIGESTED).map(TextDigest),
+        }
+        self.digest
+    }
+}
+
+/// The sets as they go into a digest: no others, with whatever rules, give the same bytes.
+fn text_of(sets: Option<&Node>) -> Rc<Vec<u8>> {
+    let sets = sets.map(Node::to_json).unwrap_or_default();
+    Rc::new(format!("{} {sets}", sets.len()).into_bytes())
 }
 
 impl Loading {
@@ -92,8 +110,9 @@ impl Load<Authz> for Loading {
                     let node = |sets: Option<Node>| sets.unwrap_or(Node::unplaced(Value::Null));
                     let current = take(cut.rest_mut(), "sets");
                     let own = get_mut(cut.rest_mut(), "candidate").and_then(|c| take(c, "sets"));
-                    let sets = [current.as_ref(), own.as_ref().or(current.as_ref())];
-                    let lists = sets.map(List::new);
+                    let text = text_of(current.as_ref());
+                    let own_text = own.as_ref().map(|own| text_of(Some(own)));
+                    let lists = [text.clone(), own_text.unwrap_or(text)].map(List::new);
                     let current = Sets::of(node(current), &Rc::default());
                     let own = own.map(|own| Sets::of(own, current.tally()));
                     let policy = Policy::read(At::root(cut.rest()), &mut errors);
@@ -124,11 +143,12 @@ impl Rules {
     fn slice(&mut self) -> Result<bool, Errors> {
         let place = self.done.len();
         let Some(list) = self.lists.get_mut(place) else { return Ok(false) };
-        let Some(text) = list.text else {
-            let digest = list.digest.read(self.cut.items(place), DIGESTED);
-            list.text = digest.map(Text::new);
-            let same = |text| self.former.iter().find(|former| former.is_of(text));
-            self.done.extend(list.text.and_then(same).cloned());
+        let Some(digest) = list.digest else {
+            let digest = list.digest(self.cut.items(place));
+            // Taken over, its rules are not counted again: that all together are not too
+            // many was seen where the policy was tried.
+            let same = |digest| self.former.iter().find(|former| former.is_of(digest));
+            self.done.extend(digest.and_then(same).cloned());
             return Ok(true);
         };
         if list.read < self.cut.count(place) {
@@ -136,7 +156,7 @@ impl Rules {
             let sets = own.as_ref().filter(|_| place == 1).unwrap_or(current);
             list.read = slice_of(&self.cut, sets, place, list.read, &mut list.growing)?;
         } else if !list.growing.index(INDEXED) && !list.growing.write(WRITTEN) {
-            self.done.push(Rc::new(std::mem::take(&mut list.growing).finish().of(text)));
+            self.done.push(Rc::new(std::mem::take(&mut list.growing).finish().of(digest)));
         }
         Ok(true)
     }

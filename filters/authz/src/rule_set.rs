@@ -15,27 +15,22 @@ use crate::subject::Subject;
 use crate::unsure;
 
 /// Rules, compiled once. Deciding costs the same among ten and ten thousand.
-#[derive(Debug)]
 pub(crate) struct RuleSet {
     rules: Rules<Rule>,
-    text: Text,
+    /// `None`: it was compiled whole.
+    digest: Option<TextDigest>,
 }
 
-/// The text that a set was compiled from in slices: its rules, and what they refer to.
-/// Where it is the same, so is the set.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Text(Option<[u8; 32]>);
+/// SHA-256 of the text that a set was compiled from in slices: of its rules, and of what
+/// they may refer to. Where that is the same, so is the set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TextDigest(pub(crate) [u8; 32]);
 
-impl Text {
-    pub(crate) fn new(sha256: [u8; 32]) -> Self {
-        Text(Some(sha256))
-    }
-}
-
-/// A set is what its rules are, wherever they were read.
-impl std::fmt::Debug for Text {
+/// The rules alone: tests compare what came of slices with what was compiled whole, which
+/// knows no digest.
+impl std::fmt::Debug for RuleSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Text")
+        f.debug_struct("RuleSet").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
@@ -109,7 +104,7 @@ impl Growing {
 
     pub(crate) fn finish(mut self) -> RuleSet {
         while self.index(usize::MAX) {}
-        RuleSet { rules: self.indexed.finish(), text: Text::default() }
+        RuleSet { rules: self.indexed.finish(), digest: None }
     }
 }
 
@@ -123,13 +118,13 @@ impl RuleSet {
     }
 
     /// It was compiled from this text.
-    pub(crate) fn of(self, text: Text) -> Self {
-        RuleSet { text, ..self }
+    pub(crate) fn of(self, digest: TextDigest) -> Self {
+        RuleSet { digest: Some(digest), ..self }
     }
 
-    /// Was it compiled from this text? `false`: that is not known.
-    pub(crate) fn is_of(&self, text: Text) -> bool {
-        self.text.0.is_some() && self.text.0 == text.0
+    /// Is it known to be compiled from this text?
+    pub(crate) fn is_of(&self, digest: TextDigest) -> bool {
+        self.digest == Some(digest)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {

@@ -38,12 +38,9 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// Of `before`, and then of the text.
-    #[must_use]
-    pub fn after(before: &[u8]) -> Self {
-        let mut hash = hmac_sha256::Hash::new();
-        hash.update(before);
-        Pieces { hash, read: 0 }
+    /// Another text follows: the digest will be that of both in one.
+    pub fn go_on(&mut self) {
+        self.read = 0;
     }
 
     /// Reads so many more bytes of the text. The digest, once all are read.
@@ -95,6 +92,9 @@ mod tests {
             assert_eq!((found, reads), (version(&text), 1_000usize.div_ceil(count)));
         }
         assert_eq!(Version::default().read(b"", 1), Some(version(b"")));
-        assert_eq!(Pieces::after(b"ab").read(b"c", 1), Some(sha256(b"abc")));
+        let mut both = Pieces::default();
+        assert_eq!(both.read(b"ab", 5), Some(sha256(b"ab")));
+        both.go_on();
+        assert_eq!((both.read(b"cd", 1), both.read(b"cd", 1)), (None, Some(sha256(b"abcd"))));
     }
 }

@@ -70,10 +70,8 @@ pub(super) async fn echo(request: Request) -> Response {
 
 /// Answers otherwise where the request asks for that: before the answer is compressed.
 pub(super) async fn replace(request: Request, next: Next) -> Response {
-    match wanted(&request) {
-        Ok(faults) => faults.replace(next.run(request).await),
-        Err(failure) => failure.into_response(),
-    }
+    let faults = request.extensions().get::<Faults>().cloned().unwrap_or_default();
+    faults.replace(next.run(request).await)
 }
 
 /// Does to the answer what the request asks for.
@@ -96,6 +94,7 @@ pub(super) async fn inject(mut request: Request, next: Next) -> Response {
     if faults.gzip {
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
+    request.extensions_mut().insert(faults.clone());
     let no_body = request.method() == Method::HEAD;
     let said = said(request.headers());
     let mut reply = next.run(request).await;
@@ -106,7 +105,7 @@ pub(super) async fn inject(mut request: Request, next: Next) -> Response {
 }
 
 /// What can be asked for; several at once where they fit together.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Faults {
     /// `delay=ms`: wait before the answer.
     delay: Option<Duration>,
@@ -114,7 +113,7 @@ struct Faults {
     status: Option<StatusCode>,
     /// `big=n`: a JSON body of n bytes instead of the answer's.
     big: Option<usize>,
-    /// `gzip`: compressed, whatever was accepted.
+    /// `gzip`: compressed, whatever was accepted, if it has more than some bytes.
     gzip: bool,
     /// `empty`: the answer's status and headers with a body of 0 bytes.
     empty: bool,
@@ -216,7 +215,8 @@ impl Faults {
             (None, Some(after)) => Some((after, Ending::Stall(LONGEST))),
             (None, None) => None,
         };
-        if !(self.empty || self.chunked || self.trailers)
+        // What is compressed on the way has no length yet.
+        if !(self.empty || self.chunked || self.trailers || self.gzip)
             && self.bytes.is_none()
             && ending.is_none()
         {

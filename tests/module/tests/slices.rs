@@ -83,6 +83,29 @@ fn the_former_one_serves_until_the_large_one_is_whole() {
     assert_eq!(decides(&mut module, LAST), "fourth");
 }
 
+/// Whether it is the same root context or a new one: rules that serve are taken over.
+#[test]
+fn rules_that_serve_already_are_not_compiled_again() {
+    let told = "is in force, compiled in";
+    let of = |realm: &str, first: &str| {
+        policy(first, 1_500).replacen('{', &format!(r#"{{"realm":"{realm}","#), 1)
+    };
+    let mut module = configured("authz", &[], &policy("first", 1));
+    module.create_root(NEXT).unwrap();
+    assert!(module.configure_root(NEXT, &of("a", "second")).unwrap());
+    let whole = ticks_until(&mut module, NEXT, told);
+    module.create_root(LAST).unwrap();
+    for root in [NEXT, LAST] {
+        assert!(module.configure_root(root, &of("b", "second")).unwrap());
+        let ticks = ticks_until(&mut module, root, told);
+        assert!(ticks * 2 < whole, "{ticks} of {whole}");
+        assert_eq!(decides(&mut module, root), "second");
+    }
+    assert!(module.configure_root(LAST, &of("b", "third")).unwrap());
+    assert_eq!(ticks_until(&mut module, LAST, told), whole);
+    assert_eq!(decides(&mut module, LAST), "third");
+}
+
 /// How many VMs say that they are at it.
 fn loading(module: &mut Module) -> u64 {
     let metrics = &module.proxy().metrics;

@@ -253,30 +253,39 @@ pub(super) fn settled(
 /// Another policy, and another module, which is a new VM on each worker, go on with the
 /// counts; so does the one that was there before.
 pub(super) fn counts_stay(stage: &Stage) -> Result<(), String> {
-    const QUOTA: u64 = 5;
-    /// One request comes back after so many seconds.
-    const BACK: u64 = 12;
-    let bearer = format!("Authorization: Bearer {}", token("outlives", "tiny")?);
-    let begun = Instant::now();
-    let mut spent = 0;
-    let mut spend = |when: &str| -> Result<(), String> {
-        let answer = ask(stage, PUBLIC, &[&bearer])?;
-        spent += 1;
-        let field = answer.text("ratelimit").unwrap_or_default();
-        let left = field.split(';').find_map(|part| part.strip_prefix("r=")?.parse::<u64>().ok());
-        let (least, back) = (QUOTA.saturating_sub(spent), begun.elapsed().as_secs() / BACK);
-        match left {
-            Some(left) if (least..=least + back).contains(&left) => Ok(()),
-            _ => Err(format!("{when}: expected {least} and {back} that came back: `{field}`")),
+    /// Of the plan `tiny`, one request comes back after so long.
+    const BACK: Duration = Duration::from_secs(12);
+    // What takes longer says nothing: a machine that is busy gets three times to be quick.
+    for n in 0..3 {
+        let begun = Instant::now();
+        let left = counts_left(stage, &format!("outlives-{n}"))?;
+        if begun.elapsed() < BACK {
+            return same(
+                "left: before, under another policy, in new VMs, and back",
+                [4, 3, 2, 1, 0],
+                left,
+            );
         }
+    }
+    Err(format!("it takes longer than {BACK:?}"))
+}
+
+/// What a caller has left after each of five requests.
+fn counts_left(stage: &Stage, subject: &str) -> Result<[u64; 5], String> {
+    let bearer = format!("Authorization: Bearer {}", token(subject, "tiny")?);
+    let spend = || -> Result<u64, String> {
+        let answer = ask(stage, PUBLIC, &[&bearer])?;
+        same("admitted", 200, answer.status)?;
+        let field = answer.text("ratelimit").unwrap_or_default();
+        let left = field.split(';').find_map(|part| part.strip_prefix("r=")?.parse().ok());
+        left.ok_or_else(|| format!("no `r` in `{field}`"))
     };
-    spend("first")?;
-    spend("second")?;
+    let (first, second) = (spend()?, spend()?);
     let before = counts(stage, "config_reload")?;
     let edited = Edited::new(stage, "rate-limit", "ipv6_prefix: 64", "ipv6_prefix: 56")?;
     stage.gateway.apply()?;
     only(stage, "rate-limit", "config_reload", &before)?;
-    spend("under the new policy")?;
+    let under_another = spend()?;
     let taken = || Ok::<u64, String>(counts(stage, "config_reload")?.iter().sum());
     // Two plugins run it.
     let both = |before: u64| {
@@ -286,11 +295,11 @@ pub(super) fn counts_stay(stage: &Stage) -> Result<(), String> {
     let before = taken()?;
     stage.gateway.apply_with(&another_module(stage, "rate-limit")?)?;
     both(before)?;
-    spend("in new VMs")?;
+    let in_new_vms = spend()?;
     let before = taken()?;
     drop(edited);
     both(before)?;
-    spend("in the VMs of before, under the old one again")
+    Ok([first, second, under_another, in_new_vms, spend()?])
 }
 
 pub(super) fn broken_edit(stage: &Stage) -> Result<(), String> {

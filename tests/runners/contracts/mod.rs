@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use postern_cli::contract::wire::Gateway as Address;
 use postern_cli::contract::{Contract, Pair, Values, report, verify};
 use postern_tests::client::Wire;
 use postern_tests::corpus::workspace;
-use postern_tests::gateway::{Gateway, wait_for};
+use postern_tests::gateway::{Gateway, minute, wait_for};
 use postern_tests::python;
 use serde_json::{Value, json};
 
@@ -81,12 +81,6 @@ fn room(on: &Gateway, needed: usize) -> Result<(), String> {
         (asked.replace(now) != Some(now) && is_there()).then_some(())
     };
     wait_for(Duration::from_secs(130), so).ok_or_else(|| format!("no room for {needed} requests"))
-}
-
-/// Of the time in minutes, the whole ones.
-fn minute() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs() / 60)
 }
 
 fn marketplace(on: &Gateway) -> Result<(), String> {

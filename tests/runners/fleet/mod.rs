@@ -204,7 +204,9 @@ fn outage(name: &'static str, kind: Kind) -> Result<(), String> {
             let longest = answers.iter().map(|(_, took)| took.as_secs_f64() * 1000.0);
             let (all, longest) = (answers.len(), longest.fold(0.0, f64::max));
             println!(
-                "{name}: of {all} requests {late} waited so long; the longest {longest:.1} ms"
+                "{name}: of {all} requests {late} took the deadline's {} ms; the longest \
+                 {longest:.1} ms",
+                DEADLINE.as_millis()
             );
         }
     }

@@ -41,8 +41,8 @@ fn is_fault(what: &str, answer: &Answer) -> Result<(), String> {
     same(what, (500, &b"fault"[..]), (answer.status, answer.body.as_slice()))
 }
 
-/// From nothing to beyond the cap, by length, in chunks, and compressed. Over the cap, once
-/// unpacked, the policy wants the original, as it came.
+/// From nothing to beyond the cap, by length, in chunks, and compressed (from 32 bytes on).
+/// Over the cap, once unpacked, the policy wants the original, as it came.
 pub(super) fn every_length(stage: &Stage) -> Result<(), String> {
     let powers = (8..17).flat_map(|p| [(1 << p) - 1, 1 << p, (1 << p) + 1]);
     let sizes = (13..140).chain(powers).chain([CAP - 2, CAP, CAP + 1, 300_000, 3_000_000]);

@@ -79,8 +79,8 @@ fn a_large_policy_with_a_candidate_is_the_same() {
     are_the_same(&both.to_string());
 }
 
-/// One that another policy has in common with it is compiled only once: a candidate is
-/// taken back, or put in force, at once.
+/// Rules that serve already are not compiled again: a candidate is taken back, or put in
+/// force, at once.
 #[test]
 fn rules_of_the_same_text_are_taken_over() {
     let mut policy = json!({"sets": sets("read"), "rules": rules(900)});
@@ -93,21 +93,21 @@ fn rules_of_the_same_text_are_taken_over() {
         slices
     };
     policy["candidate"]["mode"] = "shadow".into();
-    assert!(after(&policy) < 8 && whole > 20, "{} of {whole}", after(&policy));
+    assert!(after(&policy) < 10 && whole > 20, "{} of {whole}", after(&policy));
     // The candidate takes the place of the current rules, and goes.
     let candidate = policy["candidate"].take();
     let mut without = json!({"sets": sets("read"), "rules": candidate["rules"]});
-    assert!(after(&without) < 8, "{}", after(&without));
-    // A single rule more, or another set, is another text.
+    assert!(after(&without) < 10, "{}", after(&without));
+    // Another set, or one rule fewer, is another text.
     without["sets"] = sets("other");
-    assert!(after(&without) > 8);
+    assert!(after(&without) > 10);
     without["sets"] = sets("read");
     without["rules"].as_array_mut().unwrap().truncate(799);
-    assert!(after(&without) > 8);
+    assert!(after(&without) > 10);
     // Sets of its own count for a candidate, and not those of the policy.
     policy["candidate"] = candidate;
     policy["candidate"]["sets"] = sets("other");
-    assert!(after(&policy) > 8);
+    assert!(after(&policy) > 10);
     // What was compiled whole is not known by its text.
     policy["candidate"].as_object_mut().unwrap().remove("sets");
     let first = authz(&policy.to_string());

@@ -91,9 +91,13 @@ impl Gcra {
         let since = self.cost.saturating_mul(since.into());
         let rest = self.ahead(charged.cell, now).saturating_sub(since);
         let given = given.saturating_sub(passed).max(given.min(rest));
-        let left = self.ahead(&seen, now).saturating_sub(given);
-        let given = seen.given.wrapping_add(low(cost));
-        Cell { given, ..self.at(&seen, now, left) }
+        let ahead = self.ahead(&seen, now);
+        let given = given.min(ahead);
+        // What had come back by itself was not given, and is not to be missing for those
+        // who come later.
+        let requests = given.div_ceil(self.cost.max(1));
+        let all = seen.given.wrapping_add(low(requests));
+        Cell { given: all, ..self.at(&seen, now, ahead.saturating_sub(given)) }
     }
 
     pub(super) fn without_debt(&self, cell: Cell, now: u64) -> Cell {

@@ -186,3 +186,28 @@ fn an_entry_that_was_forgotten_is_another() {
     let state = gcra.give(Some(&third.cells), 1, &second, EPOCH + SECOND);
     assert_eq!(gcra.left(&state).next().unwrap().remaining, 9, "the third one is not given back");
 }
+
+/// Callers that are taken back for are answered after a while, the first ones first: what
+/// has come back by itself meanwhile is not missing for the others.
+#[test]
+fn all_that_was_under_way_is_there_again() {
+    let gcra = allowance(Algorithm::Gcra, 6_000, 60, 6_000);
+    let (mut state, mut now) = (None, EPOCH);
+    for volley in 0..4 {
+        let mut under_way = Vec::new();
+        for _ in 0..1_000 {
+            let spent = gcra.spend(state.as_ref(), 1, now);
+            assert!(spent.admitted);
+            under_way.push(spent.clone());
+            state = Some(spent.cells);
+        }
+        now += SECOND / 2;
+        let mut left = 0;
+        for one in &under_way {
+            let given = gcra.give(state.as_ref(), 1, one, now);
+            left = gcra.left(&given).next().unwrap().remaining;
+            state = if given.changed { Some(given.cells) } else { state };
+        }
+        assert_eq!(left, 6_000, "volley {volley}");
+    }
+}

@@ -81,7 +81,7 @@ fn the_text_is_not_endless() {
     assert_eq!(said(&of(room + 1)), [expected]);
     // Nor is it where nothing tried it beforehand.
     let text = std::rc::Rc::new(of(room + 1).to_string().into_bytes());
-    let mut loading = Authz::load(&text, &authz(super::slices::FORMER)).unwrap();
+    let mut loading = Authz::load(&text, &authz(slices::FORMER)).unwrap();
     let errors = loading.slice().err().map(|errors| errors.to_string());
     assert_eq!(errors.as_deref(), Some(expected));
 }

@@ -128,7 +128,7 @@ impl Claims {
             scopes: scopes(&identity.scopes, &self.0)?,
             provider: provider.to_owned(),
             credential: match id {
-                Some(id) if is_plain_id(id) => format!("jwt:{id}"),
+                Some(id) if is_plain_id(id) => ["jwt:", id].concat(),
                 _ => "jwt".to_owned(),
             },
             plan: printable(&identity.plan, &self.0)?,

@@ -15,7 +15,7 @@ pub(crate) fn edits(headers: &Headers<'_>, said: Option<&Fields>) -> (Put, Vec<H
     let mut put = Put::Add;
     let mut edits = Vec::new();
     let mut has_connection = false;
-    for (name, _) in headers.fields() {
+    for name in headers.names() {
         if is_reserved_field(name) {
             put = Put::Replace;
             let Ok(name) = std::str::from_utf8(name) else { continue };
@@ -41,7 +41,10 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 fn is_reserved_field(name: &[u8]) -> bool {
     let canonical = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
-    name.len() >= PREFIX.len() && name.iter().zip(PREFIX).all(|(b, p)| canonical(*b) == *p)
+    // Hardly any begins so.
+    matches!(name, [b'x' | b'X', ..])
+        && name.len() >= PREFIX.len()
+        && name.iter().zip(PREFIX).all(|(b, p)| canonical(*b) == *p)
 }
 
 /// What the upstream is told of a caller.

@@ -1,7 +1,10 @@
 //! A JSON Web Signature in its compact form (RFC 7515 §7.1), read but not yet
 //! trusted.
 
-use postern_core::config::{Node, Value, parse_json};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use postern_core::config::{Key, Node, Value, parse_json};
 use postern_core::{base64url, bytes};
 
 use crate::reason::Reason;
@@ -9,7 +12,7 @@ use crate::reason::Reason;
 /// The parts of a compact JWS.
 pub(crate) struct Jws<'a> {
     /// The JOSE header.
-    pub(crate) header: Header,
+    pub(crate) header: Rc<Header>,
     /// The payload, decoded.
     pub(crate) payload: Vec<u8>,
     /// The signature, decoded.
@@ -34,10 +37,48 @@ pub(crate) struct Header {
     pub(crate) typ: Option<String>,
 }
 
+/// The last good header: an issuer writes the same one into all of its tokens, or nearly.
+#[derive(Default)]
+pub(crate) struct LastHeader(RefCell<Option<Kept>>);
+
+/// A header, and how it came.
+type Kept = (Box<[u8]>, Rc<Header>);
+
+/// The longest header that is kept, in bytes.
+const LONGEST_KEPT: usize = 1024;
+
+impl LastHeader {
+    fn of(&self, encoded: &[u8]) -> Option<Result<Rc<Header>, Reason>> {
+        let last = self.0.borrow();
+        let (same, header) = last.as_ref()?;
+        (**same == *encoded).then(|| Ok(Rc::clone(header)))
+    }
+
+    fn note(&self, encoded: &[u8], read: Result<Header, Reason>) -> Result<Rc<Header>, Reason> {
+        let header = Rc::new(read?);
+        if encoded.len() <= LONGEST_KEPT {
+            *self.0.borrow_mut() = Some((encoded.into(), Rc::clone(&header)));
+        }
+        Ok(header)
+    }
+}
+
+/// Without what stands in tokens.
+impl std::fmt::Debug for LastHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastHeader")
+    }
+}
+
 impl<'a> Jws<'a> {
     /// Reads a token. Base64url without padding, without white space and
     /// without stray bits: one token has one form.
     pub(crate) fn parse(token: &'a [u8]) -> Result<Self, Reason> {
+        Jws::parse_like(token, &LastHeader::default())
+    }
+
+    /// The same, for one token after the other.
+    pub(crate) fn parse_like(token: &'a [u8], last: &LastHeader) -> Result<Self, Reason> {
         let dot =
             |from: usize| bytes::find(token.get(from..)?, b'.').map(|at| at.saturating_add(from));
         let first = dot(0).ok_or(Reason::NotAToken)?;
@@ -47,11 +88,18 @@ impl<'a> Jws<'a> {
             return Err(if more == 2 { Reason::Encrypted } else { Reason::BadToken });
         }
         let part = |from: usize, to: usize| token.get(from..to).and_then(base64url::decode);
-        let header = part(0, first).ok_or(Reason::BadToken)?;
+        let encoded = token.get(..first).ok_or(Reason::NotAToken)?;
+        let header = match last.of(encoded) {
+            Some(header) => header,
+            None => {
+                let json = base64url::decode(encoded).ok_or(Reason::BadToken)?;
+                last.note(encoded, Header::parse(&json))
+            }
+        };
         let payload = part(first + 1, second).ok_or(Reason::BadToken)?;
         let signature = part(second + 1, token.len()).ok_or(Reason::BadToken)?;
         let signed = token.get(..second).ok_or(Reason::BadToken)?;
-        Ok(Jws { header: Header::parse(&header)?, payload, signature, signed })
+        Ok(Jws { header: header?, payload, signature, signed })
     }
 }
 
@@ -91,12 +139,28 @@ pub(crate) fn is_unambiguous(node: &Node) -> bool {
     match &node.value {
         Value::List(items) => items.iter().all(is_unambiguous),
         Value::Map(entries) => {
-            let mut names: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
-            names.sort_unstable();
-            let unique = names.windows(2).all(|pair| pair.first() != pair.last());
-            unique && entries.iter().all(|(_, value)| is_unambiguous(value))
+            are_unique(entries) && entries.iter().all(|(_, value)| is_unambiguous(value))
         }
         Value::Float(number) => serde_json::from_str::<f64>(number).is_ok(),
         _ => true,
     }
+}
+
+/// How many names are compared each with each: sorting them costs more.
+const FEW: usize = 24;
+
+fn are_unique(entries: &[(Key, Node)]) -> bool {
+    if entries.len() > FEW {
+        let mut names: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
+        names.sort_unstable();
+        return names.windows(2).all(|pair| pair.first() != pair.last());
+    }
+    let mut rest = entries;
+    while let [(key, _), others @ ..] = rest {
+        if others.iter().any(|(other, _)| other.is(&key.text)) {
+            return false;
+        }
+        rest = others;
+    }
+    true
 }

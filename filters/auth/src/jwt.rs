@@ -15,7 +15,7 @@ use crate::claim_path::ClaimPath;
 use crate::claims::{Claims, Expected, Told};
 use crate::flaw::Flaw;
 use crate::issuer_keys::IssuerKeys;
-use crate::jws::Jws;
+use crate::jws::{Jws, LastHeader};
 use crate::key::Key;
 use crate::key_set::KeySet;
 use crate::key_source::{self, KeySource};
@@ -100,6 +100,7 @@ pub(crate) struct Jwt {
     algorithms: Vec<Algorithm>,
     keys: IssuerKeys,
     types: Vec<TokenType>,
+    last_header: LastHeader,
     max_bytes: usize,
     cache_size: usize,
     expected: Expected,
@@ -197,6 +198,7 @@ impl Jwt {
             algorithms: config.algorithms.clone(),
             keys,
             types,
+            last_header: LastHeader::default(),
             max_bytes: usize::try_from(config.max_bytes.get()).unwrap_or(usize::MAX),
             cache_size: usize::try_from(config.cache_size.get()).unwrap_or(usize::MAX),
             expected: Expected {
@@ -232,7 +234,7 @@ impl Jwt {
         if token.len() > self.max_bytes {
             return Err(Reason::TooLong.into());
         }
-        let jws = Jws::parse(token)?;
+        let jws = Jws::parse_like(token, &self.last_header)?;
         // Before the claims are read; what is told then needs to know whose it is.
         let early = |reason| {
             if self.issued(&jws) { Flaw::from(reason).of_own() } else { Flaw::from(reason) }
@@ -241,7 +243,7 @@ impl Jwt {
             .filter(|a| self.algorithms.contains(a))
             .ok_or_else(|| early(Reason::Algorithm))?;
         let typ = jws.header.typ.as_deref().unwrap_or("JWT");
-        if !self.types.contains(&TokenType::new(typ)) {
+        if !self.types.iter().any(|known| known.is(typ)) {
             return Err(early(Reason::WrongType).into());
         }
         let claims = Claims::parse(&jws.payload)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use postern_core::bytes;
-use postern_core::challenge::is_scope;
+use postern_core::challenge::{LONGEST_SCOPE, is_scope};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node, Text, Value};
 use serde_json::{Map, Value as Json};
@@ -67,15 +67,21 @@ pub(crate) fn printable(paths: &[ClaimPath], claims: &Node) -> Result<Option<Str
 pub(crate) fn scopes(paths: &[ClaimPath], claims: &Node) -> Result<Vec<String>, Reason> {
     let words: Vec<&str> = match first(paths, claims).map(|node| &node.value) {
         None => Vec::new(),
-        Some(Value::Text(text)) => words(text),
-        Some(Value::List(several)) => texts(several)?,
+        Some(Value::Text(text)) => {
+            let words = words(text);
+            // All bytes together, which costs less than each word.
+            let are_short = words.iter().all(|word| word.len() <= LONGEST_SCOPE);
+            let good = are_short && bytes::are_scopes(text.as_bytes());
+            good.then_some(words).ok_or(Reason::BadClaim)?
+        }
+        Some(Value::List(several)) => {
+            let words = texts(several)?;
+            let good = words.iter().all(|word| is_scope(word));
+            good.then_some(words).ok_or(Reason::BadClaim)?
+        }
         Some(_) => return Err(Reason::BadClaim),
     };
-    if words.iter().all(|word| is_scope(word)) {
-        Ok(words.into_iter().map(str::to_owned).collect())
-    } else {
-        Err(Reason::BadClaim)
-    }
+    Ok(words.into_iter().map(str::to_owned).collect())
 }
 
 /// The words between blanks.

@@ -7,10 +7,21 @@ use postern_core::config::{At, Decode, Errors, Text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenType(String);
 
+const APPLICATION: &str = "application/";
+
 impl TokenType {
     pub(crate) fn new(text: &str) -> Self {
         let lower = text.to_ascii_lowercase();
-        TokenType(lower.strip_prefix("application/").unwrap_or(&lower).to_owned())
+        TokenType(lower.strip_prefix(APPLICATION).unwrap_or(&lower).to_owned())
+    }
+
+    /// Is it the type of which this text says so?
+    pub(crate) fn is(&self, text: &str) -> bool {
+        let subtype = match text.split_at_checked(APPLICATION.len()) {
+            Some((kind, subtype)) if kind.eq_ignore_ascii_case(APPLICATION) => subtype,
+            _ => text,
+        };
+        self.0.eq_ignore_ascii_case(subtype)
     }
 }
 

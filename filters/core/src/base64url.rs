@@ -69,43 +69,38 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod sixteen {
     use std::arch::wasm32::{
-        i8x16_add, i8x16_all_true, i8x16_eq, i32x4_shl, u8x16_ge, u8x16_le, u8x16_splat,
-        u8x16_swizzle, u32x4, u32x4_extract_lane, u32x4_shr, u32x4_splat, v128, v128_and, v128_or,
+        i8x16, i8x16_add, i8x16_eq, u8x16_shr, u8x16_splat, u8x16_swizzle, u32x4,
+        u32x4_extract_lane, u32x4_shl, u32x4_shr, u32x4_splat, v128, v128_and, v128_or,
+    };
+
+    use crate::ascii_set::{AsciiSet, ascii_set};
+
+    const DIGITS: AsciiSet = {
+        const fn is_digit(b: u8) -> bool {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
+        }
+        ascii_set!(is_digit)
     };
 
     /// `None`: there is another sign.
     pub(super) fn decode(digits: &[[u8; 4]; 4]) -> Option<[u8; 12]> {
         let [a, b, c, d] = digits.map(u32::from_le_bytes);
         let signs = u32x4(a, b, c, d);
-        let between = |from, to| {
-            v128_and(u8x16_ge(signs, u8x16_splat(from)), u8x16_le(signs, u8x16_splat(to)))
-        };
-        // What a digit is more than its value, by the row in which it stands.
-        let rows: [(v128, u8); 5] = [
-            (between(b'A', b'Z'), b'A'),
-            (between(b'a', b'z'), b'a' - 26),
-            (between(b'0', b'9'), b'0'.wrapping_sub(52)),
-            (i8x16_eq(signs, u8x16_splat(b'-')), b'-'.wrapping_sub(62)),
-            (i8x16_eq(signs, u8x16_splat(b'_')), b'_' - 63),
-        ];
-        let nothing = u8x16_splat(0);
-        let (known, less) = rows.iter().fold((nothing, nothing), |(known, less), (row, by)| {
-            let own = v128_and(*row, u8x16_splat(by.wrapping_neg()));
-            (v128_or(known, *row), v128_or(less, own))
-        });
-        if !i8x16_all_true(known) {
+        if !DIGITS.has_sixteen(signs) {
             return None;
         }
-        let values = i8x16_add(signs, less);
-        let of = |value: v128| v128_and(value, u32x4_splat(0x3f));
-        // Four values of six bits in each word, the first one in the lowest byte.
-        let words = [
-            i32x4_shl(of(values), 18),
-            i32x4_shl(of(u32x4_shr(values, 8)), 12),
-            i32x4_shl(of(u32x4_shr(values, 16)), 6),
-            u32x4_shr(values, 24),
-        ];
-        let words = words.into_iter().fold(nothing, |all, word| v128_or(all, word));
+        // What a digit's value is more than its sign, by the row in which that stands:
+        // `-`, digits, capitals twice, small letters twice. `_` stands among capitals.
+        let more = i8x16(0, 0, 17, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0);
+        let more = u8x16_swizzle(more, u8x16_shr(signs, 4));
+        let underscores = v128_and(i8x16_eq(signs, u8x16_splat(b'_')), u8x16_splat(33));
+        let values = i8x16_add(i8x16_add(signs, more), underscores);
+        // Four values of six bits in each word, the first one in the lowest byte; then two
+        // of twelve, then one.
+        let pairs = |value: v128| v128_and(value, u32x4_splat(0x003f_003f));
+        let twos = v128_or(u32x4_shl(pairs(values), 6), pairs(u32x4_shr(values, 8)));
+        let first = u32x4_shl(v128_and(twos, u32x4_splat(0xfff)), 12);
+        let words = v128_or(first, u32x4_shr(twos, 16));
         // The three bytes of each, the highest first.
         let order = u32x4(0x0600_0102, 0x090a_0405, 0x0c0d_0e08, 0xffff_ffff);
         let bytes = u8x16_swizzle(words, order);

@@ -1,6 +1,8 @@
 //! Bytes looked at sixteen or eight at a time, or through a table. Every byte that a client
 //! sends is looked at several times, so what that costs is what a long token costs.
 
+use crate::ascii_set::{AsciiSet, ascii_set};
+
 /// Bytes side by side, of which some are marked.
 trait Lanes: Copy {
     /// Marks those that are this one.
@@ -38,9 +40,10 @@ impl Lanes for u64 {
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod sixteen {
+pub(crate) mod sixteen {
     use std::arch::wasm32::{
-        i8x16_bitmask, i8x16_eq, i8x16_lt, u8x16_lt, u8x16_splat, u64x2, v128, v128_or,
+        i8x16_bitmask, i8x16_eq, i8x16_lt, u8x16_lt, u8x16_splat, u64x2, v128, v128_any_true,
+        v128_or,
     };
 
     impl super::Lanes for v128 {
@@ -63,16 +66,31 @@ mod sixteen {
 
     /// The first byte that is marked.
     pub(super) fn first(chunk: &[u8; 16], marked: &impl super::Marked) -> Option<usize> {
-        let (words, _) = chunk.as_chunks::<8>();
-        let [low, high] = words else { return None };
-        let lanes = u64x2(u64::from_le_bytes(*low), u64::from_le_bytes(*high));
-        let marks = i8x16_bitmask(marked.marks(lanes));
+        let marks = i8x16_bitmask(marked.marks(lanes(chunk)));
         (marks != 0).then(|| usize::try_from(marks.trailing_zeros()).unwrap_or_default())
+    }
+
+    /// Is one of these marked?
+    pub(super) fn any(block: &[u8; 64], marked: &impl super::Marked) -> bool {
+        let (chunks, _) = block.as_chunks::<16>();
+        let marks = chunks.iter().map(|chunk| marked.marks(lanes(chunk)));
+        v128_any_true(marks.fold(u8x16_splat(0), |all, marks| v128_or(all, marks)))
+    }
+
+    /// Bytes side by side, as in memory.
+    pub(crate) fn lanes(chunk: &[u8; 16]) -> v128 {
+        let all = u128::from_le_bytes(*chunk);
+        u64x2(all as u64, (all >> 64) as u64)
     }
 }
 
 /// What is looked for.
 trait Marked {
+    /// Mostly there is none, or it comes late: then sixteen bytes are looked at four times at
+    /// once.
+    #[cfg_attr(not(target_feature = "simd128"), allow(dead_code))]
+    const IS_RARE: bool = false;
+
     /// Marks it.
     fn marks<L: Lanes>(&self, lanes: L) -> L;
 
@@ -84,17 +102,28 @@ trait Marked {
 }
 
 /// The first place that is marked.
-fn first(bytes: &[u8], marked: &impl Marked) -> Option<usize> {
+fn first<M: Marked>(bytes: &[u8], marked: &M) -> Option<usize> {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    if let Some(end) = bytes.last_chunk::<16>() {
-        let (chunks, _) = bytes.as_chunks::<16>();
+    if let Some(begin) = bytes.first_chunk::<16>() {
+        // Mostly it is here.
+        if let Some(place) = sixteen::first(begin, marked) {
+            return Some(place);
+        }
+        let mut before = begin.len();
+        if M::IS_RARE {
+            let (blocks, _) = bytes.get(before..)?.as_chunks::<64>();
+            let clean = blocks.iter().take_while(|block| !sixteen::any(block, marked)).count();
+            before = before.checked_add(clean.checked_mul(64)?)?;
+        }
+        let (chunks, _) = bytes.get(before..)?.as_chunks::<16>();
         for (at, chunk) in chunks.iter().enumerate() {
             if let Some(place) = sixteen::first(chunk, marked) {
-                return at.checked_mul(16)?.checked_add(place);
+                return before.checked_add(at.checked_mul(16)?)?.checked_add(place);
             }
         }
         // What stands in it before the rest is not marked.
-        return bytes.len().checked_sub(16)?.checked_add(sixteen::first(end, marked)?);
+        let end = sixteen::first(bytes.last_chunk()?, marked)?;
+        return bytes.len().checked_sub(16)?.checked_add(end);
     }
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
@@ -116,6 +145,8 @@ fn first(bytes: &[u8], marked: &impl Marked) -> Option<usize> {
 struct Equal(u8);
 
 impl Marked for Equal {
+    const IS_RARE: bool = true;
+
     fn marks<L: Lanes>(&self, lanes: L) -> L {
         lanes.equal(self.0)
     }
@@ -171,20 +202,54 @@ pub fn has_control(bytes: &[u8]) -> bool {
     first(bytes, &Control).is_some()
 }
 
-struct NoScope;
+/// What a scope is made of (RFC 6749 §3.3): visible ASCII characters other than `"` and `\`.
+const SCOPE: AsciiSet = {
+    const fn is_scope(b: u8) -> bool {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'\\')
+    }
+    ascii_set!(is_scope)
+};
 
-impl Marked for NoScope {
+/// The same, and the blanks between scopes.
+const SCOPES: AsciiSet = {
+    const fn is_scope_or_blank(b: u8) -> bool {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'\\') || b == b' '
+    }
+    ascii_set!(is_scope_or_blank)
+};
+
+/// Are these all bytes of a scope?
+#[must_use]
+pub fn is_scope(bytes: &[u8]) -> bool {
+    SCOPE.has_all(bytes)
+}
+
+/// Are these all bytes of scopes, or blanks?
+#[must_use]
+pub fn are_scopes(bytes: &[u8]) -> bool {
+    SCOPES.has_all(bytes)
+}
+
+struct High;
+
+impl Marked for High {
+    const IS_RARE: bool = true;
+
     fn marks<L: Lanes>(&self, lanes: L) -> L {
-        let quotes = lanes.equal(b'"').or(lanes.equal(b'\\'));
-        lanes.high().or(lanes.below(0x21)).or(lanes.equal(0x7f)).or(quotes)
+        lanes.high()
     }
 }
 
-/// Are these all bytes of a scope (RFC 6749 §3.3): visible ASCII characters other than
-/// `"` and `\`?
+/// The text that these bytes are in UTF-8: as [`std::str::from_utf8`], which looks at eight
+/// bytes at a time at most.
 #[must_use]
-pub fn is_scope(bytes: &[u8]) -> bool {
-    first(bytes, &NoScope).is_none()
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    if first(bytes, &High).is_some() {
+        return std::str::from_utf8(bytes).ok();
+    }
+    // SAFETY: ASCII is UTF-8.
+    #[allow(unsafe_code)]
+    Some(unsafe { std::str::from_utf8_unchecked(bytes) })
 }
 
 /// A table over all bytes, made by the compiler from a function of one byte.
@@ -213,11 +278,6 @@ pub(crate) fn kind_in(table: &[u8; 256], byte: u8) -> u8 {
     table.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// What a table says of all of these bytes, or-ed together.
-pub(crate) fn all_in(table: &[u8; 256], bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |all, b| all | kind_in(table, *b))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -242,6 +302,7 @@ mod tests {
                 let bytes = &bytes[from..];
                 let place = |one: fn(&u8) -> bool| bytes.iter().position(one);
                 prop_assert_eq!(find(bytes, b'"'), place(|b| *b == b'"'));
+                prop_assert_eq!(text(bytes), std::str::from_utf8(bytes).ok());
                 prop_assert_eq!(find(bytes, 0xff), place(|b| *b == 0xff));
                 prop_assert_eq!(find(bytes, 0), place(|b| *b == 0));
                 let ends = |b: &u8| matches!(*b, b'"' | b'\\') || *b < 0x20;
@@ -249,6 +310,8 @@ mod tests {
                 prop_assert_eq!(has_control(bytes), place(|b| b.is_ascii_control()).is_some());
                 let stray = |b: &u8| !(0x21..=0x7e).contains(b) || matches!(b, b'"' | b'\\');
                 prop_assert_eq!(is_scope(bytes), place(stray).is_none());
+                let strays = bytes.iter().filter(|b| **b != b' ' && stray(b)).count();
+                prop_assert_eq!(are_scopes(bytes), strays == 0);
                 for text in [&b"a\""[..], b"\"\x1fa", b"a", b"aa"] {
                     let place = bytes.windows(text.len()).position(|w| w == text);
                     prop_assert_eq!(find_text(bytes, text), place);

@@ -72,8 +72,11 @@ impl Decode for Scope {
     }
 }
 
+/// In bytes.
+pub const LONGEST_SCOPE: usize = 256;
+
 /// Is this a scope-token, of 1 to 256 characters?
 #[must_use]
 pub fn is_scope(text: &str) -> bool {
-    (1..=256).contains(&text.len()) && bytes::is_scope(text.as_bytes())
+    (1..=LONGEST_SCOPE).contains(&text.len()) && bytes::is_scope(text.as_bytes())
 }

@@ -2,36 +2,39 @@
 //! output, so a value outside the grammar would be response splitting or a
 //! broken request upstream.
 
-use crate::bytes::{self, table};
+use crate::ascii_set::{AsciiSet, ascii_set};
+use crate::bytes;
 
-/// Kinds of bytes in [`kind`].
-const NO_NAME: u8 = 1;
-const NO_TOKEN68: u8 = 2;
-const NOT_VISIBLE: u8 = 4;
+/// The bytes of a header's name in lower case.
+const NAME: AsciiSet = {
+    const fn is_name(b: u8) -> bool {
+        b.is_ascii_alphanumeric() && !b.is_ascii_uppercase()
+            || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    }
+    ascii_set!(is_name)
+};
 
-/// What a byte is not: a byte of a header's name in lower case, one of a token68, a
-/// visible ASCII character other than `#`.
-const fn kind(b: u8) -> u8 {
-    let alphanumeric = b.is_ascii_alphanumeric();
-    let name = alphanumeric && !b.is_ascii_uppercase()
-        || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
-    let token68 = alphanumeric || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    let visible = b.is_ascii_graphic() && b != b'#';
-    (if name { 0 } else { NO_NAME })
-        | (if token68 { 0 } else { NO_TOKEN68 })
-        | (if visible { 0 } else { NOT_VISIBLE })
-}
+/// Those of a token68, without its padding.
+const TOKEN68: AsciiSet = {
+    const fn is_token68(b: u8) -> bool {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    }
+    ascii_set!(is_token68)
+};
 
-/// What [`kind`] says of all of these bytes together.
-fn kinds(bytes: &[u8]) -> u8 {
-    bytes::all_in(table!(kind), bytes)
-}
+/// Visible ASCII characters other than `#`.
+const VISIBLE: AsciiSet = {
+    const fn is_visible(b: u8) -> bool {
+        b.is_ascii_graphic() && b != b'#'
+    }
+    ascii_set!(is_visible)
+};
 
 /// Is this a header name that a filter may write: an RFC 9110 token in lower
 /// case, 1–256 bytes?
 #[must_use]
 pub fn is_header_name(name: &str) -> bool {
-    (1..=256).contains(&name.len()) && kinds(name.as_bytes()) & NO_NAME == 0
+    (1..=256).contains(&name.len()) && NAME.has_all(name.as_bytes())
 }
 
 /// Is this one of the pseudo-headers that a filter may edit: `:path`,
@@ -58,12 +61,11 @@ pub fn is_header_value(value: &[u8]) -> bool {
 pub fn is_path(target: &[u8]) -> bool {
     let end = target.iter().position(|b| *b == b'?').unwrap_or(target.len());
     let (path, query) = target.split_at_checked(end).unwrap_or((target, &[]));
-    let visible = |text: &[u8]| kinds(text) & NOT_VISIBLE == 0;
-    let visible_or_high = |b: &u8| *b >= 0x80 || visible(&[*b]);
+    let visible_or_high = |b: &u8| *b >= 0x80 || VISIBLE.has_all(&[*b]);
     path.first() == Some(&b'/')
-        && visible(path)
+        && VISIBLE.has_all(path)
         && percent_triplets_whole(path)
-        && (visible(query) || query.iter().all(visible_or_high))
+        && (VISIBLE.has_all(query) || query.iter().all(visible_or_high))
         && std::str::from_utf8(query).is_ok()
 }
 
@@ -72,7 +74,7 @@ pub fn is_path(target: &[u8]) -> bool {
 pub fn is_token68(text: &[u8]) -> bool {
     let padding = text.iter().rev().take_while(|b| **b == b'=').count();
     let body = text.get(..text.len().saturating_sub(padding)).unwrap_or_default();
-    !body.is_empty() && kinds(body) & NO_TOKEN68 == 0
+    !body.is_empty() && TOKEN68.has_all(body)
 }
 
 /// Is every `%` followed by two hexadecimal digits?

@@ -49,6 +49,11 @@ impl<'a> Headers<'a> {
         self.pairs().iter()
     }
 
+    /// The names alone, in order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.pairs().names()
+    }
+
     /// The first value of `name` (lower case).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::bytes;
 use crate::record::push_json_text;
 use crate::scan::Scan;
 use crate::written;
@@ -140,7 +141,7 @@ impl<'a> Seen<'a> {
     /// member that stands twice among it: readers deny.
     #[must_use]
     pub fn read(json: &'a [u8]) -> Option<Self> {
-        let json = std::str::from_utf8(json).ok()?;
+        let json = bytes::text(json)?;
         written::read(json).or_else(|| Seen::read_any(json))
     }
 

@@ -8,6 +8,7 @@
 //! tool bind it to [`fake::FakeHost`].
 
 pub mod address;
+mod ascii_set;
 pub mod base64url;
 pub mod bytes;
 pub mod challenge;

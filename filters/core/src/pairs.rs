@@ -50,6 +50,19 @@ impl Pairs {
         Iter { table: table.iter(), texts, at: 0 }
     }
 
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let (table, texts) = self.parts();
+        let mut at = 0u64;
+        table.iter().map_while(move |header| {
+            let [own, length] = lengths(*header);
+            let from = at;
+            at = end(from, own, length);
+            // A header that is not whole ends the map.
+            part(texts, from, at)?.get(..usize::try_from(own).ok()?)
+        })
+    }
+
     /// The values of the headers of this name, in order, without blanks around them.
     pub fn all<'s, 'n>(&'s self, name: &'n [u8]) -> impl Iterator<Item = &'s [u8]> + use<'s, 'n> {
         let (table, texts) = self.parts();

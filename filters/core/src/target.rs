@@ -9,7 +9,8 @@ mod encoding;
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::bytes::{self, table};
+use crate::ascii_set::{AsciiSet, ascii_set};
+use crate::bytes;
 use crate::grammar::percent_triplets_whole;
 
 pub(crate) use encoding::form_pairs;
@@ -207,7 +208,7 @@ impl<'a> Target<'a> {
 
     /// Has a path, or a query, nothing in it that asks for a closer look?
     pub(crate) fn is_plain(text: &[u8]) -> bool {
-        bytes::all_in(table!(is_odd), text) == 0
+        PLAIN.has_all(text)
     }
 
     /// Is it what came, byte for byte, each byte standing for itself?
@@ -320,11 +321,13 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Does a byte ask for a closer look? All others are visible ASCII and stand for
-/// themselves, in a path as in a query.
-const fn is_odd(b: u8) -> u8 {
-    (!b.is_ascii_graphic() || matches!(b, b'%' | b'#' | b';' | b'\\')) as u8
-}
+/// Bytes that stand for themselves wherever they are.
+const PLAIN: AsciiSet = {
+    const fn is_plain(b: u8) -> bool {
+        b.is_ascii_graphic() && !matches!(b, b'%' | b'#' | b';' | b'\\')
+    }
+    ascii_set!(is_plain)
+};
 
 fn check_bytes(text: &[u8]) -> Result<(), BadTarget> {
     if std::str::from_utf8(text).is_err() {

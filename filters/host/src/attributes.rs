@@ -1,6 +1,6 @@
 //! [`Host`] over proxy-wasm.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use postern_core::headers::HeaderSource;
 use postern_core::pairs::Pairs;
@@ -18,12 +18,14 @@ const ABSENT: u32 = u32::MAX;
 
 impl Host for Proxy {
     fn now(&self) -> Duration {
-        let now = hostcalls::get_current_time().unwrap_or(SystemTime::UNIX_EPOCH);
-        now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+        raw::now()
     }
 
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        raw::property(path.join("\0").as_bytes())
+        match path {
+            [one] => raw::property(one.as_bytes()),
+            parts => raw::property(parts.join("\0").as_bytes()),
+        }
     }
 
     fn read(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {

@@ -17,6 +17,7 @@ const SERIALIZATION_FAILURE: u32 = 3;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    fn proxy_get_current_time_nanoseconds(nanoseconds: *mut u64) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_property(
         path: *const u8,
@@ -52,6 +53,14 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+}
+
+/// Since the Unix epoch; nothing if the proxy has no clock.
+pub(crate) fn now() -> Duration {
+    let mut nanoseconds = 0;
+    // SAFETY: the proxy writes the number before it answers.
+    let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+    Duration::from_nanos(if status == OK { nanoseconds } else { 0 })
 }
 
 /// All headers of a map; none if the proxy has no such map now.

@@ -13,10 +13,10 @@ const _: () = assert!(
 );
 
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder, Encoder};
-use postern_core::{base64url, bytes};
+use postern_core::{base64url, bytes, grammar};
 
 /// The longest text: some times sixteen, and a rest.
-const LONGEST: usize = 70;
+const LONGEST: usize = 200;
 /// Texts of each length.
 const EACH: usize = 60;
 
@@ -37,6 +37,9 @@ fn of(text: &[u8], dice: &mut Dice) -> Option<&'static str> {
     let place = |one: fn(u8) -> bool| text.iter().position(|b| one(*b));
     let ends = |b: u8| matches!(b, b'"' | b'\\') || b < 0x20;
     let stray = |b: u8| !(0x21..=0x7e).contains(&b) || matches!(b, b'"' | b'\\');
+    let sign = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    let body = text.iter().rposition(|b| *b != b'=').map_or(0, |last| last.saturating_add(1));
+    let is_token68 = body > 0 && text.iter().take(body).all(|b| sign(*b));
     let Ok(encoded) = Base64UrlSafeNoPadding::encode_to_string(text) else {
         return Some("encoding");
     };
@@ -50,6 +53,9 @@ fn of(text: &[u8], dice: &mut Dice) -> Option<&'static str> {
         ("string_end", bytes::string_end(text) == place(ends)),
         ("has_control", bytes::has_control(text) == place(|b| b.is_ascii_control()).is_some()),
         ("is_scope", bytes::is_scope(text) == place(stray).is_none()),
+        ("are_scopes", bytes::are_scopes(text) == text.iter().all(|b| *b == b' ' || !stray(*b))),
+        ("is_token68", grammar::is_token68(text) == is_token68),
+        ("text", bytes::text(text) == std::str::from_utf8(text).ok()),
         ("base64url", base64url::decode(encoded.as_bytes()).as_deref() == Some(text)),
         (
             "broken base64url",

@@ -122,8 +122,14 @@ pub(super) fn jose_header(json: &[u8]) {
             assert_eq!(theirs.get("kid").and_then(Value::as_str), header.kid.as_deref());
             assert_eq!(theirs.get("typ").and_then(Value::as_str), header.typ.as_deref());
             assert!(!theirs.contains_key("crit") && !theirs.contains_key("b64"));
-            let typ = header.typ.unwrap_or_default();
-            assert_eq!(TokenType::new(&typ), TokenType::new(&typ.to_ascii_uppercase()));
+            let typ = header.typ.as_deref().unwrap_or_default();
+            let upper = typ.to_ascii_uppercase();
+            assert_eq!(TokenType::new(typ), TokenType::new(&upper));
+            assert!(TokenType::new(typ).is(&upper));
+            for other in ["JWT", "at+jwt", "application/at+jwt"] {
+                let same = TokenType::new(other) == TokenType::new(typ);
+                assert_eq!(TokenType::new(other).is(typ), same, "{other}, {typ}");
+            }
         }
         Err(reason) => assert!([Reason::BadHeader, Reason::Extension].contains(&reason)),
     }

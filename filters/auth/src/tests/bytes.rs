@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::jws::Jws;
+use crate::jws::{Jws, LastHeader};
 use crate::reason::Reason;
 
 /// Bytes that are near to something meaningful.
@@ -99,6 +99,7 @@ proptest! {
             members.into_iter().map(|(n, v)| (names[n], values[v])).collect();
         let text: Vec<String> = members.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
         let token = format!("{}.e30.", mint::b64(format!("{{{}}}", text.join(","))));
+        let other = format!("{}.e30.", mint::b64("{\"alg\":\"RS256\",\"kid\":\"other\"}"));
         let named = |name: &str| -> Vec<&str> {
             let same = |n: &str| n == name || (n.ends_with("lg") && name == "alg");
             members.iter().filter(|(n, _)| same(n)).map(|(_, v)| *v).collect()
@@ -115,7 +116,14 @@ proptest! {
         } else {
             Ok(named("alg")[0].trim_matches('"').to_owned())
         };
-        prop_assert_eq!(Jws::parse(token.as_bytes()).map(|jws| jws.header.alg), expected);
+        let alg = |jws: Result<Jws<'_>, Reason>| jws.map(|jws| jws.header.alg.clone());
+        prop_assert_eq!(&alg(Jws::parse(token.as_bytes())), &expected);
+        // Whatever header was read before it.
+        let last = LastHeader::default();
+        for before in [&other, &token, &other] {
+            let _ = Jws::parse_like(before.as_bytes(), &last);
+            prop_assert_eq!(&alg(Jws::parse_like(token.as_bytes(), &last)), &expected);
+        }
     }
 
     #[test]

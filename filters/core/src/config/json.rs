@@ -17,13 +17,7 @@ const MAX_DEPTH: usize = 127;
 /// One error with line and column (in bytes) when the text is not JSON.
 pub fn parse_json(text: &[u8]) -> Result<Node, Errors> {
     // What is no UTF-8 is a mistake where it begins.
-    let good = match std::str::from_utf8(text) {
-        Ok(text) => text,
-        Err(bad) => {
-            let good = text.get(..bad.valid_up_to()).unwrap_or_default();
-            std::str::from_utf8(good).unwrap_or_default()
-        }
-    };
+    let good = bytes::text(text).unwrap_or_else(|| before_no_text(text));
     let mut reader = Reader { text: good, at: 0 };
     let value = reader.value(0);
     if value.is_some() {
@@ -31,6 +25,12 @@ pub fn parse_json(text: &[u8]) -> Result<Node, Errors> {
     }
     let value = value.filter(|_| reader.at == text.len());
     value.map(Node::unplaced).ok_or_else(|| not_json(text, reader.at))
+}
+
+/// What stands before the first byte that is no UTF-8.
+#[cold]
+fn before_no_text(bytes: &[u8]) -> &str {
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
 /// It is not JSON at a place, or ends there.
@@ -137,19 +137,27 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Option<String> {
         self.takes(b'"').then_some(())?;
+        // Nearly all are without escapes.
+        let rest = self.text.get(self.at..)?;
+        match bytes::string_end(rest.as_bytes()).and_then(|end| rest.split_at_checked(end)) {
+            Some((text, after)) if after.starts_with('"') => {
+                self.at = self.at.saturating_add(text.len()).saturating_add(1);
+                Some(text.to_owned())
+            }
+            _ => self.string_with_escapes(),
+        }
+    }
+
+    /// A string whose opening quote is passed.
+    #[cold]
+    fn string_with_escapes(&mut self) -> Option<String> {
         let mut out = String::new();
         loop {
             let rest = self.text.get(self.at..)?;
             let length = bytes::string_end(rest.as_bytes()).unwrap_or(rest.len());
-            let text = rest.get(..length)?;
+            out.push_str(rest.get(..length)?);
             self.at = self.at.saturating_add(length);
-            let ends = self.takes(b'"');
-            // Nearly all are without escapes.
-            if ends && out.is_empty() {
-                return Some(text.to_owned());
-            }
-            out.push_str(text);
-            if ends {
+            if self.takes(b'"') {
                 return Some(out);
             }
             self.takes(b'\\').then_some(())?;

@@ -1,7 +1,7 @@
 //! The generic cell rate algorithm.
 
 use super::cell::{GRAIN, SECOND};
-use super::{Algorithm, Cell, Charged, SKEW, narrow};
+use super::{Algorithm, Cell, Charged, SKEW, narrow, product};
 
 /// Times in units of 1/`unit` of a nanosecond, in which a request costs `cost`:
 /// nothing is rounded.
@@ -60,8 +60,8 @@ impl Gcra {
         // Only a clock that was set back, or a limit that was made smaller, puts
         // it beyond what is owed: nothing is left, but it comes back from now on.
         let ahead = self.ahead(&cell, now);
-        let owed = u64::from(cell.before).saturating_mul(GRAIN).saturating_add(SKEW);
-        if ahead > self.horizon.saturating_add(owed.saturating_mul(self.unit)) {
+        let owed = product(cell.before.into(), GRAIN).saturating_add(SKEW);
+        if ahead > self.horizon.saturating_add(product(owed, self.unit)) {
             return (self.at(&cell, now, self.horizon), true);
         }
         (Cell { scale: self.scale, ..cell }, false)
@@ -75,8 +75,8 @@ impl Gcra {
     /// More than is left is owed: it has to come back first, however long that takes,
     /// up to the longest time that there is.
     pub(super) fn take(&self, seen: Cell, cost: u64, now: u64) -> Cell {
-        let taken = self.cost.saturating_mul(cost);
-        let most = self.horizon.saturating_add(LONGEST_OWED.saturating_mul(self.unit));
+        let taken = product(self.cost, cost);
+        let most = self.horizon.saturating_add(product(LONGEST_OWED, self.unit));
         let used = self.ahead(&seen, now).saturating_add(taken);
         self.at(&seen, now, used.min(most).min(FARTHEST))
     }
@@ -85,10 +85,10 @@ impl Gcra {
     /// time since then is too short for, or what would still have to come back of the
     /// state that it was charged to, less all that was given back since.
     pub(super) fn give(&self, seen: Cell, cost: u64, charged: Charged<'_>, now: u64) -> Cell {
-        let given = self.cost.saturating_mul(cost);
-        let passed = now.saturating_sub(charged.at).saturating_mul(self.unit);
+        let given = product(self.cost, cost);
+        let passed = product(now.saturating_sub(charged.at), self.unit);
         let since = seen.given.wrapping_sub(charged.cell.given);
-        let since = self.cost.saturating_mul(since.into());
+        let since = product(self.cost, since.into());
         let rest = self.ahead(charged.cell, now).saturating_sub(since);
         let given = given.saturating_sub(passed).max(given.min(rest));
         let ahead = self.ahead(&seen, now);
@@ -108,13 +108,13 @@ impl Gcra {
     }
 
     pub(super) fn wait(&self, seen: &Cell, units: u64, now: u64) -> u64 {
-        let needed = self.ahead(seen, now).saturating_add(self.cost.saturating_mul(units));
+        let needed = self.ahead(seen, now).saturating_add(product(self.cost, units));
         needed.saturating_sub(self.horizon).div_ceil(self.unit.max(1))
     }
 
     /// What is used, in units.
     fn ahead(&self, cell: &Cell, now: u64) -> u64 {
-        let whole = cell.idle_at.saturating_sub(now).saturating_mul(self.unit);
+        let whole = product(cell.idle_at.saturating_sub(now), self.unit);
         whole.saturating_add(self.part(cell))
     }
 

@@ -225,6 +225,33 @@ impl Rate {
     }
 }
 
+/// [`u64::saturating_mul`]. WebAssembly has no product of 128 bits to tell an overflow by, so
+/// that calls a function; mostly the two are short enough to see that there is none.
+fn product(a: u64, b: u64) -> u64 {
+    if a.leading_zeros().saturating_add(b.leading_zeros()) >= u64::BITS {
+        a.wrapping_mul(b)
+    } else {
+        a.saturating_mul(b)
+    }
+}
+
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_the_saturating_one() {
+        let around = |bit: u32| [(1u64 << bit) - 1, 1u64 << bit, (1u64 << bit) + 1];
+        let mut numbers: Vec<u64> = (0..u64::BITS).flat_map(around).collect();
+        numbers.extend([u64::MAX, 6_700_417, 641]);
+        for a in &numbers {
+            for b in &numbers {
+                assert_eq!(product(*a, *b), a.saturating_mul(*b), "{a} {b}");
+            }
+        }
+    }
 }

@@ -197,6 +197,8 @@ fn claims_that_could_say_more_than_they_are() {
         json!({"scope": ["a b"]}),
         json!({"scope": ["a", 1]}),
         json!({"scope": "a\tb"}),
+        json!({"scope": "a".repeat(257)}),
+        json!({"scope": format!("a {} b", "a".repeat(257))}),
         json!({"scope": "a\u{e9}"}),
         json!({"scope": "a\"b"}),
         json!({"jti": 1}),

@@ -101,33 +101,41 @@ impl<F: Filter> Shell<F> {
             Some((fresh, _)) if fresh == id => return,
             other => self.fresh.set(other),
         }
-        let stream = self.streams.borrow_mut().remove(&id);
-        if let Some(mut stream) = stream {
-            if let Some(token) = stream.asks_for() {
-                self.callouts.borrow_mut().remove(&token);
-            }
-            if F::ENDS {
-                stream.on_end();
-            }
+        if self.roots.borrow().iter().any(|root| root.id == id) {
+            return self.close(id);
+        }
+        // Of most streams nothing is kept. A table that is empty is not asked: that would
+        // be done with each of them.
+        if !self.unseen.borrow().is_empty() && self.unseen.borrow_mut().remove(&id).is_some() {
             return;
         }
-        if self.unseen.borrow_mut().remove(&id).is_some() {
-            return;
+        if !self.streams.borrow().is_empty() {
+            self.end(id);
         }
-        let mut roots = self.roots.borrow_mut();
-        let before = roots.len();
-        roots.retain(|root| {
+    }
+
+    fn end(&self, id: u32) {
+        let Some(mut stream) = self.streams.borrow_mut().remove(&id) else { return };
+        if let Some(token) = stream.asks_for() {
+            self.callouts.borrow_mut().remove(&token);
+        }
+        if F::ENDS {
+            stream.on_end();
+        }
+    }
+
+    #[cold]
+    fn close(&self, id: u32) {
+        self.roots.borrow_mut().retain(|root| {
             if root.id == id {
                 root.close();
             }
             root.id != id
         });
         // The proxy calls off what a root has asked for, and says nothing of it.
-        if roots.len() < before {
-            let is_its =
-                |callout: &Callout<F>| matches!(callout, Callout::Task { root, .. } if *root == id);
-            self.callouts.borrow_mut().retain(|_, callout| !is_its(callout));
-        }
+        let is_its =
+            |callout: &Callout<F>| matches!(callout, Callout::Task { root, .. } if *root == id);
+        self.callouts.borrow_mut().retain(|_, callout| !is_its(callout));
     }
 
     /// `proxy_on_http_call_response`: streams and tasks alike.

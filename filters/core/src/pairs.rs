@@ -204,6 +204,7 @@ mod tests {
             prop_assert!(read.len() < headers.len() || headers.is_empty());
             // Those of one name are those that a plain look finds.
             for pairs in [&pairs, &cut] {
+                prop_assert!(pairs.names().eq(pairs.iter().map(|(name, _)| name)));
                 for (name, _) in &headers {
                     let plain: Vec<_> =
                         pairs.iter().filter(|(n, _)| *n == name).map(|(_, v)| v).collect();

@@ -41,8 +41,8 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 fn is_reserved_field(name: &[u8]) -> bool {
     let canonical = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
-    // Hardly any begins so.
-    matches!(name, [b'x' | b'X', ..])
+    // Hardly any begins so: most are done with after one byte.
+    name.first().map(u8::to_ascii_lowercase).as_ref() == PREFIX.first()
         && name.len() >= PREFIX.len()
         && name.iter().zip(PREFIX).all(|(b, p)| canonical(*b) == *p)
 }

@@ -37,7 +37,7 @@ pub(crate) struct Header {
     pub(crate) typ: Option<String>,
 }
 
-/// The last good header: an issuer writes the same one into all of its tokens, or nearly.
+/// The last header that could be read: an issuer writes the same one into all of its tokens, or nearly.
 #[derive(Default)]
 pub(crate) struct LastHeader(RefCell<Option<Kept>>);
 
@@ -48,10 +48,10 @@ type Kept = (Box<[u8]>, Rc<Header>);
 const LONGEST_KEPT: usize = 1024;
 
 impl LastHeader {
-    fn of(&self, encoded: &[u8]) -> Option<Result<Rc<Header>, Reason>> {
+    fn of(&self, encoded: &[u8]) -> Option<Rc<Header>> {
         let last = self.0.borrow();
         let (same, header) = last.as_ref()?;
-        (**same == *encoded).then(|| Ok(Rc::clone(header)))
+        (**same == *encoded).then(|| Rc::clone(header))
     }
 
     fn note(&self, encoded: &[u8], read: Result<Header, Reason>) -> Result<Rc<Header>, Reason> {
@@ -88,9 +88,9 @@ impl<'a> Jws<'a> {
             return Err(if more == 2 { Reason::Encrypted } else { Reason::BadToken });
         }
         let part = |from: usize, to: usize| token.get(from..to).and_then(base64url::decode);
-        let encoded = token.get(..first).ok_or(Reason::NotAToken)?;
+        let encoded = token.get(..first).ok_or(Reason::BadToken)?;
         let header = match last.of(encoded) {
-            Some(header) => header,
+            Some(header) => Ok(header),
             None => {
                 let json = base64url::decode(encoded).ok_or(Reason::BadToken)?;
                 last.note(encoded, Header::parse(&json))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use postern_core::bytes;
-use postern_core::challenge::{LONGEST_SCOPE, is_scope};
+use postern_core::challenge::{are_scopes, is_scope};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Node, Text, Value};
 use serde_json::{Map, Value as Json};
@@ -69,10 +69,7 @@ pub(crate) fn scopes(paths: &[ClaimPath], claims: &Node) -> Result<Vec<String>, 
         None => Vec::new(),
         Some(Value::Text(text)) => {
             let words = words(text);
-            // All bytes together, which costs less than each word.
-            let are_short = words.iter().all(|word| word.len() <= LONGEST_SCOPE);
-            let good = are_short && bytes::are_scopes(text.as_bytes());
-            good.then_some(words).ok_or(Reason::BadClaim)?
+            are_scopes(text, &words).then_some(words).ok_or(Reason::BadClaim)?
         }
         Some(Value::List(several)) => {
             let words = texts(several)?;

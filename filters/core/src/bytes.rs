@@ -1,5 +1,5 @@
-//! Bytes looked at sixteen or eight at a time, or through a table. Every byte that a client
-//! sends is looked at several times, so what that costs is what a long token costs.
+//! Bytes looked at sixty-four, sixteen or eight at a time, or through a table. Every byte that
+//! a client sends is looked at several times, so what that costs is what a long token costs.
 
 use crate::ascii_set::{AsciiSet, ascii_set};
 
@@ -9,8 +9,6 @@ trait Lanes: Copy {
     fn equal(self, byte: u8) -> Self;
     /// Marks those below `bound`, which is 128 at most.
     fn below(self, bound: u8) -> Self;
-    /// Marks those that are no ASCII characters.
-    fn high(self) -> Self;
     /// Marks what one or the other marks.
     fn or(self, other: Self) -> Self;
 }
@@ -30,10 +28,6 @@ impl Lanes for u64 {
         self.wrapping_sub(ONES.wrapping_mul(u64::from(bound))) & !self & HIGHEST
     }
 
-    fn high(self) -> Self {
-        self & HIGHEST
-    }
-
     fn or(self, other: Self) -> Self {
         self | other
     }
@@ -46,6 +40,8 @@ pub(crate) mod sixteen {
         v128_or,
     };
 
+    const NOTHING: v128 = u64x2(0, 0);
+
     impl super::Lanes for v128 {
         fn equal(self, byte: u8) -> Self {
             i8x16_eq(self, u8x16_splat(byte))
@@ -53,10 +49,6 @@ pub(crate) mod sixteen {
 
         fn below(self, bound: u8) -> Self {
             u8x16_lt(self, u8x16_splat(bound))
-        }
-
-        fn high(self) -> Self {
-            i8x16_lt(self, u8x16_splat(0))
         }
 
         fn or(self, other: Self) -> Self {
@@ -74,7 +66,13 @@ pub(crate) mod sixteen {
     pub(super) fn any(block: &[u8; 64], marked: &impl super::Marked) -> bool {
         let (chunks, _) = block.as_chunks::<16>();
         let marks = chunks.iter().map(|chunk| marked.marks(lanes(chunk)));
-        v128_any_true(marks.fold(u8x16_splat(0), |all, marks| v128_or(all, marks)))
+        v128_any_true(marks.fold(NOTHING, |all, marks| v128_or(all, marks)))
+    }
+
+    /// Are these all ASCII characters?
+    pub(super) fn are_ascii(chunks: &[[u8; 16]]) -> bool {
+        let all = chunks.iter().fold(NOTHING, |all, chunk| v128_or(all, lanes(chunk)));
+        !v128_any_true(i8x16_lt(all, NOTHING))
     }
 
     /// Bytes side by side, as in memory.
@@ -105,7 +103,7 @@ trait Marked {
 fn first<M: Marked>(bytes: &[u8], marked: &M) -> Option<usize> {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     if let Some(begin) = bytes.first_chunk::<16>() {
-        // Mostly it is here.
+        // Names and short texts end here.
         if let Some(place) = sixteen::first(begin, marked) {
             return Some(place);
         }
@@ -230,26 +228,29 @@ pub fn are_scopes(bytes: &[u8]) -> bool {
     SCOPES.has_all(bytes)
 }
 
-struct High;
-
-impl Marked for High {
-    const IS_RARE: bool = true;
-
-    fn marks<L: Lanes>(&self, lanes: L) -> L {
-        lanes.high()
-    }
-}
-
 /// The text that these bytes are in UTF-8: as [`std::str::from_utf8`], which looks at eight
 /// bytes at a time at most.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Option<&str> {
-    if first(bytes, &High).is_some() {
+    if !is_ascii(bytes) {
         return std::str::from_utf8(bytes).ok();
     }
-    // SAFETY: ASCII is UTF-8.
+    // SAFETY: no byte has its highest bit set, and such bytes are UTF-8.
     #[allow(unsafe_code)]
     Some(unsafe { std::str::from_utf8_unchecked(bytes) })
+}
+
+/// [`slice::is_ascii`]. Every byte is looked at, and nothing can end it early: the line above
+/// rests on that.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    sixteen::are_ascii(chunks) && rest.iter().all(u8::is_ascii)
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+fn is_ascii(bytes: &[u8]) -> bool {
+    bytes.is_ascii()
 }
 
 /// A table over all bytes, made by the compiler from a function of one byte.

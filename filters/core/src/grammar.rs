@@ -61,7 +61,7 @@ pub fn is_header_value(value: &[u8]) -> bool {
 pub fn is_path(target: &[u8]) -> bool {
     let end = target.iter().position(|b| *b == b'?').unwrap_or(target.len());
     let (path, query) = target.split_at_checked(end).unwrap_or((target, &[]));
-    let visible_or_high = |b: &u8| *b >= 0x80 || VISIBLE.has_all(&[*b]);
+    let visible_or_high = |b: &u8| *b >= 0x80 || VISIBLE.has(*b);
     path.first() == Some(&b'/')
         && VISIBLE.has_all(path)
         && percent_triplets_whole(path)

@@ -1,4 +1,4 @@
-//! `memcmp` of sixteen bytes at a time. The one that comes with the target goes byte by
+//! `memcmp` of sixty-four and sixteen bytes at a time. The one that comes with the target goes byte by
 //! byte, and a cache of tokens compares some hundred bytes with each request.
 
 // Slices at the boundary to C.

@@ -1,5 +1,5 @@
-//! Host calls that the SDK offers only together with its dispatcher, or only
-//! with copies of what is read: the same imports, read in place.
+//! Host calls that the SDK offers only together with its dispatcher, or only with copies of
+//! what is read, or in another form than is needed: the same imports, read in place.
 
 // The one place where pointers cross the boundary.
 #![allow(unsafe_code)]
@@ -55,12 +55,16 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// Since the Unix epoch; nothing if the proxy has no clock.
+/// Since the Unix epoch.
 pub(crate) fn now() -> Duration {
     let mut nanoseconds = 0;
     // SAFETY: the proxy writes the number before it answers.
-    let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-    Duration::from_nanos(if status == OK { nanoseconds } else { 0 })
+    if unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) } != OK {
+        // Whatever number stood here, something would be good that is not: a proxy without a
+        // clock gets a trap, as with the SDK. Envoy has one.
+        std::process::abort();
+    }
+    Duration::from_nanos(nanoseconds)
 }
 
 /// All headers of a map; none if the proxy has no such map now.

@@ -104,8 +104,8 @@ impl<F: Filter> Shell<F> {
         if self.roots.borrow().iter().any(|root| root.id == id) {
             return self.close(id);
         }
-        // Of most streams nothing is kept. A table that is empty is not asked: that would
-        // be done with each of them.
+        // Nothing is kept of most streams, and all end here: to ask an empty table would
+        // cost each of them a hash.
         if !self.unseen.borrow().is_empty() && self.unseen.borrow_mut().remove(&id).is_some() {
             return;
         }

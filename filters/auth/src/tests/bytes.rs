@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::jws::{Jws, LastHeader};
+use crate::jws::{Jws, LastHeader, strict_object};
 use crate::reason::Reason;
 
 /// Bytes that are near to something meaningful.
@@ -36,6 +36,39 @@ fn near() -> impl Strategy<Value = Vec<u8>> {
         1 => prop::collection::vec(any::<u8>(), 0..6),
     ];
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
+/// Few names are compared each with each, many are sorted.
+#[test]
+fn a_name_that_stands_twice_is_found_among_few_and_many() {
+    for count in [2, 3, 23, 24, 25, 26, 90] {
+        // Of one length, with the same last byte.
+        let names: Vec<String> = (0..count).map(|n| format!("a{n:02}z")).collect();
+        let object = |names: &[String]| {
+            let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":1")).collect();
+            strict_object(format!("{{{}}}", members.join(",")).as_bytes())
+        };
+        assert!(object(&names).is_some(), "{count}");
+        for (one, other) in [(0, count - 1), (0, 1), (count - 2, count - 1)] {
+            let mut twice = names.clone();
+            twice[other] = names[one].clone();
+            assert!(object(&twice).is_none(), "{one} and {other} of {count}");
+        }
+    }
+}
+
+/// A header that is too long to be kept is read each time.
+#[test]
+fn a_header_of_any_length_is_read_after_any_other() {
+    let last = LastHeader::default();
+    for size in [1, 700, 740, 741, 742, 743, 744, 745, 900, 1] {
+        let header = format!("{{\"alg\":\"RS256\",\"kid\":\"{}\"}}", "k".repeat(size));
+        let token = format!("{}.e30.", mint::b64(header));
+        for _ in 0..2 {
+            let jws = Jws::parse_like(token.as_bytes(), &last).unwrap();
+            assert_eq!(jws.header.kid.as_ref().map(String::len), Some(size));
+        }
+    }
 }
 
 proptest! {

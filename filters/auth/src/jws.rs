@@ -37,7 +37,8 @@ pub(crate) struct Header {
     pub(crate) typ: Option<String>,
 }
 
-/// The last header that could be read: an issuer writes the same one into all of its tokens, or nearly.
+/// The last header that could be read: an issuer writes the same one into all of its tokens,
+/// or nearly.
 #[derive(Default)]
 pub(crate) struct LastHeader(RefCell<Option<Kept>>);
 

@@ -240,7 +240,7 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
     Some(unsafe { std::str::from_utf8_unchecked(bytes) })
 }
 
-/// [`slice::is_ascii`]. Every byte is looked at, and nothing can end it early: the line above
+/// [`slice::is_ascii`]. Every byte is looked at, and nothing can end it early: `text`
 /// rests on that.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 fn is_ascii(bytes: &[u8]) -> bool {

@@ -1,5 +1,5 @@
-//! `memcmp` of sixty-four and sixteen bytes at a time. The one that comes with the target goes byte by
-//! byte, and a cache of tokens compares some hundred bytes with each request.
+//! `memcmp` of sixty-four and sixteen bytes at a time. The one that comes with the target goes
+//! byte by byte, and a cache of tokens compares some hundred bytes with each request.
 
 // Slices at the boundary to C.
 #![allow(unsafe_code)]

@@ -15,7 +15,7 @@ const _: () = assert!(
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder, Encoder};
 use postern_core::{base64url, bytes, grammar};
 
-/// The longest text: some times sixteen, and a rest.
+/// The longest text: some times sixty-four, some times sixteen, and a rest.
 const LONGEST: usize = 200;
 /// Texts of each length.
 const EACH: usize = 60;

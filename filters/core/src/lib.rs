@@ -15,6 +15,7 @@ pub mod challenge;
 pub mod conditions;
 pub mod config;
 pub mod digest;
+pub mod digits;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod fields;

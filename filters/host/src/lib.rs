@@ -22,6 +22,8 @@ mod counters;
 mod heap;
 #[cfg(target_family = "wasm")]
 mod loading;
+#[cfg(any(test, target_family = "wasm"))]
+mod numbers;
 #[cfg(target_family = "wasm")]
 mod raw;
 #[cfg(target_family = "wasm")]

@@ -6,8 +6,6 @@
 //! something of it is still to come.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use postern_core::Filter;
@@ -15,6 +13,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::Action;
 
 use crate::apply::AnswerSizes;
+use crate::numbers::{Newest, Numbers};
 use crate::root::{Compiled, Root};
 use crate::stream::Stream;
 
@@ -27,7 +26,7 @@ pub struct Shell<F: Filter> {
     fresh: Cell<Option<(u32, u32)>>,
     /// Streams that were made, with their roots, and had no event since.
     unseen: RefCell<Numbers<u32>>,
-    streams: RefCell<Numbers<Stream<F>>>,
+    streams: RefCell<Newest<Stream<F>>>,
     callouts: RefCell<Numbers<Callout<F>>>,
 }
 
@@ -37,28 +36,6 @@ pub(crate) enum Callout<F: Filter> {
     Stream(u32),
     /// A root context, for a configuration's task.
     Task { root: u32, compiled: Rc<Compiled<F>>, task: u64 },
-}
-
-/// A table by numbers that the proxy counts up: no client chooses them, so that
-/// they need no hash that resists floods.
-pub(crate) type Numbers<T> = HashMap<u32, T, BuildHasherDefault<Spread>>;
-
-/// Spreads a number over the word (Fibonacci hashing).
-#[derive(Default)]
-pub(crate) struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
 }
 
 impl<F: Filter> Default for Shell<F> {
@@ -104,18 +81,16 @@ impl<F: Filter> Shell<F> {
         if self.roots.borrow().iter().any(|root| root.id == id) {
             return self.close(id);
         }
-        // Nothing is kept of most streams, and all end here: to ask an empty table would
-        // cost each of them a hash.
+        // Most streams have had an event, and all end here: to ask an empty table would cost
+        // each of them a hash.
         if !self.unseen.borrow().is_empty() && self.unseen.borrow_mut().remove(&id).is_some() {
             return;
         }
-        if !self.streams.borrow().is_empty() {
-            self.end(id);
-        }
+        self.end(id);
     }
 
     fn end(&self, id: u32) {
-        let Some(mut stream) = self.streams.borrow_mut().remove(&id) else { return };
+        let Some(mut stream) = self.streams.borrow_mut().remove(id) else { return };
         if let Some(token) = stream.asks_for() {
             self.callouts.borrow_mut().remove(&token);
         }
@@ -196,18 +171,18 @@ impl<F: Filter> Shell<F> {
 
     /// A stream of which nothing was kept goes on.
     fn event(&self, id: u32, event: impl FnOnce(&mut Stream<F>) -> Action) -> Action {
-        self.streams.borrow_mut().get_mut(&id).map_or(Action::Continue, event)
+        self.streams.borrow_mut().get_mut(id).map_or(Action::Continue, event)
     }
 
     /// Brings `event` to a stream, if it is still there.
     pub(crate) fn stream(&self, id: u32, event: impl FnOnce(&mut Stream<F>)) {
-        if let Some(stream) = self.streams.borrow_mut().get_mut(&id) {
+        if let Some(stream) = self.streams.borrow_mut().get_mut(id) {
             event(stream);
         }
     }
 
     pub(crate) fn has_stream(&self, id: u32) -> bool {
-        self.streams.borrow().contains_key(&id)
+        self.streams.borrow().has(id)
     }
 
     /// An answer is to come.

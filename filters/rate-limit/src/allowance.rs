@@ -84,26 +84,12 @@ impl Allowance {
 
     /// What is left of each window.
     pub(crate) fn left<'a>(&'a self, spent: &'a Spent) -> impl Iterator<Item = Left> + 'a {
-        self.zip(&spent.cells).map(|(rate, cell)| {
-            let remaining = rate.left(cell, spent.now);
-            let whole_in = rate.whole_in(cell, spent.now);
-            let enough = spent.admitted || remaining >= spent.cost;
-            let units = if enough { remaining.saturating_add(1) } else { spent.cost };
-            // What is never enough is no more so soon: a whole window is told.
-            let never = || whole_in.max(rate.window().saturating_mul(SECOND));
-            let more_in = rate
-                .wait(cell, units, spent.now)
-                .unwrap_or_else(|| if enough { whole_in } else { never() });
-            Left {
-                quota: rate.quota(),
-                window: Some(rate.window()),
-                remaining,
-                more_ns: more_in,
-                whole_ns: whole_in,
-                at_ns: spent.now,
-                enough,
-            }
-        })
+        self.zip(&spent.cells).map(|(rate, cell)| left(rate, cell, spent))
+    }
+
+    /// What is left of the window, if there is only one.
+    pub(crate) fn only_left(&self, spent: &Spent) -> Option<Left> {
+        self.more.is_empty().then(|| left(&self.first, &spent.cells.first, spent))
     }
 
     fn see(&self, found: Option<&Cells>, now: u64) -> (Cells, bool) {
@@ -126,6 +112,27 @@ impl Allowance {
 
     fn zip<'a>(&'a self, cells: &'a Cells) -> impl Iterator<Item = (&'a Rate, &'a Cell)> {
         self.rates().zip(cells.iter())
+    }
+}
+
+fn left(rate: &Rate, cell: &Cell, spent: &Spent) -> Left {
+    let remaining = rate.left(cell, spent.now);
+    let whole_in = rate.whole_in(cell, spent.now);
+    let enough = spent.admitted || remaining >= spent.cost;
+    let units = if enough { remaining.saturating_add(1) } else { spent.cost };
+    // What is never enough is no more so soon: a whole window is told.
+    let never = || whole_in.max(rate.window().saturating_mul(SECOND));
+    let more_in = rate
+        .wait(cell, units, spent.now)
+        .unwrap_or_else(|| if enough { whole_in } else { never() });
+    Left {
+        quota: rate.quota(),
+        window: Some(rate.window()),
+        remaining,
+        more_ns: more_in,
+        whole_ns: whole_in,
+        at_ns: spent.now,
+        enough,
     }
 }
 

@@ -1,22 +1,7 @@
 //! Numbers as text, without the machinery of formats: several stand in each answer.
 
 use postern_core::Headers;
-
-/// Appends a number in decimal.
-pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut first = digits.len();
-    for (place, digit) in digits.iter_mut().enumerate().rev() {
-        // The remainder of ten is a digit.
-        *digit = b'0' | u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-        if number == 0 {
-            first = place;
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
-}
+pub(crate) use postern_core::digits::push;
 
 /// A number in decimal.
 pub(crate) fn of(number: u64) -> Vec<u8> {

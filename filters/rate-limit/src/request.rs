@@ -2,10 +2,10 @@
 
 mod decide;
 mod later;
+mod one;
 mod prepare;
 mod tell;
 
-use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{Found, Subject as Asked};
 use postern_core::{Decision, Host, Outcome, Record};
 
@@ -59,27 +59,35 @@ impl Stream {
 
 impl RateLimit {
     pub(crate) fn count(&self, stream: &mut Stream, asked: &Asked<'_>, host: &dyn Host) -> Outcome {
+        if !self.also {
+            return match self.limits.first(asked) {
+                Some(found) => self.count_alone(stream, &found, asked, host),
+                None => no_limit(),
+            };
+        }
         let found = self.found(asked);
-        let Some(first) = found.first() else {
-            return Outcome::pass()
-                .with_record(Record::new(Decision::Skip, "-", "no_limit"))
-                .counting(metrics::NO_LIMIT);
-        };
-        // Without an identity, or with one that cannot be read, the address counts.
-        let reads = self.told_by_identity || found.iter().any(|f| f.rule.needs_identity());
-        let identity = if reads { host.property(&[STATE]) } else { None };
-        let identity = identity.as_deref().and_then(Seen::read);
-        let known = match &identity {
-            Some(Seen::Known(caller)) => Some(caller.as_ref()),
-            Some(Seen::Anonymous) | None => None,
-        };
-        let caller = Caller::new(asked, known, host, self.ipv6_prefix);
+        if found.is_empty() {
+            return no_limit();
+        }
+        let reads = found.iter().any(|found| found.rule.needs_identity());
+        self.with_caller(reads, asked, host, |caller| self.count_in(stream, &found, caller))
+    }
+
+    /// Counts a request in these limits, of which there is one at least: in all or in none.
+    fn count_in(
+        &self,
+        stream: &mut Stream,
+        found: &[Found<'_, Limit>],
+        caller: &Caller<'_>,
+    ) -> Outcome {
+        let Some(first) = found.first() else { return no_limit() };
+        let host = caller.host();
         let mut outcome = Outcome::pass();
         let mut counted = Vec::with_capacity(found.len());
         let mut at_once = Vec::new();
         let (mut nothing, mut would) = (None, Vec::new());
-        for found in &found {
-            match self.prepare(found, &caller) {
+        for found in found {
+            match self.prepare(found, caller) {
                 Prepared::Counted(one) => counted.push(one),
                 Prepared::AtOnce(one) => at_once.push(one),
                 Prepared::Unlimited => {
@@ -100,11 +108,11 @@ impl RateLimit {
         if let Some(Nothing(standing)) = nothing {
             outcome.count.push(metrics::of_limit(standing.limit, Fate::Refused));
             let by = By { counted: &counted, at_once: &at_once, would: self.ids(&would) };
-            return self.answer(stream, outcome, false, vec![standing], &caller, &by);
+            return self.answer(stream, outcome, false, vec![standing], caller, &by);
         }
         if counted.is_empty() && at_once.is_empty() && !would.is_empty() {
             let by = By { counted: &counted, at_once: &at_once, would: self.ids(&would) };
-            return self.answer(stream, outcome, true, Vec::new(), &caller, &by);
+            return self.answer(stream, outcome, true, Vec::new(), caller, &by);
         }
         if counted.is_empty() && at_once.is_empty() {
             let id = first.rule.id.as_str().to_owned();
@@ -116,7 +124,7 @@ impl RateLimit {
             && counted.iter().any(|one| one.limit.engine == Engine::Service)
         {
             let by = (counted, at_once, would);
-            return self.by_service(service, stream, outcome, &caller, &found, by);
+            return self.by_service(service, stream, outcome, caller, found, by);
         }
         let Ok((mut admitted, forgotten)) = take(&self.table, host, &mut counted) else {
             return unavailable(first.rule);
@@ -138,7 +146,7 @@ impl RateLimit {
             stream.places = Self::places(&mut at_once);
         }
         let by = By { counted: &counted, at_once: &at_once, would: self.ids(&would) };
-        self.answer(stream, outcome, admitted, standings, &caller, &by)
+        self.answer(stream, outcome, admitted, standings, caller, &by)
     }
 
     fn ids(&self, limits: &[usize]) -> Vec<&str> {
@@ -178,12 +186,16 @@ impl RateLimit {
     /// The limits that count it: the first of those that do not count beside others,
     /// and all that do.
     fn found<'r>(&'r self, asked: &Asked<'_>) -> Vec<Found<'r, Limit>> {
-        if !self.also {
-            return self.limits.first(asked).into_iter().collect();
-        }
         let mut first = true;
         let counts =
             |found: &Found<'r, Limit>| found.rule.also || std::mem::replace(&mut first, false);
         self.limits.all(asked).filter(counts).collect()
     }
+}
+
+#[cold]
+fn no_limit() -> Outcome {
+    Outcome::pass()
+        .with_record(Record::new(Decision::Skip, "-", "no_limit"))
+        .counting(metrics::NO_LIMIT)
 }

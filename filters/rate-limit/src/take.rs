@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use postern_core::{Host, StoreError};
 
-use crate::allowance::{Allowance, Spent};
+use crate::allowance::{Allowance, Left, Spent};
 use crate::policy::{Limit, Mode, Windows};
 use crate::table::{Bucket, Hash, Look, Table, Tag, clock};
 
@@ -28,6 +28,13 @@ pub(crate) struct Counted<'p> {
 impl Counted<'_> {
     pub(crate) fn bucket(&self) -> Bucket<'_> {
         Bucket { hash: self.hash, tag: self.tag, allowance: &self.allowance }
+    }
+
+    /// Where a request stands that this limit alone counts, in one window, and lets pass, if
+    /// no answer corrects what it costs.
+    pub(crate) fn passed(&self) -> Option<Left> {
+        let spent = self.spent.as_ref().filter(|spent| spent.admitted)?;
+        self.allowance.only_left(spent).filter(|_| self.rule.is_none())
     }
 
     fn enforces(&self) -> bool {
@@ -64,7 +71,8 @@ pub(crate) fn take(
     Ok((admitted, forgotten))
 }
 
-fn alone(
+/// Counts a request in one limit alone. `None`: the shared data cannot be read or written.
+pub(crate) fn alone(
     table: &Table,
     host: &dyn Host,
     counted: &mut Counted<'_>,

@@ -11,6 +11,7 @@ mod dialects;
 mod given_back;
 mod independent;
 mod metrics;
+mod one;
 mod oracle;
 mod owed;
 mod requests;

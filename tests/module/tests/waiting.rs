@@ -5,6 +5,7 @@
 mod built;
 
 use built::{configured, headers};
+use postern_module::{Headers, ROOT};
 
 /// The shell's bound.
 const MOST: usize = 10_000;
@@ -18,23 +19,26 @@ const POLICY: &str = r#"{
     }}}
 }"#;
 
-#[test]
-fn who_cannot_wait_is_told_when_to_come_back_and_the_log_why() {
-    let mut module = configured("auth", &[("TOKEN", "secret")], POLICY);
-    let request = headers(&[
+fn request() -> Headers {
+    headers(&[
         (":authority", "api.example.com"),
         (":path", "/"),
         (":method", "GET"),
         ("authorization", "Bearer pt_a"),
-    ]);
+    ])
+}
+
+#[test]
+fn who_cannot_wait_is_told_when_to_come_back_and_the_log_why() {
+    let mut module = configured("auth", &[("TOKEN", "secret")], POLICY);
     for n in 0..MOST {
         let stream = module.stream().unwrap();
-        let event = module.request_headers(stream, request.clone(), true).unwrap();
+        let event = module.request_headers(stream, request(), true).unwrap();
         assert!(event.paused && module.proxy().reply.is_none(), "{n}");
     }
     assert_eq!(module.proxy().property(&["postern.auth"]), None);
     let stream = module.stream().unwrap();
-    assert!(module.request_headers(stream, request, true).unwrap().paused, "it is answered");
+    assert!(module.request_headers(stream, request(), true).unwrap().paused, "it is answered");
     let reply = module.proxy().reply.clone().expect("a reply");
     assert_eq!(reply.status, 503);
     let header = |name: &str| {
@@ -52,4 +56,23 @@ fn who_cannot_wait_is_told_when_to_come_back_and_the_log_why() {
     let refusal = module.proxy().property(&["postern.refusal"]).expect("a refusal").to_vec();
     let refusal = String::from_utf8_lossy(&refusal).into_owned();
     assert!(refusal.contains(r#""by":"auth""#), "{refusal}");
+}
+
+/// The proxy may have answered meanwhile, too late itself, say: a second answer would cut
+/// the first one off.
+#[test]
+fn a_request_that_is_answered_already_is_not_judged_any_more() {
+    for answered in [false, true] {
+        let mut module = configured("auth", &[("TOKEN", "secret")], POLICY);
+        let stream = module.stream().unwrap();
+        assert!(module.request_headers(stream, request(), true).unwrap().paused);
+        if answered {
+            module.proxy().set_property(&["response", "code"], &408u64.to_le_bytes());
+        }
+        module.proxy().now += 10_000_000_000;
+        module.tick(ROOT).unwrap();
+        let status = module.proxy().reply.as_ref().map(|reply| reply.status);
+        assert_eq!(status, (!answered).then_some(503));
+        assert_eq!(module.proxy().property(&["postern.auth"]).is_none(), answered);
+    }
 }

@@ -273,8 +273,11 @@ const X_RATE_LIMIT: [&str; 3] =
     ["x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset"];
 
 /// A list of one item for each standing that has one.
-fn list(told: &[Standing], item: fn(&mut Vec<u8>, &Standing) -> Option<()>) -> Vec<u8> {
+fn list(told: &[Standing], item: impl Fn(&mut Vec<u8>, &Standing) -> Option<()>) -> Vec<u8> {
     let mut out = Vec::with_capacity(told.len().saturating_mul(48));
+    if let [only] = told {
+        return item(&mut out, only).map(|()| out).unwrap_or_default();
+    }
     for standing in told {
         let before = out.len();
         if before > 0 {

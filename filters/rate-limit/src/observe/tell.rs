@@ -17,7 +17,7 @@ impl RateLimit {
         let Some(found) = self.observes.first(asked) else { return };
         let said = stream.said.get_or_insert_with(|| {
             let index = |caller: &Caller<'_>| self.telling(caller).map(|(index, _)| index);
-            let telling = self.with_caller(asked, host, index);
+            let telling = self.with_caller(false, asked, host, index);
             Box::new(Said { telling, ..Said::default() })
         });
         said.observed = Some(found.index);

@@ -7,6 +7,7 @@ use postern_core::config::schema::Schema;
 use postern_core::config::{At, AtLeastOne, Decode, Errors, Name, Node, Value, decode_text};
 use postern_core::digest::sha256;
 use postern_core::rules::{Match, Rules};
+use postern_core::{Decision, KeptRecord, Record, Recorded};
 
 use super::amount::{AmountConfig, Quota, QuotaConfig, Window, WindowConfig, Windows};
 use super::at_once::{AtOnce, Way};
@@ -15,7 +16,7 @@ use super::who::Who;
 use crate::key::{Caller, Part};
 use crate::rate::Algorithm;
 use crate::service::{Engine, OnFailure};
-use crate::table::Tag;
+use crate::table::{Begun, Tag};
 
 postern_core::config! {
     struct LimitConfig {
@@ -101,6 +102,9 @@ pub struct Limit {
     default: (Tag, Plan),
     plans: BTreeMap<String, (Tag, Plan)>,
     overrides: Vec<(Who, (Tag, Plan))>,
+    /// What is recorded of a request that it lets pass, but for what is left.
+    within: Rc<KeptRecord>,
+    pub(crate) begun: Begun,
 }
 
 /// What some callers may do.
@@ -137,6 +141,11 @@ impl Limit {
             || self.key.iter().any(Part::needs_identity)
             || self.overrides.iter().any(|(who, (_, plan))| who.needs_identity() || claims(plan))
             || claims(&self.default.1)
+    }
+
+    /// The record of a request that it lets pass, and how many more would pass now.
+    pub(crate) fn within(&self, remaining: u64) -> Recorded {
+        self.within.and("remaining", remaining)
     }
 
     /// Are there parts of the path in its key?
@@ -262,7 +271,10 @@ impl Decode for Compiled {
             let plans = compiled.values().chain(special.iter().map(|(_, plan)| plan));
             check_costs(&costs, default.as_ref(), plans.map(|(_, plan)| plan), at, errors);
         }
+        let within = Record::new(Decision::Allow, id.as_str().to_owned(), "within_limit");
         let limit = Limit {
+            within: Rc::new(KeptRecord::new(within)),
+            begun: Begun::default(),
             default: (tag(id.as_str(), "", ""), default?),
             id,
             also,

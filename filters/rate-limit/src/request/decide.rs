@@ -2,7 +2,7 @@
 
 use postern_core::identity::{STATE, Seen};
 use postern_core::rules::Subject as Asked;
-use postern_core::{Decision, Host, Mode as Recorded, Outcome, Record};
+use postern_core::{Decision, Host, Outcome, Record, Recorded};
 
 use super::{Later, Said, Stream};
 use crate::dialect::Show;
@@ -64,24 +64,24 @@ impl RateLimit {
         let id = |index: usize| {
             self.limits.get(index).map(|limit| limit.id.as_str().to_owned()).unwrap_or_default()
         };
-        let mut record = match &first {
-            Some(first) if admitted => {
-                Record::new(Decision::Allow, id(first.limit), "within_limit")
-                    .with("remaining", first.left.remaining)
-            }
+        let mut record: Recorded = match &first {
+            Some(first) if admitted => match self.limits.get(first.limit) {
+                Some(limit) => limit.within(first.left.remaining),
+                None => Record::new(Decision::Allow, "-", "within_limit").into(),
+            },
             Some(first) => Record::new(Decision::Deny, id(first.limit), "over_limit")
-                .with("retry_after", first.retry_after()),
+                .with("retry_after", first.retry_after())
+                .into(),
             None => {
                 // Only limits that do not refuse.
-                let mut record = Record::new(Decision::Allow, id(other), "within_limit");
-                record.mode = Recorded::Shadow;
-                record
+                let record = Record::new(Decision::Allow, id(other), "within_limit");
+                Record { mode: postern_core::Mode::Shadow, ..record }.into()
             }
         };
         if !would.is_empty() {
             record = record.with("would_refuse", would.join(" "));
         }
-        outcome.record = Some(record.into());
+        outcome.record = Some(record);
         outcome.count.push(if admitted { metrics::ALLOWED } else { metrics::REFUSED });
         if let Some(first) = first.as_ref().filter(|_| !admitted) {
             let refused = refusal::over_limit(first, standings);
@@ -120,18 +120,21 @@ impl RateLimit {
     /// Takes off what an answer says of limits, though nothing is known of any.
     #[cold]
     pub(crate) fn clear(&self, stream: &mut Stream, asked: &Asked<'_>, host: &dyn Host) {
-        let telling = self.with_caller(asked, host, |caller| self.telling(caller));
+        let telling = self.with_caller(false, asked, host, |caller| self.telling(caller));
         stream.clears = telling.is_none_or(|(_, told)| told.answers == Answers::All);
     }
 
-    /// Whoever asks, as far as dialects look at it.
+    /// Whoever asks. The identity is read if the dialects look at it, or if it `reads`
+    /// besides; without one, or with one that cannot be read, the address counts.
     pub(crate) fn with_caller<T>(
         &self,
+        reads: bool,
         asked: &Asked<'_>,
         host: &dyn Host,
         then: impl FnOnce(&Caller<'_>) -> T,
     ) -> T {
-        let identity = if self.told_by_identity { host.property(&[STATE]) } else { None };
+        let reads = reads || self.told_by_identity;
+        let identity = if reads { host.property(&[STATE]) } else { None };
         let identity = identity.as_deref().and_then(Seen::read);
         let known = match &identity {
             Some(Seen::Known(caller)) => Some(caller.as_ref()),

@@ -107,12 +107,17 @@ impl RateLimit {
         caller: &Caller<'_>,
     ) -> Option<SipHasher13> {
         let limit = found.rule;
-        let mut hasher = self.table.hasher(caller.host())?;
-        key::push(&mut hasher, b'#', limit.id.as_str().as_bytes());
-        key::push(&mut hasher, b'=', plan.as_bytes());
-        if let Some(tag) = own {
-            key::push(&mut hasher, b'!', &tag);
-        }
+        let begin = || {
+            let mut hasher = self.table.hasher(caller.host())?;
+            key::push(&mut hasher, b'#', limit.id.as_str().as_bytes());
+            key::push(&mut hasher, b'=', plan.as_bytes());
+            if let Some(tag) = own {
+                key::push(&mut hasher, b'!', &tag);
+            }
+            Some(hasher)
+        };
+        let mut hasher =
+            if plan.is_empty() && own.is_none() { limit.begun.or_begin(begin)? } else { begin()? };
         let captures =
             if limit.reads_path() { found.captures(caller.asked.target) } else { Vec::new() };
         caller.name(&limit.key, &captures, &mut hasher);

@@ -35,8 +35,12 @@ impl RateLimit {
             let beside = if said.observed.is_some() { Beside::Replace } else { self.beside };
             let saying = Saying { standings, show, beside };
             let fields = dialect.fields(&saying, response);
-            outcome.headers.extend(without(there, &fields));
-            outcome.headers.extend(fields);
+            if there.is_empty() && outcome.headers.is_empty() {
+                outcome.headers = fields;
+            } else {
+                outcome.headers.extend(without(there, &fields));
+                outcome.headers.extend(fields);
+            }
             if let Some(word) = said.without {
                 outcome.headers.extend(self.service.as_ref().and_then(|s| s.told(word)));
             }

@@ -45,6 +45,30 @@ pub(crate) struct Table {
     secret: OnceCell<[u8; 16]>,
 }
 
+/// The hash of what the names of most of a limit's buckets have in common, begun once.
+#[derive(Clone, Default)]
+pub(crate) struct Begun(OnceCell<SipHasher13>);
+
+impl Begun {
+    pub(crate) fn or_begin(
+        &self,
+        begin: impl FnOnce() -> Option<SipHasher13>,
+    ) -> Option<SipHasher13> {
+        if let Some(begun) = self.0.get() {
+            return Some(begun.clone());
+        }
+        let begun = begin()?;
+        Some(self.0.get_or_init(|| begun).clone())
+    }
+}
+
+impl std::fmt::Debug for Begun {
+    /// A secret is in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Begun")
+    }
+}
+
 /// Whose count it is, and what of.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket<'p> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use ct_codecs::{Base64UrlSafeNoPadding, Encoder};
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Node, Value, decode_text};
+use postern_core::config::{At, Decode, Errors, Value, decode_text};
 use postern_core::grammar;
+use postern_core::json::Json;
 
 use crate::claim_path::ClaimPath;
 use crate::mapping::exact;
@@ -107,7 +108,10 @@ pub(crate) fn check(headers: &[ClaimHeader], at: At<'_>, errors: &mut Errors) {
 }
 
 /// Names and values of the headers that these claims make.
-pub(crate) fn of(list: &[ClaimHeader], claims: &Node) -> Result<Vec<(String, Vec<u8>)>, Reason> {
+pub(crate) fn of(
+    list: &[ClaimHeader],
+    claims: &Json<'_>,
+) -> Result<Vec<(String, Vec<u8>)>, Reason> {
     let found = list.iter().filter_map(|header| Some((header, header.claim.find(claims)?)));
     let made = found.map(|(header, claim)| Ok(header.made(exact(claim)?)));
     made.filter_map(Result::transpose).collect()
@@ -115,11 +119,11 @@ pub(crate) fn of(list: &[ClaimHeader], claims: &Node) -> Result<Vec<(String, Vec
 
 impl ClaimHeader {
     /// Name and value, if this claim makes one.
-    fn made(&self, claim: &Node) -> Option<(String, Vec<u8>)> {
-        let value = match &claim.value {
-            Value::List(items) => {
+    fn made(&self, claim: &Json<'_>) -> Option<(String, Vec<u8>)> {
+        let value = match claim {
+            Json::List(items) => {
                 let items: Option<Vec<String>> =
-                    items.iter().map(|item| self.write(&item.value, true)).collect();
+                    items.iter().map(|item| self.write(item, true)).collect();
                 items?.join(self.separator.text())
             }
             value => self.write(value, false)?,
@@ -129,17 +133,17 @@ impl ClaimHeader {
         fits.then(|| (self.name.0.clone(), value.into_bytes()))
     }
 
-    fn write(&self, value: &Value, in_list: bool) -> Option<String> {
+    fn write(&self, value: &Json<'_>, in_list: bool) -> Option<String> {
         let text = match value {
-            Value::Text(text) => text.clone(),
-            Value::Bool(boolean) => boolean.to_string(),
-            Value::Int(number) => number.to_string(),
-            Value::Large(number) => number.to_string(),
-            Value::Float(number) => number.clone(),
-            Value::Null | Value::List(_) | Value::Map(_) if self.encoding == Encoding::Plain => {
+            Json::Text(text) => text.clone().into_owned(),
+            Json::Bool(boolean) => boolean.to_string(),
+            Json::Int(number) => number.to_string(),
+            Json::Large(number) => number.to_string(),
+            Json::Float(number) => (*number).to_owned(),
+            Json::Null | Json::List(_) | Json::Object(_) if self.encoding == Encoding::Plain => {
                 return None;
             }
-            Value::Null | Value::List(_) | Value::Map(_) => Node::unplaced(value.clone()).to_json(),
+            Json::Null | Json::List(_) | Json::Object(_) => value.to_json(),
         };
         let separator = self.separator.text();
         match self.encoding {

@@ -1,7 +1,8 @@
 //! What a claim has to say.
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Node, Value, decode_text};
+use postern_core::config::{At, Decode, Errors, Value, decode_text};
+use postern_core::json::Json;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::claim_path::ClaimPath;
@@ -42,10 +43,10 @@ impl ClaimMatch {
     }
 
     /// Do these claims say it?
-    pub(crate) fn holds(&self, claims: &Node) -> bool {
-        match self.claim.find(claims).map(|node| &node.value) {
+    pub(crate) fn holds(&self, claims: &Json<'_>) -> bool {
+        match self.claim.find(claims) {
             None => false,
-            Some(Value::List(items)) => items.iter().any(|item| self.is.holds(&item.value)),
+            Some(Json::List(items)) => items.iter().any(|item| self.is.holds(item)),
             Some(value) => self.is.holds(value),
         }
     }
@@ -63,12 +64,12 @@ impl ClaimMatch {
 }
 
 impl ClaimTest {
-    fn holds(&self, value: &Value) -> bool {
+    fn holds(&self, value: &Json<'_>) -> bool {
         match self {
             ClaimTest::Exact(scalar) => scalar.is(value),
             ClaimTest::AnyOf(scalars) => scalars.iter().any(|scalar| scalar.is(value)),
             ClaimTest::Pattern(Pattern(regex)) => match value {
-                Value::Text(text) => text.len() <= MAX_MATCHED && regex.is_match(text),
+                Json::Text(text) => text.len() <= MAX_MATCHED && regex.is_match(text),
                 _ => false,
             },
         }
@@ -89,12 +90,12 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    fn is(&self, value: &Value) -> bool {
+    fn is(&self, value: &Json<'_>) -> bool {
         match (self, value) {
-            (Scalar::Text(a), Value::Text(b)) => a == b,
-            (Scalar::Int(a), Value::Int(b)) => a == b,
-            (Scalar::Large(a), Value::Large(b)) => a == b,
-            (Scalar::Bool(a), Value::Bool(b)) => a == b,
+            (Scalar::Text(a), Json::Text(b)) => a == b,
+            (Scalar::Int(a), Json::Int(b)) => a == b,
+            (Scalar::Large(a), Json::Large(b)) => a == b,
+            (Scalar::Bool(a), Json::Bool(b)) => a == b,
             _ => false,
         }
     }

@@ -1,7 +1,8 @@
 //! The way to a claim, into objects that hold others.
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Node, Text, Value};
+use postern_core::config::{At, Decode, Errors, Text, Value};
+use postern_core::json::Json;
 
 /// The longest way.
 const MAX_STEPS: usize = 8;
@@ -28,9 +29,9 @@ impl ClaimPath {
     }
 
     /// The claim, if it is there and not `null`.
-    pub(crate) fn find<'c>(&self, claims: &'c Node) -> Option<&'c Node> {
-        let found = self.0.iter().try_fold(claims, |node, step| node.get(step));
-        found.filter(|node| node.value != Value::Null)
+    pub(crate) fn find<'c, 'p>(&self, claims: &'c Json<'p>) -> Option<&'c Json<'p>> {
+        let found = self.0.iter().try_fold(claims, |claim, step| claim.get(step));
+        found.filter(|claim| !matches!(claim, Json::Null))
     }
 }
 

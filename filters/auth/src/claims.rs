@@ -1,16 +1,16 @@
 //! The claims of a JWT (RFC 7519), and the caller that they name.
 
 use postern_core::bytes;
-use postern_core::config::{Node, Value};
 use postern_core::grammar;
 use postern_core::identity::Caller;
+use postern_core::json::Json;
 
 use crate::checked::Checked;
 use crate::claim_header::{self, ClaimHeader};
 use crate::claim_match::ClaimMatch;
 use crate::claim_path::ClaimPath;
 use crate::flaw::Flaw;
-use crate::jws::strict_object;
+use crate::jws::object;
 use crate::mapping::{IdentityClaims, Published, printable, publish, scopes};
 use crate::reason::Reason;
 
@@ -54,12 +54,12 @@ pub(crate) struct Times {
 
 /// Claims that were read but not yet checked.
 #[derive(Debug)]
-pub(crate) struct Claims(Node);
+pub(crate) struct Claims<'p>(Json<'p>);
 
-impl Claims {
+impl<'p> Claims<'p> {
     /// Reads a payload.
-    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Reason> {
-        strict_object(payload).map(Claims).ok_or(Reason::BadClaims)
+    pub(crate) fn parse(payload: &'p [u8]) -> Result<Self, Reason> {
+        object(payload).map(Claims).ok_or(Reason::BadClaims)
     }
 
     /// `iss`.
@@ -147,10 +147,10 @@ impl Claims {
 
     fn check_audience(&self, accepted: &[String]) -> Result<(), Flaw> {
         let accepts = |text: &str| accepted.iter().any(|a| a == text);
-        let good = match self.0.get("aud").map(|n| &n.value) {
+        let good = match self.0.get("aud") {
             None => return Err(missing("aud")),
-            Some(Value::Text(one)) => accepts(one),
-            Some(Value::List(several)) => {
+            Some(Json::Text(one)) => accepts(one),
+            Some(Json::List(several)) => {
                 texts(several).map_err(|r| Flaw::from(r).at("aud"))?.into_iter().any(accepts)
             }
             Some(_) => return Err(bad("aud")),
@@ -160,17 +160,17 @@ impl Claims {
 
     /// A date: whole seconds, not negative.
     fn date(&self, name: &str) -> Result<Option<i64>, Flaw> {
-        match self.0.get(name).map(|n| &n.value) {
+        match self.0.get(name) {
             None => Ok(None),
-            Some(Value::Int(seconds)) if *seconds >= 0 => Ok(Some(*seconds)),
+            Some(Json::Int(seconds)) if *seconds >= 0 => Ok(Some(*seconds)),
             Some(_) => Err(bad(name)),
         }
     }
 
     fn text(&self, name: &str) -> Result<Option<&str>, Flaw> {
-        match self.0.get(name).map(|n| &n.value) {
+        match self.0.get(name) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Json::Text(text)) => Ok(Some(text)),
             Some(_) => Err(bad(name)),
         }
     }
@@ -190,18 +190,12 @@ fn any_of(paths: &[ClaimPath]) -> String {
 }
 
 /// The items of a list of nothing but texts.
-pub(crate) fn texts(items: &[Node]) -> Result<Vec<&str>, Reason> {
-    let text = |node: &'_ Node| matches!(node.value, Value::Text(_));
-    if !items.iter().all(text) {
-        return Err(Reason::BadClaim);
-    }
-    Ok(items
-        .iter()
-        .filter_map(|node| match &node.value {
-            Value::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect())
+pub(crate) fn texts<'c>(items: &'c [Json<'_>]) -> Result<Vec<&'c str>, Reason> {
+    let text = |item: &'c Json<'_>| match item {
+        Json::Text(text) => Ok(&**text),
+        _ => Err(Reason::BadClaim),
+    };
+    items.iter().map(text).collect()
 }
 
 /// Can this name a subject, client or plan, in a header and in a log?

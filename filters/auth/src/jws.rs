@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use postern_core::config::{Key, Node, Value, parse_json};
+use postern_core::json::Json;
 use postern_core::{base64url, bytes};
 
 use crate::reason::Reason;
@@ -106,62 +106,29 @@ impl<'a> Jws<'a> {
 
 impl Header {
     fn parse(json: &[u8]) -> Result<Self, Reason> {
-        let node = strict_object(json).ok_or(Reason::BadHeader)?;
+        let header = object(json).ok_or(Reason::BadHeader)?;
         // No extension is understood, so none may be critical (RFC 7515
         // §4.1.11), and an unencoded payload (RFC 7797) is not taken at all.
-        if node.get("crit").is_some() || node.get("b64").is_some() {
+        if header.get("crit").is_some() || header.get("b64").is_some() {
             return Err(Reason::Extension);
         }
         Ok(Header {
-            alg: text(&node, "alg")?.ok_or(Reason::BadHeader)?,
-            kid: text(&node, "kid")?,
-            typ: text(&node, "typ")?,
+            alg: text(&header, "alg")?.ok_or(Reason::BadHeader)?,
+            kid: text(&header, "kid")?,
+            typ: text(&header, "typ")?,
         })
     }
 }
 
-fn text(header: &Node, name: &str) -> Result<Option<String>, Reason> {
-    match header.get(name).map(|n| &n.value) {
+fn text(header: &Json<'_>, name: &str) -> Result<Option<String>, Reason> {
+    match header.get(name) {
         None => Ok(None),
-        Some(Value::Text(text)) => Ok(Some(text.clone())),
+        Some(Json::Text(text)) => Ok(Some(text.clone().into_owned())),
         Some(_) => Err(Reason::BadHeader),
     }
 }
 
-/// A JSON object in which no object, at any depth, names a member twice, and no number
-/// is beyond all floats: two readers could disagree on what counts.
-pub(crate) fn strict_object(json: &[u8]) -> Option<Node> {
-    let node = parse_json(json).ok()?;
-    (matches!(node.value, Value::Map(_)) && is_unambiguous(&node)).then_some(node)
-}
-
-/// Does no object, at any depth, name a member twice, and is no number beyond all floats?
-pub(crate) fn is_unambiguous(node: &Node) -> bool {
-    match &node.value {
-        Value::List(items) => items.iter().all(is_unambiguous),
-        Value::Map(entries) => {
-            are_unique(entries) && entries.iter().all(|(_, value)| is_unambiguous(value))
-        }
-        Value::Float(number) => serde_json::from_str::<f64>(number).is_ok(),
-        _ => true,
-    }
-}
-
-/// How many names are compared each with each: sorting them costs more.
-const FEW: usize = 24;
-
-fn are_unique(entries: &[(Key, Node)]) -> bool {
-    if entries.len() > FEW {
-        let mut names: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
-        names.sort_unstable();
-        return names.windows(2).all(|pair| pair.first() != pair.last());
-    }
-    let mut rest = entries;
-    while let [(key, _), others @ ..] = rest {
-        if others.iter().any(|(other, _)| other.is(&key.text)) {
-            return false;
-        }
-        rest = others;
-    }
-    true
+/// A JSON object.
+pub(crate) fn object(json: &[u8]) -> Option<Json<'_>> {
+    Json::read(json).filter(|json| matches!(json, Json::Object(_)))
 }

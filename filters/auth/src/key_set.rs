@@ -4,7 +4,6 @@ use postern_core::config::{At, Decode, Errors, Node, Value};
 
 use crate::algorithm::Algorithm;
 use crate::jwk::Jwk;
-use crate::jws::is_unambiguous;
 use crate::key::Key;
 
 /// The most keys of one issuer.
@@ -98,4 +97,19 @@ fn usable(item: &Node, allowed: &[Algorithm]) -> Option<Key> {
     let known = Jwk::known_members(Some(item).filter(|jwk| is_unambiguous(jwk))?)?;
     let jwk = Jwk::decode(At::root(&known), &mut Errors::default())?;
     jwk.pin_to_first(allowed)
+}
+
+/// Does no object, at any depth, name a member twice, and is no number beyond all floats?
+fn is_unambiguous(node: &Node) -> bool {
+    match &node.value {
+        Value::List(items) => items.iter().all(is_unambiguous),
+        Value::Map(entries) => {
+            let mut names: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
+            names.sort_unstable();
+            names.windows(2).all(|pair| pair.first() != pair.last())
+                && entries.iter().all(|(_, value)| is_unambiguous(value))
+        }
+        Value::Float(number) => serde_json::from_str::<f64>(number).is_ok(),
+        _ => true,
+    }
 }

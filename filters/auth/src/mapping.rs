@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use postern_core::bytes;
 use postern_core::challenge::{are_scopes, is_scope};
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, Decode, Errors, Node, Text, Value};
-use serde_json::{Map, Value as Json};
+use postern_core::config::{At, Decode, Errors, Text, Value};
+use postern_core::json::Json;
+use serde_json::Map;
 
 use crate::claim_path::ClaimPath;
 use crate::claims::{is_printable, texts};
@@ -50,28 +51,28 @@ impl IdentityClaims {
 }
 
 /// The first of these claims that is there.
-fn first<'c>(paths: &[ClaimPath], claims: &'c Node) -> Option<&'c Node> {
+fn first<'c, 'p>(paths: &[ClaimPath], claims: &'c Json<'p>) -> Option<&'c Json<'p>> {
     paths.iter().find_map(|path| path.find(claims))
 }
 
 /// The first of these claims, a text that can stand in a header.
-pub(crate) fn printable(paths: &[ClaimPath], claims: &Node) -> Result<Option<String>, Reason> {
-    match first(paths, claims).map(|node| &node.value) {
+pub(crate) fn printable(paths: &[ClaimPath], claims: &Json<'_>) -> Result<Option<String>, Reason> {
+    match first(paths, claims) {
         None => Ok(None),
-        Some(Value::Text(text)) if is_printable(text) => Ok(Some(text.clone())),
+        Some(Json::Text(text)) if is_printable(text) => Ok(Some(text.clone().into_owned())),
         Some(_) => Err(Reason::BadClaim),
     }
 }
 
 /// Scopes as one text with blanks (RFC 8693) or as a list.
-pub(crate) fn scopes(paths: &[ClaimPath], claims: &Node) -> Result<Vec<String>, Reason> {
-    let words: Vec<&str> = match first(paths, claims).map(|node| &node.value) {
+pub(crate) fn scopes(paths: &[ClaimPath], claims: &Json<'_>) -> Result<Vec<String>, Reason> {
+    let words: Vec<&str> = match first(paths, claims) {
         None => Vec::new(),
-        Some(Value::Text(text)) => {
+        Some(Json::Text(text)) => {
             let words = words(text);
             are_scopes(text, &words).then_some(words).ok_or(Reason::BadClaim)?
         }
-        Some(Value::List(several)) => {
+        Some(Json::List(several)) => {
             let words = texts(several)?;
             let good = words.iter().all(|word| is_scope(word));
             good.then_some(words).ok_or(Reason::BadClaim)?
@@ -152,9 +153,12 @@ pub(crate) fn check_published(list: &[Published], at: At<'_>, errors: &mut Error
 
 /// The claims that the identity carries on; what is missing or `null` is left
 /// out.
-pub(crate) fn publish(list: &[Published], claims: &Node) -> Result<Map<String, Json>, Reason> {
+pub(crate) fn publish(
+    list: &[Published],
+    claims: &Json<'_>,
+) -> Result<Map<String, serde_json::Value>, Reason> {
     let found = list.iter().filter_map(|p| Some((p.to.clone(), p.from.find(claims)?)));
-    found.map(|(name, node)| Ok((name, to_json(exact(node)?)))).collect()
+    found.map(|(name, claim)| Ok((name, owned(exact(claim)?)))).collect()
 }
 
 /// From here on a double cannot tell a number from its neighbours: 2^53.
@@ -163,31 +167,32 @@ const TOO_LARGE: f64 = 9_007_199_254_740_992.0;
 /// A value that can be told on as it is. A number that is neither a whole one of 64
 /// bits nor a double of some precision would be told on as another: somebody else's
 /// account, perhaps.
-pub(crate) fn exact(node: &Node) -> Result<&Node, Reason> {
-    fn is_exact(node: &Node) -> bool {
-        match &node.value {
-            Value::Float(number) => {
+pub(crate) fn exact<'c, 'p>(claim: &'c Json<'p>) -> Result<&'c Json<'p>, Reason> {
+    fn is_exact(value: &Json<'_>) -> bool {
+        match value {
+            Json::Float(number) => {
                 serde_json::from_str::<f64>(number).is_ok_and(|x| x.abs() < TOO_LARGE)
             }
-            Value::List(items) => items.iter().all(is_exact),
-            Value::Map(entries) => entries.iter().all(|(_, value)| is_exact(value)),
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Text(_) => true,
+            Json::List(items) => items.iter().all(is_exact),
+            Json::Object(members) => members.iter().all(|member| is_exact(&member.value)),
+            Json::Null | Json::Bool(_) | Json::Int(_) | Json::Large(_) | Json::Text(_) => true,
         }
     }
-    if is_exact(node) { Ok(node) } else { Err(Reason::BadClaim) }
+    if is_exact(claim) { Ok(claim) } else { Err(Reason::BadClaim) }
 }
 
-fn to_json(node: &Node) -> Json {
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(b) => Json::from(*b),
-        Value::Int(i) => Json::from(*i),
-        Value::Large(n) => Json::from(*n),
-        Value::Float(number) => serde_json::from_str(number).unwrap_or_default(),
-        Value::Text(text) => Json::from(text.as_str()),
-        Value::List(items) => items.iter().map(to_json).collect(),
-        Value::Map(entries) => {
-            entries.iter().map(|(key, value)| (key.text.clone(), to_json(value))).collect()
+fn owned(value: &Json<'_>) -> serde_json::Value {
+    match value {
+        Json::Null => serde_json::Value::Null,
+        Json::Bool(b) => (*b).into(),
+        Json::Int(i) => (*i).into(),
+        Json::Large(n) => (*n).into(),
+        Json::Float(number) => serde_json::from_str(number).unwrap_or_default(),
+        Json::Text(text) => (&**text).into(),
+        Json::List(items) => items.iter().map(owned).collect(),
+        Json::Object(members) => {
+            let members = members.iter().map(|m| (m.name.clone().into_owned(), owned(&m.value)));
+            members.collect()
         }
     }
 }

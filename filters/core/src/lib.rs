@@ -28,6 +28,7 @@ pub mod host;
 pub mod host_name;
 pub mod identity;
 pub mod instant;
+pub mod json;
 pub mod json_text;
 pub mod load;
 pub mod matcher;

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use postern_core::Answer;
-use postern_core::config::{Node, Value};
 use postern_core::identity::Caller;
+use postern_core::json::Json;
 
 use crate::checked::Checked;
 use crate::claim_header::{self, ClaimHeader};
 use crate::claim_path::ClaimPath;
 use crate::claims::texts;
-use crate::jws::strict_object;
+use crate::jws::object;
 use crate::mapping::{IdentityClaims, Published, printable, publish, scopes};
 use crate::reason::Reason;
 
@@ -96,10 +96,10 @@ impl Expected {
         if body.len() > MAX_ANSWER {
             return Err(Broken::TooLong);
         }
-        let said = Said(strict_object(body).ok_or(Broken::NotAnObject)?);
-        match said.0.get("active").map(|node| &node.value) {
-            Some(Value::Bool(true)) => {}
-            Some(Value::Bool(false)) => {
+        let said = Said(object(body).ok_or(Broken::NotAnObject)?);
+        match said.0.get("active") {
+            Some(Json::Bool(true)) => {}
+            Some(Json::Bool(false)) => {
                 return Ok(Meaning::Refused { reason: Reason::Inactive, until: None });
             }
             _ => return Err(Broken::Active),
@@ -112,7 +112,7 @@ impl Expected {
     }
 
     /// The token, which is active.
-    fn token(&self, said: &Said, now: i64) -> Result<Result<Checked, Reason>, Broken> {
+    fn token(&self, said: &Said<'_>, now: i64) -> Result<Result<Checked, Reason>, Broken> {
         let expires = said.date("exp")?;
         let issued = said.date("iat")?;
         let starts = said.starts()?;
@@ -169,7 +169,7 @@ impl Expected {
 
     fn caller(
         &self,
-        said: &Node,
+        said: &Json<'_>,
         issuer: Option<&str>,
         id: Option<&str>,
     ) -> Result<Caller, Reason> {
@@ -199,18 +199,18 @@ impl Expected {
 }
 
 /// The members of an answer.
-struct Said(Node);
+struct Said<'b>(Json<'b>);
 
-impl Said {
+impl<'b> Said<'b> {
     /// `null` counts as left out: many services write it so.
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).map(|node| &node.value).filter(|value| !matches!(value, Value::Null))
+    fn get(&self, name: &str) -> Option<&Json<'b>> {
+        self.0.get(name).filter(|value| !matches!(value, Json::Null))
     }
 
     fn text(&self, name: &'static str) -> Result<Option<&str>, Broken> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(Json::Text(text)) => Ok(Some(text)),
             Some(_) => Err(Broken::Member(name)),
         }
     }
@@ -224,7 +224,7 @@ impl Said {
     fn date(&self, name: &'static str) -> Result<Option<i64>, Broken> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Int(seconds)) if *seconds >= 0 => Ok(Some(*seconds)),
+            Some(Json::Int(seconds)) if *seconds >= 0 => Ok(Some(*seconds)),
             Some(_) => Err(Broken::Member(name)),
         }
     }
@@ -232,8 +232,8 @@ impl Said {
     /// One text with blanks (RFC 7662), or a list.
     fn scopes(&self) -> Result<(), Broken> {
         match self.get("scope") {
-            None | Some(Value::Text(_)) => Ok(()),
-            Some(Value::List(items)) if texts(items).is_ok() => Ok(()),
+            None | Some(Json::Text(_)) => Ok(()),
+            Some(Json::List(items)) if texts(items).is_ok() => Ok(()),
             Some(_) => Err(Broken::Member("scope")),
         }
     }
@@ -241,8 +241,8 @@ impl Said {
     fn audiences(&self) -> Result<Vec<&str>, Broken> {
         match self.get("aud") {
             None => Ok(Vec::new()),
-            Some(Value::Text(one)) => Ok(vec![one]),
-            Some(Value::List(items)) => texts(items).map_err(|_| Broken::Member("aud")),
+            Some(Json::Text(one)) => Ok(vec![one]),
+            Some(Json::List(items)) => texts(items).map_err(|_| Broken::Member("aud")),
             Some(_) => Err(Broken::Member("aud")),
         }
     }

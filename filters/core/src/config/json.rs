@@ -1,15 +1,10 @@
 //! JSON into [`Node`]s: order and duplicate keys are kept for the decoder to
 //! judge. Places are unknown: rendered JSON is one line for machines.
-//!
-//! A reader of its own: another one would turn numbers into floats and back, which is
-//! much code, and keeps fewer of their digits than stand there.
 
 use super::error::{Errors, Problem};
 use super::node::{Key, Node, Position, Span, Value};
 use crate::bytes;
-
-/// Deeper documents are refused: the stack is bounded with it.
-const MAX_DEPTH: usize = 127;
+use crate::json::{MAX_DEPTH, Number, Tokens};
 
 /// Reads JSON text (RFC 8259), strictly: a string holds no lone surrogates.
 ///
@@ -18,13 +13,14 @@ const MAX_DEPTH: usize = 127;
 pub fn parse_json(text: &[u8]) -> Result<Node, Errors> {
     // What is no UTF-8 is a mistake where it begins.
     let good = bytes::text(text).unwrap_or_else(|| before_no_text(text));
-    let mut reader = Reader { text: good, at: 0 };
-    let value = reader.value(0);
+    let mut tokens = Tokens::new(good);
+    let value = read(&mut tokens, 0);
     if value.is_some() {
-        reader.blanks();
+        tokens.blanks();
     }
-    let value = value.filter(|_| reader.at == text.len());
-    value.map(Node::unplaced).ok_or_else(|| not_json(text, reader.at))
+    let at = good.len().saturating_sub(tokens.rest().len());
+    let value = value.filter(|_| at == text.len());
+    value.map(Node::unplaced).ok_or_else(|| not_json(text, at))
 }
 
 /// What stands before the first byte that is no UTF-8.
@@ -50,187 +46,53 @@ fn not_json(text: &[u8], at: usize) -> Errors {
     errors
 }
 
-/// Where it finds something else than it should, it stays there.
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+fn read(tokens: &mut Tokens<'_>, depth: usize) -> Option<Value> {
+    tokens.blanks();
+    match tokens.next()? {
+        b'"' => tokens.string().map(|text| Value::Text(text.into_owned())),
+        b'{' | b'[' if depth == MAX_DEPTH => None,
+        b'{' => map(tokens, depth),
+        b'[' => list(tokens, depth),
+        b'-' | b'0'..=b'9' => tokens.number().map(|number| match number {
+            Number::Int(number) => Value::Int(number),
+            Number::Large(number) => Value::Large(number),
+            Number::Float(text) => Value::Float(text.to_owned()),
+        }),
+        b't' => tokens.word("true").map(|()| Value::Bool(true)),
+        b'f' => tokens.word("false").map(|()| Value::Bool(false)),
+        b'n' => tokens.word("null").map(|()| Value::Null),
+        _ => None,
+    }
 }
 
-impl Reader<'_> {
-    fn next(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+fn map(tokens: &mut Tokens<'_>, depth: usize) -> Option<Value> {
+    tokens.step();
+    let mut entries = Vec::new();
+    if tokens.sign(b'}') {
+        return Some(Value::Map(entries));
     }
-
-    fn step(&mut self) {
-        self.at = self.at.saturating_add(1);
-    }
-
-    fn blanks(&mut self) {
-        while matches!(self.next(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.step();
+    loop {
+        tokens.blanks();
+        let key = Key { span: Span::default(), text: tokens.string()?.into_owned() };
+        tokens.sign(b':').then_some(())?;
+        entries.push((key, Node::unplaced(read(tokens, depth.saturating_add(1))?)));
+        if !tokens.sign(b',') {
+            return tokens.takes(b'}').then_some(Value::Map(entries));
         }
     }
+}
 
-    fn takes(&mut self, byte: u8) -> bool {
-        let is_there = self.next() == Some(byte);
-        self.at = self.at.saturating_add(usize::from(is_there));
-        is_there
+fn list(tokens: &mut Tokens<'_>, depth: usize) -> Option<Value> {
+    tokens.step();
+    let mut items = Vec::new();
+    if tokens.sign(b']') {
+        return Some(Value::List(items));
     }
-
-    /// Blanks, and then this sign.
-    fn sign(&mut self, sign: u8) -> bool {
-        self.blanks();
-        self.takes(sign)
-    }
-
-    fn value(&mut self, depth: usize) -> Option<Value> {
-        self.blanks();
-        match self.next()? {
-            b'"' => self.string().map(Value::Text),
-            b'{' | b'[' if depth == MAX_DEPTH => None,
-            b'{' => self.map(depth),
-            b'[' => self.list(depth),
-            b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.word("true", Value::Bool(true)),
-            b'f' => self.word("false", Value::Bool(false)),
-            b'n' => self.word("null", Value::Null),
-            _ => None,
+    loop {
+        items.push(Node::unplaced(read(tokens, depth.saturating_add(1))?));
+        if !tokens.sign(b',') {
+            return tokens.takes(b']').then_some(Value::List(items));
         }
-    }
-
-    fn word(&mut self, word: &str, value: Value) -> Option<Value> {
-        word.bytes().all(|b| self.takes(b)).then_some(value)
-    }
-
-    fn map(&mut self, depth: usize) -> Option<Value> {
-        self.step();
-        let mut entries = Vec::new();
-        if self.sign(b'}') {
-            return Some(Value::Map(entries));
-        }
-        loop {
-            self.blanks();
-            let key = Key { span: Span::default(), text: self.string()? };
-            self.sign(b':').then_some(())?;
-            entries.push((key, Node::unplaced(self.value(depth.saturating_add(1))?)));
-            if self.sign(b'}') {
-                return Some(Value::Map(entries));
-            }
-            self.takes(b',').then_some(())?;
-        }
-    }
-
-    fn list(&mut self, depth: usize) -> Option<Value> {
-        self.step();
-        let mut items = Vec::new();
-        if self.sign(b']') {
-            return Some(Value::List(items));
-        }
-        loop {
-            items.push(Node::unplaced(self.value(depth.saturating_add(1))?));
-            if self.sign(b']') {
-                return Some(Value::List(items));
-            }
-            self.takes(b',').then_some(())?;
-        }
-    }
-
-    fn string(&mut self) -> Option<String> {
-        self.takes(b'"').then_some(())?;
-        // Nearly all are without escapes.
-        let rest = self.text.get(self.at..)?;
-        match bytes::string_end(rest.as_bytes()).and_then(|end| rest.split_at_checked(end)) {
-            Some((text, after)) if after.starts_with('"') => {
-                self.at = self.at.saturating_add(text.len()).saturating_add(1);
-                Some(text.to_owned())
-            }
-            _ => self.string_with_escapes(),
-        }
-    }
-
-    /// A string whose opening quote is passed.
-    #[cold]
-    fn string_with_escapes(&mut self) -> Option<String> {
-        let mut out = String::new();
-        loop {
-            let rest = self.text.get(self.at..)?;
-            let length = bytes::string_end(rest.as_bytes()).unwrap_or(rest.len());
-            out.push_str(rest.get(..length)?);
-            self.at = self.at.saturating_add(length);
-            if self.takes(b'"') {
-                return Some(out);
-            }
-            self.takes(b'\\').then_some(())?;
-            out.push(self.escaped()?);
-        }
-    }
-
-    /// What an escape stands for, its backslash passed.
-    fn escaped(&mut self) -> Option<char> {
-        let c = match self.next()? {
-            b'u' => {
-                self.step();
-                let first = self.unit()?;
-                if !matches!(first, 0xd800..0xdc00) {
-                    return char::from_u32(first);
-                }
-                (self.takes(b'\\') && self.takes(b'u')).then_some(())?;
-                let low = self.unit()?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-                return char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + low);
-            }
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            c @ (b'"' | b'\\' | b'/') => char::from(c),
-            _ => return None,
-        };
-        self.step();
-        Some(c)
-    }
-
-    /// Four hexadecimal digits.
-    fn unit(&mut self) -> Option<u32> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            unit = unit << 4 | char::from(self.next()?).to_digit(16)?;
-            self.step();
-        }
-        Some(unit)
-    }
-
-    fn number(&mut self) -> Option<Value> {
-        let from = self.at;
-        self.takes(b'-');
-        if !self.takes(b'0') {
-            self.digits()?;
-        }
-        let mut is_whole = true;
-        if self.takes(b'.') {
-            is_whole = false;
-            self.digits()?;
-        }
-        if self.takes(b'e') || self.takes(b'E') {
-            is_whole = false;
-            let _ = self.takes(b'+') || self.takes(b'-');
-            self.digits()?;
-        }
-        let text = self.text.get(from..self.at)?;
-        // As a whole number, it would lose its sign.
-        let whole = || (text != "-0").then(|| text.parse().ok().map(Value::Int));
-        let large = || text.parse().ok().map(Value::Large);
-        let value = if is_whole { whole().map(|small| small.or_else(large)) } else { None };
-        Some(value.flatten().unwrap_or_else(|| Value::Float(text.to_owned())))
-    }
-
-    /// At least one.
-    fn digits(&mut self) -> Option<()> {
-        let from = self.at;
-        while matches!(self.next(), Some(b'0'..=b'9')) {
-            self.step();
-        }
-        (self.at > from).then_some(())
     }
 }
 
@@ -239,6 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::json::tests::{text, value};
 
     #[test]
     fn order_and_duplicates_are_kept() {
@@ -266,6 +129,7 @@ mod tests {
             assert_eq!(parse_json(text).unwrap_err().to_string(), expected);
         }
         broken(b"{\"a\":\n sekret}", "the text is not JSON (line 2, column 2)");
+        broken(b"[\"ab", "the text ends too early (line 1, column 4)");
         broken(b"{\"a\":", "the text ends too early (line 1, column 5)");
         broken(b"", "the text ends too early (line 1, column 0)");
         broken(b"[1] 2", "the text is not JSON (line 1, column 5)");
@@ -295,63 +159,6 @@ mod tests {
     fn ours(text: &[u8]) -> Option<serde_json::Value> {
         // A number beyond all floats is none to them.
         serde_json::from_str(&parse_json(text).ok()?.to_json()).ok()
-    }
-
-    fn text() -> impl Strategy<Value = String> {
-        let token = prop::sample::select(vec![
-            "{",
-            "}",
-            "[",
-            "]",
-            ",",
-            ":",
-            "\"",
-            "\"a\"",
-            "\"b\":",
-            "null",
-            "true",
-            "false",
-            "0",
-            "-",
-            "1",
-            "12",
-            ".5",
-            "e1",
-            "E-2",
-            "+",
-            " ",
-            "\n",
-            "\\",
-            "\\n",
-            "\\u00e9",
-            "\\ud83d",
-            "\\ude00",
-            "é",
-            "\u{1}",
-            "\u{7f}",
-            "/",
-            "x",
-            "18446744073709551615",
-        ]);
-        prop::collection::vec(token, 0..12).prop_map(|tokens| tokens.concat())
-    }
-
-    fn value() -> impl Strategy<Value = serde_json::Value> {
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(Into::into),
-            any::<i64>().prop_map(Into::into),
-            any::<u64>().prop_map(Into::into),
-            any::<f64>().prop_map(Into::into),
-            any::<String>().prop_map(Into::into),
-        ];
-        leaf.prop_recursive(4, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-                prop::collection::btree_map(any::<String>(), inner, 0..4)
-                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
-            ]
-        })
     }
 
     proptest! {

@@ -17,6 +17,7 @@ use postern_cli::policy::Policy;
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
 use postern_core::identity::{self, Caller};
+use postern_core::scopes::Scopes;
 use postern_core::{Filter, Headers, Identity, Outcome, Request, Response, Step};
 use postern_legacy_compat::LegacyCompat;
 use postern_rate_limit::RateLimit;
@@ -109,7 +110,7 @@ fn auth(c: &mut Criterion) {
 fn known(sub: &str) -> Vec<u8> {
     let caller = Caller {
         sub: sub.to_owned(),
-        scopes: vec!["sales:read".to_owned()],
+        scopes: Scopes::read("sales:read").unwrap(),
         provider: "idp".to_owned(),
         credential: "jwt".to_owned(),
         ..Caller::default()

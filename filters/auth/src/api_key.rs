@@ -7,6 +7,7 @@ use postern_core::challenge::Scope;
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Name, Node, Value, decode_text};
 use postern_core::digest::sha256;
+use postern_core::scopes::Scopes;
 use postern_core::{Answer, Host, Metric, Work};
 
 use crate::carrier::{Carrier, Taken};
@@ -178,8 +179,8 @@ fn own_keys(config: &ApiKeysConfig, at: At<'_>, mut own: Builder, errors: &mut E
         if !digests.insert(key.sha256.0) {
             complain("sha256", "another key of this provider has the same digest".to_owned());
         }
-        let scopes: Vec<&str> = key.scopes.iter().map(Scope::as_str).collect();
-        if !own.add(&key.entry(&scopes.join(" "))) {
+        let scopes = Scopes::from(key.scopes.as_slice());
+        if !own.add(&key.entry(scopes.as_str())) {
             at.error(errors, "no room for this key: all keys of a provider take 2 GiB at most");
             break;
         }

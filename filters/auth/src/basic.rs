@@ -168,7 +168,7 @@ impl BasicUserConfig {
             sub: self.subject.as_ref().map_or_else(|| self.user.0.clone(), text),
             iss: None,
             client: self.client.as_ref().map(text),
-            scopes: self.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+            scopes: self.scopes.as_slice().into(),
             provider: provider.to_owned(),
             credential: format!("basic:{}", self.id.as_str()),
             plan: self.plan.as_ref().map(text),

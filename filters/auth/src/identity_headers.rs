@@ -57,7 +57,7 @@ pub(crate) fn of(checked: &Checked) -> Fields {
         say("x-postern-client", client);
     }
     if !caller.scopes.is_empty() {
-        say("x-postern-scopes", &caller.scopes.join(" "));
+        say("x-postern-scopes", caller.scopes.as_str());
     }
     say("x-postern-credential", &caller.credential);
     let further = checked.headers.iter();

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use ct_codecs::verify as equal_in_constant_time;
 use postern_core::identity::Caller;
+use postern_core::scopes::Scopes;
 
 use crate::checked::Checked;
 use crate::reason::Reason;
@@ -315,12 +316,8 @@ impl<'a> Found<'a> {
             sub: self.subject().to_owned(),
             iss: None,
             client: optional(self.shared(0)),
-            scopes: self
-                .shared(1)
-                .split(' ')
-                .filter(|s| !s.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            // Only bytes that no list is made of hold anything else.
+            scopes: Scopes::read(self.shared(1)).ok_or(Reason::ApiKey)?,
             provider: provider.to_owned(),
             credential: format!("api_key:{}", self.id()),
             plan: optional(self.shared(2)),

@@ -4,6 +4,7 @@
 mod scanner;
 
 use postern_core::config::{At, Decode, Errors, parse_json};
+use postern_core::scopes::Scopes;
 
 use crate::api_key::ApiKeyConfig;
 use crate::key_list::{Builder, KeyList};
@@ -101,8 +102,8 @@ impl Part {
         self.read = number.saturating_add(1);
         match decode(entry) {
             Ok(key) => {
-                let scopes: Vec<&str> = key.scopes.iter().map(|s| s.as_str()).collect();
-                if !self.builder.add(&key.entry(&scopes.join(" "))) {
+                let scopes = Scopes::from(key.scopes.as_slice());
+                if !self.builder.add(&key.entry(scopes.as_str())) {
                     return Err("it has too many keys".to_owned());
                 }
             }

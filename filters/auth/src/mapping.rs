@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use postern_core::bytes;
-use postern_core::challenge::{are_scopes, is_scope};
 use postern_core::config::schema::Schema;
 use postern_core::config::{At, Decode, Errors, Text, Value};
 use postern_core::json::Json;
+use postern_core::scopes::Scopes;
 use serde_json::Map;
 
 use crate::claim_path::ClaimPath;
@@ -65,35 +64,14 @@ pub(crate) fn printable(paths: &[ClaimPath], claims: &Json<'_>) -> Result<Option
 }
 
 /// Scopes as one text with blanks (RFC 8693) or as a list.
-pub(crate) fn scopes(paths: &[ClaimPath], claims: &Json<'_>) -> Result<Vec<String>, Reason> {
-    let words: Vec<&str> = match first(paths, claims) {
-        None => Vec::new(),
-        Some(Json::Text(text)) => {
-            let words = words(text);
-            are_scopes(text, &words).then_some(words).ok_or(Reason::BadClaim)?
-        }
-        Some(Json::List(several)) => {
-            let words = texts(several)?;
-            let good = words.iter().all(|word| is_scope(word));
-            good.then_some(words).ok_or(Reason::BadClaim)?
-        }
-        Some(_) => return Err(Reason::BadClaim),
+pub(crate) fn scopes(paths: &[ClaimPath], claims: &Json<'_>) -> Result<Scopes, Reason> {
+    let scopes = match first(paths, claims) {
+        None => Some(Scopes::default()),
+        Some(Json::Text(text)) => Scopes::read(text),
+        Some(Json::List(several)) => Scopes::of(texts(several)?),
+        Some(_) => None,
     };
-    Ok(words.into_iter().map(str::to_owned).collect())
-}
-
-/// The words between blanks.
-fn words(mut text: &str) -> Vec<&str> {
-    let mut words = Vec::with_capacity(16);
-    while let Some(at) = bytes::find(text.as_bytes(), b' ')
-        && let Some((word, rest)) = text.split_at_checked(at)
-    {
-        words.push(word);
-        text = rest.get(1..).unwrap_or_default();
-    }
-    words.push(text);
-    words.retain(|word| !word.is_empty());
-    words
+    scopes.ok_or(Reason::BadClaim)
 }
 
 /// A claim that the identity carries on: its name, or `{from, to}`.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use postern_core::config::parse_json;
 use postern_core::fake::FakeHost;
+use postern_core::scopes::Scopes;
 use postern_core::{Filter, HeaderEdit, Headers, Identity, Refusal, Request, Step, identity};
 
 use crate::Authz;
@@ -101,7 +102,7 @@ fn anonymous() -> Vec<u8> {
 fn caller(scopes: &[&str]) -> Vec<u8> {
     let caller = identity::Caller {
         sub: "northwind".to_owned(),
-        scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
+        scopes: Scopes::of(scopes.iter().copied()).unwrap(),
         provider: "test".to_owned(),
         credential: "jwt".to_owned(),
         ..identity::Caller::default()

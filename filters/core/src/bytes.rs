@@ -36,8 +36,8 @@ impl Lanes for u64 {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod sixteen {
     use std::arch::wasm32::{
-        i8x16_bitmask, i8x16_eq, i8x16_lt, u8x16_lt, u8x16_splat, u64x2, v128, v128_any_true,
-        v128_or,
+        i8x16_bitmask, i8x16_eq, i8x16_lt, u8x16_lt, u8x16_splat, u64x2, v128, v128_and,
+        v128_any_true, v128_or,
     };
 
     const NOTHING: v128 = u64x2(0, 0);
@@ -67,6 +67,13 @@ pub(crate) mod sixteen {
         let (chunks, _) = block.as_chunks::<16>();
         let marks = chunks.iter().map(|chunk| marked.marks(lanes(chunk)));
         v128_any_true(marks.fold(NOTHING, |all, marks| v128_or(all, marks)))
+    }
+
+    /// Is this byte in both at one place?
+    pub(super) fn has_pair(first: &[u8; 16], second: &[u8; 16], byte: u8) -> bool {
+        let [first, second] =
+            [first, second].map(|chunk| i8x16_eq(lanes(chunk), u8x16_splat(byte)));
+        v128_any_true(v128_and(first, second))
     }
 
     /// Are these all ASCII characters?
@@ -228,6 +235,20 @@ pub fn are_scopes(bytes: &[u8]) -> bool {
     SCOPES.has_all(bytes)
 }
 
+/// Do two of this byte stand side by side?
+#[must_use]
+pub fn has_pair(bytes: &[u8], byte: u8) -> bool {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    if let ([firsts @ .., _], [_, seconds @ ..]) = (bytes, bytes)
+        && let (Some(first), Some(second)) = (firsts.last_chunk(), seconds.last_chunk())
+    {
+        let (firsts, seconds) = (firsts.as_chunks::<16>().0, seconds.as_chunks::<16>().0);
+        let mut pairs = firsts.iter().zip(seconds).chain([(first, second)]);
+        return pairs.any(|(first, second)| sixteen::has_pair(first, second, byte));
+    }
+    bytes.windows(2).any(|pair| *pair == [byte, byte])
+}
+
 /// The text that these bytes are in UTF-8: as [`std::str::from_utf8`], which looks at eight
 /// bytes at a time at most.
 #[must_use]
@@ -311,6 +332,8 @@ mod tests {
                 prop_assert_eq!(has_control(bytes), place(|b| b.is_ascii_control()).is_some());
                 let stray = |b: &u8| !(0x21..=0x7e).contains(b) || matches!(b, b'"' | b'\\');
                 prop_assert_eq!(is_scope(bytes), place(stray).is_none());
+                let pairs = bytes.windows(2).filter(|pair| pair == b"aa").count();
+                prop_assert_eq!(has_pair(bytes, b'a'), pairs > 0);
                 let strays = bytes.iter().filter(|b| **b != b' ' && stray(b)).count();
                 prop_assert_eq!(are_scopes(bytes), strays == 0);
                 for text in [&b"a\""[..], b"\"\x1fa", b"a", b"aa"] {

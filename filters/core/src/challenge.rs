@@ -73,15 +73,7 @@ impl Decode for Scope {
 }
 
 /// The longest scope, in bytes.
-const LONGEST_SCOPE: usize = 256;
-
-/// Are these words, which stand in this text with blanks between them and around them, all
-/// scopes? All of the text is looked at together, which costs less than each word.
-#[must_use]
-pub fn are_scopes(text: &str, words: &[&str]) -> bool {
-    words.iter().all(|word| (1..=LONGEST_SCOPE).contains(&word.len()))
-        && bytes::are_scopes(text.as_bytes())
-}
+pub(crate) const LONGEST_SCOPE: usize = 256;
 
 /// Is this a scope-token, of 1 to 256 characters?
 #[must_use]

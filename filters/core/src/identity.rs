@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::bytes;
 use crate::record::push_json_text;
 use crate::scan::Scan;
+use crate::scopes::Scopes;
 use crate::written;
 
 /// The filter state that holds it (in logs `wasm.postern.identity`).
@@ -31,7 +32,7 @@ pub struct Caller {
     /// The client that calls for it.
     pub client: Option<String>,
     /// What the credential is good for.
-    pub scopes: Vec<String>,
+    pub scopes: Scopes,
     /// The provider (a name in auth's policy) that checked it.
     pub provider: String,
     /// The credential's kind and id (`jwt`, `api_key:k1`), never the credential.
@@ -80,14 +81,9 @@ impl Caller {
         if let Some(client) = &self.client {
             member(br#","client":"#, client);
         }
-        out.extend_from_slice(br#","scopes":["#);
-        for (at, scope) in self.scopes.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            push_json_text(&mut out, scope);
-        }
-        out.extend_from_slice(br#"],"provider":"#);
+        out.extend_from_slice(br#","scopes":"#);
+        self.scopes.push_json(&mut out);
+        out.extend_from_slice(br#","provider":"#);
         push_json_text(&mut out, &self.provider);
         out.extend_from_slice(br#","credential":"#);
         push_json_text(&mut out, &self.credential);
@@ -267,7 +263,7 @@ impl SeenCaller<'_> {
             sub: self.sub.clone().into_owned(),
             iss: own(&self.iss),
             client: own(&self.client),
-            scopes: self.scopes.iter().map(|s| s.clone().into_owned()).collect(),
+            scopes: Scopes::of(self.scopes.iter().map(AsRef::as_ref))?,
             provider: self.provider.clone().into_owned(),
             credential: self.credential.clone().into_owned(),
             plan: own(&self.plan),

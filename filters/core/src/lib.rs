@@ -39,6 +39,7 @@ pub mod record;
 pub mod refusal;
 pub mod rules;
 mod scan;
+pub mod scopes;
 pub mod secret;
 pub mod shared;
 mod shown;

@@ -54,6 +54,7 @@ fn of(text: &[u8], dice: &mut Dice) -> Option<&'static str> {
         ("has_control", bytes::has_control(text) == place(|b| b.is_ascii_control()).is_some()),
         ("is_scope", bytes::is_scope(text) == place(stray).is_none()),
         ("are_scopes", bytes::are_scopes(text) == text.iter().all(|b| *b == b' ' || !stray(*b))),
+        ("has_pair", bytes::has_pair(text, b'a') == text.windows(2).any(|pair| pair == b"aa")),
         ("is_token68", grammar::is_token68(text) == is_token68),
         ("text", bytes::text(text) == std::str::from_utf8(text).ok()),
         ("base64url", base64url::decode(encoded.as_bytes()).as_deref() == Some(text)),

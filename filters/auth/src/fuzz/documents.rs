@@ -183,7 +183,7 @@ pub(super) fn key_list_bytes(bytes: &[u8]) {
         let checked = || list.find(&digest(n)).map(|found| found.checked("keys", NOW));
         if let Some(Ok(Checked { caller, .. })) = twice(checked) {
             let Caller { sub, credential, scopes, .. } = caller;
-            let told = sub.len() + credential.len() + scopes.concat().len();
+            let told = sub.len() + credential.len() + scopes.as_str().len();
             assert!(told <= 3 * bytes.len() + 16);
         }
     }

@@ -119,7 +119,7 @@ pub(crate) fn is_fit_to_tell(checked: &Checked) {
         assert!((1..=256).contains(&text.len()) && text.trim_matches([' ', '\t']) == text);
         assert!(!text.contains(char::is_control), "{}", text.escape_debug());
     }
-    assert!(caller.scopes.iter().all(|scope| is_scope(scope)));
+    assert!(caller.scopes.iter().all(is_scope));
     assert!(caller.credential.bytes().all(|b| b.is_ascii_graphic()));
     let known = Known::new(checked.clone());
     let read = Identity::from_json(&known.identity).expect("others read it");

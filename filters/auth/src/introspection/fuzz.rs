@@ -105,7 +105,7 @@ pub(crate) fn essentials_seeds() -> Vec<Vec<u8>> {
     let checked = |sub: &str| {
         let caller = postern_core::identity::Caller {
             sub: sub.to_owned(),
-            scopes: vec!["a".to_owned()],
+            scopes: postern_core::scopes::Scopes::read("a").unwrap(),
             credential: "token:t-1".to_owned(),
             ..Default::default()
         };

@@ -43,13 +43,13 @@ fn what_is_put_in_comes_out() {
     assert_eq!(checked.expires, Some(20));
     let caller = checked.caller;
     assert_eq!((caller.sub.as_str(), caller.client.as_deref()), ("northwind", Some("shop")));
-    assert_eq!(
-        (caller.scopes.join(","), caller.plan.as_deref()),
-        ("a:read,b".to_owned(), Some("tiny"))
-    );
+    assert_eq!((caller.scopes.as_str(), caller.plan.as_deref()), ("a:read b", Some("tiny")));
     assert_eq!((caller.credential.as_str(), caller.provider.as_str()), ("api_key:nw-1", "keys"));
     let plain = list.find(&[1; 32]).unwrap().checked("keys", 0).unwrap();
-    assert_eq!((plain.expires, plain.caller.client, plain.caller.scopes.len()), (None, None, 0));
+    assert_eq!(
+        (plain.expires, plain.caller.client, plain.caller.scopes.as_str()),
+        (None, None, "")
+    );
     assert!(list.find(&[9; 32]).is_none());
     assert!(KeyList::default().find(&[9; 32]).is_none());
 }

@@ -164,7 +164,7 @@ impl SignerConfig {
             sub: text(&self.subject),
             iss: None,
             client: self.client.as_ref().map(text),
-            scopes: self.scopes.iter().map(|s| s.as_str().to_owned()).collect(),
+            scopes: self.scopes.as_slice().into(),
             provider: provider.to_owned(),
             credential: format!("signature:{}", self.id.as_str()),
             plan: self.plan.as_ref().map(text),

@@ -29,10 +29,7 @@ fn the_identity_may_come_from_other_claims() {
     );
     let Identity::Known(caller) = identity(&outcome) else { panic!("known") };
     assert_eq!((caller.sub.as_str(), caller.client.as_deref()), ("nw@example.com", Some("shop 2")));
-    assert_eq!(
-        (caller.scopes.join(" ").as_str(), caller.plan.as_deref()),
-        ("read write", Some("tiny"))
-    );
+    assert_eq!((caller.scopes.as_str(), caller.plan.as_deref()), ("read write", Some("tiny")));
     assert_eq!(
         Value::Object(caller.claims),
         json!({"tenant.plan": "tiny", "roles": ["read", "write"]})

@@ -82,7 +82,7 @@ fn an_active_token_names_its_caller() {
     let caller = &checked.caller;
     assert_eq!(caller.sub, "northwind");
     assert_eq!(caller.client.as_deref(), Some("shop"));
-    assert_eq!(caller.scopes, ["a:read", "b"]);
+    assert_eq!(caller.scopes.as_str(), "a:read b");
     assert_eq!(caller.plan.as_deref(), Some("tiny"));
     assert_eq!(caller.iss.as_deref(), Some("https://id.example.com"));
     assert_eq!(caller.provider, "personal");

@@ -28,17 +28,17 @@ const VALUES: [u8; 256] = {
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let (blocks, rest) = text.as_chunks::<4>();
     let whole = blocks.len().saturating_mul(3);
-    let mut out = Vec::with_capacity(whole.saturating_add(2));
-    out.resize(whole, 0);
+    // Sixteen bytes are written at a time, of which the last four are none.
+    let mut out = vec![0; whole.saturating_add(4)];
     let mut seen = 0;
     let places = out.as_mut_slice();
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     let (blocks, places) = {
         let (fours, blocks) = blocks.as_chunks::<4>();
-        let (twelves, places) = places.split_at_mut_checked(fours.len().checked_mul(12)?)?;
-        let (twelves, _) = twelves.as_chunks_mut::<12>();
-        for (four, twelve) in fours.iter().zip(twelves) {
-            *twelve = sixteen::decode(four)?;
+        let mut places = places;
+        for four in fours {
+            *places.first_chunk_mut()? = sixteen::decode(four)?;
+            places = places.get_mut(12..)?;
         }
         (blocks, places)
     };
@@ -48,6 +48,7 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
         seen |= a | b | c | d;
         *place = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     }
+    out.truncate(whole);
     match *rest {
         [] => {}
         [a, b] => {
@@ -69,8 +70,9 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod sixteen {
     use std::arch::wasm32::{
-        i8x16, i8x16_add, i8x16_eq, u8x16_shr, u8x16_splat, u8x16_swizzle, u32x4,
-        u32x4_extract_lane, u32x4_shl, u32x4_shr, u32x4_splat, v128, v128_and, v128_or,
+        i8x16, i8x16_add, i8x16_eq, i32x4_dot_i16x8, u8x16_shr, u8x16_splat, u8x16_swizzle,
+        u16x8_shl, u16x8_shr, u16x8_splat, u32x4, u32x4_splat, u64x2_extract_lane, v128_and,
+        v128_or,
     };
 
     use crate::ascii_set::{AsciiSet, ascii_set};
@@ -82,8 +84,8 @@ mod sixteen {
         ascii_set!(is_digit)
     };
 
-    /// `None`: there is another sign.
-    pub(super) fn decode(digits: &[[u8; 4]; 4]) -> Option<[u8; 12]> {
+    /// Twelve bytes, and four more that stand for nothing. `None`: there is another sign.
+    pub(super) fn decode(digits: &[[u8; 4]; 4]) -> Option<[u8; 16]> {
         let [a, b, c, d] = digits.map(u32::from_le_bytes);
         let signs = u32x4(a, b, c, d);
         if !DIGITS.has_sixteen(signs) {
@@ -97,22 +99,16 @@ mod sixteen {
         let values = i8x16_add(i8x16_add(signs, more), underscores);
         // Four values of six bits in each word, the first one in the lowest byte; then two
         // of twelve, then one.
-        let pairs = |value: v128| v128_and(value, u32x4_splat(0x003f_003f));
-        let twos = v128_or(u32x4_shl(pairs(values), 6), pairs(u32x4_shr(values, 8)));
-        let first = u32x4_shl(v128_and(twos, u32x4_splat(0xfff)), 12);
-        let words = v128_or(first, u32x4_shr(twos, 16));
+        let firsts = v128_and(u16x8_shl(values, 6), u16x8_splat(0x0fc0));
+        let twos = v128_or(firsts, u16x8_shr(values, 8));
+        let words = i32x4_dot_i16x8(twos, u32x4_splat(0x0001_1000));
         // The three bytes of each, the highest first.
         let order = u32x4(0x0600_0102, 0x090a_0405, 0x0c0d_0e08, 0xffff_ffff);
         let bytes = u8x16_swizzle(words, order);
-        let mut out = [0; 12];
-        let (places, _) = out.as_chunks_mut::<4>();
-        let lanes = [
-            u32x4_extract_lane::<0>(bytes),
-            u32x4_extract_lane::<1>(bytes),
-            u32x4_extract_lane::<2>(bytes),
-        ];
-        for (place, lane) in places.iter_mut().zip(lanes) {
-            *place = lane.to_le_bytes();
+        let mut out = [0; 16];
+        if let ([low, high], _) = out.as_chunks_mut::<8>() {
+            *low = u64x2_extract_lane::<0>(bytes).to_le_bytes();
+            *high = u64x2_extract_lane::<1>(bytes).to_le_bytes();
         }
         Some(out)
     }

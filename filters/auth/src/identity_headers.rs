@@ -50,7 +50,9 @@ fn is_reserved_field(name: &[u8]) -> bool {
 /// What the upstream is told of a caller.
 pub(crate) fn of(checked: &Checked) -> Fields {
     let caller = &checked.caller;
-    let mut fields: Vec<(Name, Vec<u8>)> = Vec::with_capacity(8);
+    let own = 2 + usize::from(caller.client.is_some()) + usize::from(!caller.scopes.is_empty());
+    let count = own.saturating_add(checked.headers.len());
+    let mut fields: Vec<(Name, Vec<u8>)> = Vec::with_capacity(count);
     let mut say = |name: &'static str, text: &str| fields.push((name.into(), text.into()));
     say("x-postern-subject", &caller.sub);
     if let Some(client) = &caller.client {

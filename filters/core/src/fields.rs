@@ -6,7 +6,7 @@ use crate::step::{HeaderEdit, Name};
 /// Fields for a message, each with one value.
 #[derive(Default, PartialEq, Eq)]
 pub struct Fields {
-    good: Box<[(Name, Box<[u8]>)]>,
+    good: Vec<(Name, Vec<u8>)>,
     bad: Option<Name>,
 }
 
@@ -24,16 +24,15 @@ impl Fields {
     /// Of these, those that [may be written](grammar::may_write).
     #[must_use]
     pub fn new(fields: Vec<(Name, Vec<u8>)>) -> Self {
-        let mut bad = None;
-        let good = fields.into_iter().filter_map(|(name, value)| {
-            if grammar::may_write(&name, &value) {
-                Some((name, value.into()))
-            } else {
-                bad.get_or_insert(name);
-                None
+        let (mut good, mut bad) = (fields, None);
+        good.retain(|(name, value)| {
+            let may_be = grammar::may_write(name, value);
+            if !may_be {
+                bad.get_or_insert_with(|| name.clone());
             }
+            may_be
         });
-        Fields { good: good.collect(), bad }
+        Fields { good, bad }
     }
 
     /// Names and values in order. Each may be written.
@@ -50,8 +49,7 @@ impl Fields {
     /// What is made of them, one by one.
     #[must_use]
     pub fn edits(&self) -> Vec<HeaderEdit> {
-        let edit =
-            |(name, value): &(Name, Box<[u8]>)| HeaderEdit::set(name.clone(), value.to_vec());
+        let edit = |(name, value): &(Name, Vec<u8>)| HeaderEdit::set(name.clone(), value.clone());
         let bad = self.bad.iter().map(|name| HeaderEdit::set(name.clone(), *b"\n"));
         self.good.iter().map(edit).chain(bad).collect()
     }

@@ -1,5 +1,7 @@
 //! What came of checking a credential.
 
+use std::rc::Rc;
+
 use postern_core::identity::Caller;
 
 use crate::flaw::Flaw;
@@ -22,7 +24,7 @@ pub(crate) struct Checked {
     pub(crate) token_id: Option<String>,
     /// The fingerprint of the key that it was checked with: whatever holds on
     /// to the credential lets go of it with this key.
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Rc<str>>,
     /// Did checking it take much of this worker's time?
     pub(crate) dear: bool,
 }

@@ -1,7 +1,6 @@
 //! The claims of a JWT (RFC 7519), and the caller that they name.
 
 use postern_core::bytes;
-use postern_core::grammar;
 use postern_core::identity::Caller;
 use postern_core::json::Json;
 
@@ -14,6 +13,8 @@ use crate::jws::object;
 use crate::mapping::{IdentityClaims, Published, printable, publish, scopes};
 use crate::reason::Reason;
 
+/// What the name of a credential with an id begins with.
+const JWT: &str = "jwt:";
 /// The longest subject, client or plan, in bytes.
 pub(crate) const MAX_TEXT: usize = 256;
 
@@ -128,7 +129,12 @@ impl<'p> Claims<'p> {
             scopes: scopes(&identity.scopes, &self.0)?,
             provider: provider.to_owned(),
             credential: match id {
-                Some(id) if is_plain_id(id) => ["jwt:", id].concat(),
+                Some(id) if is_plain_id(id) => {
+                    let mut credential = String::with_capacity(JWT.len().saturating_add(id.len()));
+                    credential.push_str(JWT);
+                    credential.push_str(id);
+                    credential
+                }
                 _ => "jwt".to_owned(),
             },
             plan: printable(&identity.plan, &self.0)?,
@@ -203,7 +209,8 @@ pub(crate) fn is_printable(text: &str) -> bool {
     (1..=MAX_TEXT).contains(&text.len())
         && !bytes::has_control(text.as_bytes())
         && (text.is_ascii() || !text.chars().any(char::is_control))
-        && grammar::is_header_value(text.as_bytes())
+        && !text.starts_with(' ')
+        && !text.ends_with(' ')
 }
 
 fn is_plain_id(text: &str) -> bool {

@@ -1,6 +1,8 @@
 //! A provider of JWTs (RFC 7519, RFC 8725): one issuer, its keys, and what its
 //! tokens have to say.
 
+use std::rc::Rc;
+
 use postern_core::config::{At, Count, Errors, Node, Text, Value};
 use postern_core::filter::Environment;
 use postern_core::{Answer, Host, Metric, Work};
@@ -109,6 +111,11 @@ pub(crate) struct Jwt {
 
 impl Kind for Jwt {
     fn checks_signatures(&self) -> bool {
+        true
+    }
+
+    /// Base64url and dots: a token68.
+    fn is_narrow(&self) -> bool {
         true
     }
 
@@ -254,7 +261,7 @@ impl Jwt {
         let times = claims.check(&self.expected, now).map_err(Flaw::of_own)?;
         let checked = claims.checked(provider, &self.told, times).map_err(Flaw::of_own)?;
         let (key, cost) = check_signature(&jws, algorithm, sets, host, budget)?;
-        let key = Some(key.fingerprint().to_owned());
+        let key = Some(Rc::clone(key.fingerprint()));
         Ok(Checked { key, dear: cost != Cost::NONE, ..checked })
     }
 

@@ -1,6 +1,8 @@
 //! A key, pinned to one algorithm, and the check of a signature with it: by
 //! the host where it can, else here.
 
+use std::rc::Rc;
+
 use ct_codecs::{Base64UrlSafeNoPadding, Encoder, verify as equal_in_constant_time};
 use ed25519_compact::Signature as Ed25519Signature;
 use k256::ecdsa::signature::Verifier as _;
@@ -23,7 +25,7 @@ pub(crate) struct Key {
     kid: Option<String>,
     algorithm: Algorithm,
     material: Material,
-    fingerprint: String,
+    fingerprint: Rc<str>,
 }
 
 impl Key {
@@ -36,6 +38,7 @@ impl Key {
     ) -> Option<Self> {
         let said = [algorithm.name().as_bytes(), b":", material.bytes()].concat();
         let fingerprint = Base64UrlSafeNoPadding::encode_to_string(sha256(&said)).ok()?;
+        let fingerprint = fingerprint.into();
         material.fits(algorithm).then_some(Key { kid, algorithm, material, fingerprint })
     }
 
@@ -48,7 +51,7 @@ impl Key {
     }
 
     /// The same for the same numbers and the same algorithm, whatever the id.
-    pub(crate) fn fingerprint(&self) -> &str {
+    pub(crate) fn fingerprint(&self) -> &Rc<str> {
         &self.fingerprint
     }
 

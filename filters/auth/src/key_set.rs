@@ -67,7 +67,7 @@ impl KeySet {
 
     /// Is the key with this fingerprint among them?
     pub(crate) fn has(&self, fingerprint: &str) -> bool {
-        self.keys.iter().any(|key| key.fingerprint() == fingerprint)
+        self.keys.iter().any(|key| **key.fingerprint() == *fingerprint)
     }
 
     /// The keys that a token of this algorithm and with this id may be signed

@@ -201,13 +201,15 @@ impl Provider {
     }
 
     fn check(&self, taken: &Taken<'_>, asked: &Asked<'_>) -> Verdict {
-        if !taken.is_well_formed() {
+        let is_narrow = self.kind.is_narrow();
+        if !is_narrow && !taken.is_well_formed() {
             return Reason::Malformed.into();
         }
         match self.kind.verify(taken, asked) {
             Verdict::Wait { key, at_most, or } => {
                 Verdict::Wait { key: self.outside(key), at_most, or }
             }
+            Verdict::Bad(_) if is_narrow && !taken.is_well_formed() => Reason::Malformed.into(),
             verdict => verdict,
         }
     }

@@ -32,6 +32,12 @@ pub(crate) trait Kind: Debug {
         false
     }
 
+    /// Does it read a credential before anything else, and is bad whatever is not in the
+    /// grammar of its place? Good ones need not be held to that then.
+    fn is_narrow(&self) -> bool {
+        false
+    }
+
     /// Is what was learnt of a remembered credential still so: is its key
     /// still there?
     fn holds(&self, _known: &Known) -> bool {

@@ -1,6 +1,7 @@
 //! The keys of those who sign, each pinned to its algorithm.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use ct_codecs::{Base64UrlSafeNoPadding, Decoder};
 use postern_core::challenge::Scope;
@@ -202,7 +203,7 @@ impl Signer {
     pub(super) fn checked(&self) -> Checked {
         Checked {
             expires: self.expires,
-            key: Some(self.key.fingerprint().to_owned()),
+            key: Some(Rc::clone(self.key.fingerprint())),
             ..Checked::from(self.caller.clone())
         }
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use postern_core::config::schema::Schema;
-use postern_core::config::{At, AtLeastOne, Decode, Errors, Name, Node, Value, decode_text};
+use postern_core::config::{At, AtLeastOne, Decode, Errors, Name, Node, Value};
 use postern_core::digest::sha256;
 use postern_core::rules::{Match, Rules};
 use postern_core::{Decision, KeptRecord, Record, Recorded};
 
-use super::amount::{AmountConfig, Quota, QuotaConfig, Window, WindowConfig, Windows};
+use super::amount::{Quota, QuotaConfig, Window, WindowConfig, Windows};
 use super::at_once::{AtOnce, Way};
 use super::cost::{Cost, CostConfig};
+use super::plan::{AllowanceConfig, PlanConfig};
 use super::who::Who;
 use crate::key::{Caller, Part};
 use crate::rate::Algorithm;
@@ -339,69 +340,4 @@ fn check_costs<'p>(
 fn tag(id: &str, kind: &str, name: &str) -> Tag {
     let digest = sha256([id, "\0", kind, "\0", name].concat().as_bytes());
     digest.first_chunk().copied().unwrap_or_default()
-}
-
-postern_core::config! {
-    struct AllowanceConfig {
-        /// How many requests in each window; or `claim`, with what holds otherwise.
-        quota: Option<QuotaConfig>,
-        /// The window, in whole seconds.
-        window: Option<Window>,
-        /// `gcra` only: how many requests at once; `quota` if left out.
-        burst: Option<Quota>,
-        /// Several windows at once, in place of `quota` and `window`.
-        windows: AtLeastOne<WindowConfig> = AtLeastOne::default(),
-        /// How many requests may be under way at a time, where the limit says that.
-        concurrency: Option<QuotaConfig>,
-    }
-}
-
-impl AllowanceConfig {
-    fn check(self, id: &str, way: Way, at: At<'_>, errors: &mut Errors) -> Option<Plan> {
-        let AllowanceConfig { quota, window, burst, windows, concurrency } = self;
-        match way {
-            Way::AtOnce => AtOnce::check(concurrency, id, at, errors).map(Plan::AtOnce),
-            Way::Rate(algorithm) => {
-                let own = AmountConfig { quota, window, burst, windows };
-                own.check(id, algorithm, at, errors).map(Plan::Limited)
-            }
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-enum PlanConfig {
-    Unlimited,
-    Limited(AllowanceConfig),
-}
-
-const PLAN: &str = "`unlimited` or a mapping with `quota` and `window`";
-
-impl PlanConfig {
-    fn check(self, id: &str, way: Way, at: At<'_>, errors: &mut Errors) -> Option<Plan> {
-        let PlanConfig::Limited(own) = self else { return Some(Plan::Unlimited) };
-        way.check(at, errors)?;
-        own.check(id, way, at, errors)
-    }
-}
-
-impl Decode for PlanConfig {
-    fn decode(at: At<'_>, errors: &mut Errors) -> Option<Self> {
-        match &at.node().value {
-            Value::Text(_) => decode_text(at, errors, PLAN, |text| match text {
-                "unlimited" => Ok(PlanConfig::Unlimited),
-                _ => Err(format!("expected {PLAN}")),
-            }),
-            Value::Map(_) => AllowanceConfig::decode(at, errors).map(PlanConfig::Limited),
-            _ => {
-                at.expected(errors, PLAN);
-                None
-            }
-        }
-    }
-
-    fn schema() -> Schema {
-        let unlimited = Schema::Text { expected: "`unlimited`", pattern: Some("^unlimited$") };
-        Schema::AnyOf(vec![unlimited, AllowanceConfig::schema()])
-    }
 }

@@ -4,6 +4,7 @@ mod amount;
 mod at_once;
 mod cost;
 mod limit;
+mod plan;
 mod who;
 
 use std::collections::BTreeMap;

@@ -55,10 +55,10 @@ impl Begun {
         begin: impl FnOnce() -> Option<SipHasher13>,
     ) -> Option<SipHasher13> {
         if let Some(begun) = self.0.get() {
-            return Some(begun.clone());
+            return Some(*begun);
         }
         let begun = begin()?;
-        Some(self.0.get_or_init(|| begun).clone())
+        Some(*self.0.get_or_init(|| begun))
     }
 }
 

@@ -97,12 +97,18 @@ fn differ(one: &[u8; 16], other: &[u8; 16]) -> bool {
 fn by_words<const N: usize>(one: &[u8; N], other: &[u8; N]) -> Ordering {
     let ((words, _), (others, _)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
     for (word, other) in words.iter().zip(others) {
-        let (word, other) = (u64::from_be_bytes(*word), u64::from_be_bytes(*other));
-        if word != other {
-            return word.cmp(&other);
+        // Most are equal, which shows without an order of their bytes: WebAssembly has no
+        // instruction that turns it round.
+        if u64::from_ne_bytes(*word) != u64::from_ne_bytes(*other) {
+            return by_bytes(*word, *other);
         }
     }
     Ordering::Equal
+}
+
+#[cold]
+fn by_bytes(word: [u8; 8], other: [u8; 8]) -> Ordering {
+    u64::from_be_bytes(word).cmp(&u64::from_be_bytes(other))
 }
 
 /// Less than sixteen: the first and the last half, which may have some in common.
@@ -117,9 +123,14 @@ fn short(one: &[u8], other: &[u8]) -> Ordering {
         (one.first_chunk(), one.last_chunk(), other.first_chunk(), other.last_chunk())
     {
         let pair = |first: &[u8; 4], last: &[u8; 4]| {
-            u64::from(u32::from_be_bytes(*first)) << 32 | u64::from(u32::from_be_bytes(*last))
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
         };
-        return pair(first, last).cmp(&pair(other_first, other_last));
+        let (pair, other) = (pair(first, last), pair(other_first, other_last));
+        return if pair == other {
+            Ordering::Equal
+        } else {
+            by_bytes(pair.to_le_bytes(), other.to_le_bytes())
+        };
     }
     for (byte, other) in one.iter().zip(other) {
         if byte != other {

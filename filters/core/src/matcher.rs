@@ -8,7 +8,7 @@ pub(crate) mod tests;
 mod trie;
 
 use crate::rules::{Match, Method};
-use crate::target::{Segment, Target};
+use crate::target::{Checked, Target};
 
 pub use patterns::Patterns;
 pub use trie::{Trie, Writing};
@@ -124,8 +124,8 @@ impl Index {
         if target.is_asterisk() {
             return found;
         }
-        let segments = target.segments();
-        let mut look = |root: u32| self.look(root, method, segments, &mut found);
+        let segments = target.checked();
+        let mut look = |root: u32| self.look(root, method, &segments, &mut found);
         look(self.any);
         if let Some(host) = host {
             self.literal(EXACT, host.as_bytes()).into_iter().for_each(&mut look);
@@ -145,7 +145,7 @@ impl Index {
         found
     }
 
-    fn look(&self, root: u32, method: &[u8], segments: &[Segment<'_>], found: &mut Vec<Candidate>) {
+    fn look(&self, root: u32, method: &[u8], segments: &[Checked<'_>], found: &mut Vec<Candidate>) {
         let mut collect = |ends: &[[u32; END]]| {
             for [rule, path, methods] in ends {
                 if self.covers(*methods, method) {
@@ -162,7 +162,7 @@ impl Index {
                 collect(node.ends());
                 continue;
             };
-            let (segment, deeper) = (segment.decoded(), depth.saturating_add(1));
+            let (segment, deeper) = (&*segment.decoded, depth.saturating_add(1));
             if let Some(child) = self.literal(id, segment) {
                 open.push((child, deeper));
             }

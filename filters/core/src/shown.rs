@@ -75,13 +75,13 @@ impl Debug for Target<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let query = self.query().map(|query| Bytes(query.len()));
         f.debug_struct("Target")
-            .field("segments", &self.segments())
+            .field("segments", &self.segments().collect::<Vec<_>>())
             .field("query", &query)
             .finish_non_exhaustive()
     }
 }
 
-impl Debug for Segment<'_> {
+impl Debug for Segment<'_, '_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         Bytes(self.raw().len()).fmt(f)
     }

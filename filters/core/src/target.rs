@@ -5,6 +5,7 @@
 //! what two servers could read differently.
 
 mod encoding;
+mod segment;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,9 @@ use crate::grammar::percent_triplets_whole;
 
 pub(crate) use encoding::form_pairs;
 pub use encoding::{decode_form, percent_decode, query_pairs};
+pub(crate) use segment::Checked;
+pub use segment::Segment;
+use segment::Segments;
 
 /// The longest segment of a path, in bytes as they came: each pattern of a policy may
 /// have to look through it.
@@ -68,55 +72,15 @@ impl fmt::Display for BadTarget {
 impl std::error::Error for BadTarget {}
 
 /// A checked request target.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Target<'a> {
-    segments: Vec<Segment<'a>>,
+    segments: Segments<'a>,
     /// The path as it came, and has it nothing that could be read in two ways?
     path: &'a [u8],
     plain: bool,
     query: Option<&'a [u8]>,
     changed: bool,
     asterisk: bool,
-}
-
-/// One segment of a path.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Segment<'a> {
-    raw: &'a [u8],
-    decoded: Cow<'a, [u8]>,
-}
-
-impl<'a> Segment<'a> {
-    /// As it came, percent-encoding included.
-    #[must_use]
-    pub fn raw(&self) -> &'a [u8] {
-        self.raw
-    }
-
-    /// Percent-decoded; UTF-8 without control characters.
-    #[must_use]
-    pub fn decoded(&self) -> &[u8] {
-        &self.decoded
-    }
-
-    /// The raw bytes behind a range of the decoded ones.
-    #[must_use]
-    pub fn raw_range(&self, from: usize, to: usize) -> &'a [u8] {
-        let (from, to) = match &self.decoded {
-            Cow::Borrowed(_) => (from, to),
-            Cow::Owned(_) => (raw_offset(self.raw, from), raw_offset(self.raw, to)),
-        };
-        self.raw.get(from..to).unwrap_or_default()
-    }
-}
-
-/// The raw offset of the `n`-th decoded byte.
-fn raw_offset(raw: &[u8], n: usize) -> usize {
-    let mut offset = 0usize;
-    for _ in 0..n {
-        offset += if raw.get(offset) == Some(&b'%') { 3 } else { 1 };
-    }
-    offset
 }
 
 impl<'a> Target<'a> {
@@ -129,7 +93,7 @@ impl<'a> Target<'a> {
         let text = path.filter(|p| !p.is_empty()).ok_or(BadTarget::Missing)?;
         if text == b"*" {
             return Ok(Target {
-                segments: Vec::new(),
+                segments: Segments::Checked(Vec::new()),
                 path: text,
                 plain: false,
                 query: None,
@@ -160,7 +124,7 @@ impl<'a> Target<'a> {
                 check_query(query)?;
             }
         }
-        let mut segments: Vec<Segment<'a>> = Vec::with_capacity(8);
+        let mut segments: Vec<Checked<'a>> = Vec::with_capacity(8);
         let mut changed = false;
         let mut rest = Some(path);
         while let Some(text) = rest {
@@ -175,7 +139,7 @@ impl<'a> Target<'a> {
             let last = rest.is_none();
             let decoded = if plain { Cow::Borrowed(raw) } else { decode_segment(raw)? };
             match &*decoded {
-                b"" if last => segments.push(Segment { raw, decoded }),
+                b"" if last => segments.push(Checked { raw, decoded }),
                 b"" => changed = true,
                 dots @ (b"." | b"..") => {
                     changed = true;
@@ -183,26 +147,20 @@ impl<'a> Target<'a> {
                         segments.pop();
                     }
                     if last {
-                        segments.push(Segment { raw: b"", decoded: Cow::Borrowed(b"") });
+                        segments.push(Checked { raw: b"", decoded: Cow::Borrowed(b"") });
                     }
                 }
-                _ => segments.push(Segment { raw, decoded }),
+                _ => segments.push(Checked { raw, decoded }),
             }
         }
+        let segments = Segments::Checked(segments);
         Ok(Target { segments, path: whole, plain, query, changed, asterisk: false })
     }
 
     /// One whose path was found to be [as it came](Self::is_as_it_came) before, and whose
     /// query [is plain](Self::is_plain).
     pub(crate) fn known(path: &'a [u8], query: Option<&'a [u8]>) -> Self {
-        let mut segments = Vec::with_capacity(8);
-        let mut rest = path.get(1..);
-        while let Some(text) = rest {
-            let end = bytes::find(text, b'/').unwrap_or(text.len());
-            let raw = text.get(..end).unwrap_or_default();
-            segments.push(Segment { raw, decoded: Cow::Borrowed(raw) });
-            rest = text.get(end.saturating_add(1)..);
-        }
+        let segments = Segments::Plain(path);
         Target { segments, path, plain: true, query, changed: false, asterisk: false }
     }
 
@@ -218,9 +176,13 @@ impl<'a> Target<'a> {
 
     /// The path's segments; a trailing slash is an empty last segment. `/` is
     /// one empty segment.
-    #[must_use]
-    pub fn segments(&self) -> &[Segment<'a>] {
-        &self.segments
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'a, '_>> + Clone {
+        self.segments.iter()
+    }
+
+    /// The same, all at once.
+    pub(crate) fn checked(&self) -> Cow<'_, [Checked<'a>]> {
+        self.segments.whole()
     }
 
     /// The query as it came, without the `?`.
@@ -283,9 +245,9 @@ impl<'a> Target<'a> {
             return self.path.to_vec();
         }
         let mut out = Vec::with_capacity(64);
-        for segment in &self.segments {
+        for segment in self.segments() {
             out.push(b'/');
-            out.extend_from_slice(segment.raw);
+            out.extend_from_slice(segment.raw());
         }
         if out.is_empty() {
             out.push(b'/');
@@ -300,7 +262,7 @@ impl<'a> Target<'a> {
             return b"*".to_vec();
         }
         let mut out = Vec::with_capacity(64);
-        for segment in &self.segments {
+        for segment in self.segments() {
             out.push(b'/');
             out.extend_from_slice(segment.decoded());
         }
@@ -320,6 +282,17 @@ impl<'a> Target<'a> {
             .map(|(_, v)| v)
     }
 }
+
+impl PartialEq for Target<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let Target { segments: _, path, plain, query, changed, asterisk } = other;
+        self.segments().eq(other.segments())
+            && (self.path, self.plain, self.query) == (*path, *plain, *query)
+            && (self.changed, self.asterisk) == (*changed, *asterisk)
+    }
+}
+
+impl Eq for Target<'_> {}
 
 /// Bytes that stand for themselves wherever they are.
 const PLAIN: AsciiSet = {

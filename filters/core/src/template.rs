@@ -104,14 +104,15 @@ impl Template {
     /// index.
     #[must_use]
     pub fn matches(&self, target: &Target<'_>) -> bool {
-        let segments = target.segments();
+        let mut segments = target.segments();
+        let count = segments.clone().count();
         let fits = match self.tail {
-            Some(_) => segments.len() >= self.segments.len(),
-            None => segments.len() == self.segments.len(),
+            Some(_) => count >= self.segments.len(),
+            None => count == self.segments.len(),
         };
         !target.is_asterisk()
             && fits
-            && self.segments.iter().zip(segments).all(|(p, s)| p.matches(s.decoded()))
+            && self.segments.iter().all(|p| segments.next().is_some_and(|s| p.matches(s.decoded())))
     }
 
     /// Does every path that `other` matches match this one too? It may say no
@@ -130,9 +131,8 @@ impl Template {
     #[must_use]
     pub fn capture_is(&self, target: &Target<'_>, name: &str, text: &[u8]) -> Option<bool> {
         if self.tail.as_ref().is_some_and(|tail| tail.name.as_deref() == Some(name)) {
-            let rest = target.segments().get(self.segments.len()..).unwrap_or_default();
             let mut left = Some(text);
-            for (i, segment) in rest.iter().enumerate() {
+            for (i, segment) in self.rest(target).enumerate() {
                 let after = if i == 0 { left } else { left.and_then(|l| l.strip_prefix(b"/")) };
                 left = after.and_then(|left| left.strip_prefix(segment.decoded()));
                 if left.is_none() {
@@ -148,8 +148,8 @@ impl Template {
     #[must_use]
     pub fn capture(&self, target: &Target<'_>, name: &str) -> Option<Vec<u8>> {
         if self.tail.as_ref().is_some_and(|tail| tail.name.as_deref() == Some(name)) {
-            let rest = target.segments().get(self.segments.len()..).unwrap_or_default();
-            return Some(rest.iter().map(Segment::decoded).collect::<Vec<_>>().join(&b'/'));
+            let rest: Vec<_> = self.rest(target).map(|segment| segment.decoded()).collect();
+            return Some(rest.join(&b'/'));
         }
         self.segment_of(target, name).map(<[u8]>::to_vec)
     }
@@ -172,20 +172,19 @@ impl Template {
     pub fn captures<'t, 'p>(&'t self, target: &Target<'p>) -> Vec<Captured<'t, 'p>> {
         let mut out = Vec::new();
         for (pattern, segment) in self.segments.iter().zip(target.segments()) {
-            pattern.capture(segment, &mut out);
+            pattern.capture(&segment, &mut out);
         }
         if let Some(Tail { name: Some(name) }) = &self.tail {
-            let rest = target.segments().get(self.segments.len()..).unwrap_or_default();
-            let join = |part: fn(&Segment<'p>) -> Vec<u8>| {
-                rest.iter().map(part).collect::<Vec<_>>().join(&b'/')
-            };
-            out.push(Captured {
-                name,
-                raw: join(|s| s.raw().to_vec()).into(),
-                decoded: join(|s| s.decoded().to_vec()),
-            });
+            let raw: Vec<_> = self.rest(target).map(|segment| segment.raw()).collect();
+            let decoded: Vec<_> = self.rest(target).map(|segment| segment.decoded()).collect();
+            out.push(Captured { name, raw: raw.join(&b'/').into(), decoded: decoded.join(&b'/') });
         }
         out
+    }
+
+    /// The segments that its `**` takes.
+    fn rest<'p, 's>(&self, target: &'s Target<'p>) -> impl Iterator<Item = Segment<'p, 's>> {
+        target.segments().skip(self.segments.len())
     }
 }
 
@@ -195,11 +194,7 @@ impl Template {
     #[must_use]
     pub fn masked(&self, target: &Target<'_>, hide: impl Fn(&str) -> bool, with: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
-        let (head, rest) = target
-            .segments()
-            .split_at_checked(self.segments.len())
-            .unwrap_or((target.segments(), &[]));
-        for (pattern, segment) in self.segments.iter().zip(head) {
+        for (pattern, segment) in self.segments.iter().zip(target.segments()) {
             out.push(b'/');
             let mut from = 0;
             pattern.walk(segment.decoded(), |capture, start, end| {
@@ -212,7 +207,8 @@ impl Template {
             out.extend_from_slice(segment.raw_range(from, segment.decoded().len()));
         }
         let tail = self.tail.as_ref().and_then(|t| t.name.as_deref());
-        if tail.is_some_and(&hide) && !rest.is_empty() {
+        let mut rest = self.rest(target).peekable();
+        if tail.is_some_and(&hide) && rest.peek().is_some() {
             out.push(b'/');
             out.extend_from_slice(with);
         } else {

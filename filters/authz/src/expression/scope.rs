@@ -124,7 +124,7 @@ impl<'a> Scope<'a> {
 
     /// The path's length in bytes.
     pub(super) fn path_size(&self) -> usize {
-        self.target.segments().iter().map(|segment| segment.raw().len().saturating_add(1)).sum()
+        self.target.segments().map(|segment| segment.raw().len().saturating_add(1)).sum()
     }
 
     pub(super) fn capture(&self, name: &str) -> Found<'a> {

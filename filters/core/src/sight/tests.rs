@@ -40,7 +40,7 @@ fn told(sighted: &Sighted<'_>, request: &Request<'_>, sets: &[Rules<usize>]) -> 
         })
         .collect();
     let target = &sighted.target;
-    let segments: Vec<_> = target.segments().iter().map(|s| (s.raw(), s.decoded())).collect();
+    let segments: Vec<_> = target.segments().map(|s| (s.raw(), s.decoded())).collect();
     let (path, query) = (target.canonical(), target.query());
     let flags = (target.is_changed(), target.is_asterisk());
     let host = (sighted.host(), &asked.host);

@@ -84,7 +84,7 @@ fn ambiguity_is_refused() {
 #[test]
 fn a_doubly_encoded_slash_is_a_literal() {
     let target = Target::parse(Some(b"/a%252Fb")).unwrap();
-    assert_eq!(target.segments().first().unwrap().decoded(), b"a%2Fb");
+    assert_eq!(target.segments().next().unwrap().decoded(), b"a%2Fb");
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Pattern {
 
     pub(super) fn capture<'t, 'p>(
         &'t self,
-        segment: &Segment<'p>,
+        segment: &Segment<'p, '_>,
         out: &mut Vec<Captured<'t, 'p>>,
     ) {
         let decoded = segment.decoded();

@@ -147,3 +147,36 @@ fn bad_templates_are_named() {
         assert_eq!(Template::parse(text).unwrap_err(), expected, "{text}");
     }
 }
+
+/// A path that stands for itself is taken apart when somebody asks, and then it has the
+/// same parts.
+#[test]
+fn a_known_path_has_the_parts_that_a_look_finds() {
+    let paths = ["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a/b/c/d.json"];
+    let templates =
+        ["/", "/{x}", "/a/{y?}", "/a/{x}/{y:**}", "/a/**", "/{z:**}", "/a/b/c/{w}.json"];
+    for path in paths {
+        let parsed = Target::parse(Some(path.as_bytes())).unwrap();
+        let known = Target::known(path.as_bytes(), None);
+        assert_eq!(known, parsed);
+        for template in templates {
+            let template = Template::parse(template).unwrap();
+            assert_eq!(template.matches(&known), template.matches(&parsed), "{path}");
+            if !template.matches(&parsed) {
+                continue;
+            }
+            assert_eq!(template.captures(&known), template.captures(&parsed), "{path}");
+            let masked = |target| template.masked(target, |name| name == "y", b"*");
+            assert_eq!(masked(&known), masked(&parsed), "{path}");
+            for name in ["x", "y", "z", "w", "none"] {
+                let capture = template.capture(&parsed, name);
+                assert_eq!(template.capture(&known, name), capture, "{path} {name}");
+                for text in [&b"b"[..], b"", b"b/", b"c/d.json", b"d", b"a/b"] {
+                    let is = template.capture_is(&known, name, text);
+                    assert_eq!(is, template.capture_is(&parsed, name, text), "{path} {name}");
+                    assert_eq!(is, capture.as_deref().map(|own| own == text), "{path} {name}");
+                }
+            }
+        }
+    }
+}

@@ -81,16 +81,14 @@ impl Stream {
         edits.of(|| self.kept.iter().map(|(name, value)| (name.as_ref(), value)))
     }
 
-    /// A record with the host, which the log takes from it: as a client wrote
-    /// it, it may hold a credential (`user:key@host`).
+    /// Its record.
     pub(crate) fn record(
         &self,
         decision: Decision,
         rule: impl Into<Cow<'static, str>>,
         code: &'static str,
     ) -> Record {
-        let record =
-            Record::new(decision, rule, code).with("host", self.host.as_deref().unwrap_or("-"));
+        let record = record_of(self.host.as_deref(), decision, rule, code);
         let record = match self.fate {
             Some(fate) => record.with("retirement", fate.as_str()),
             None => record,
@@ -100,6 +98,17 @@ impl Stream {
             None => record,
         }
     }
+}
+
+/// A record with the host, which the log takes from it: as a client wrote it, it may hold
+/// a credential (`user:key@host`).
+pub(crate) fn record_of(
+    host: Option<&str>,
+    decision: Decision,
+    rule: impl Into<Cow<'static, str>>,
+    code: &'static str,
+) -> Record {
+    Record::new(decision, rule, code).with("host", host.unwrap_or("-"))
 }
 
 /// The answer's headers came.

@@ -153,8 +153,12 @@ impl Blueprint {
 
     /// The first entry for a canonical host.
     pub(crate) fn host(&self, host: Option<&str>) -> Option<&Host> {
-        let host = host?;
-        self.hosts.iter().find(|h| {
+        self.hosts.get(self.place_of(host?)?)
+    }
+
+    /// Its place.
+    pub(crate) fn place_of(&self, host: &str) -> Option<usize> {
+        self.hosts.iter().position(|h| {
             h.names.iter().any(|name| match name {
                 HostPattern::Exact(exact) => exact == host,
                 HostPattern::Below(suffix) => {

@@ -23,6 +23,7 @@ mod growing;
 mod gzip;
 mod header_edits;
 mod json;
+mod known_hosts;
 mod load;
 mod local;
 mod log_path;
@@ -38,6 +39,7 @@ mod retirement;
 mod shadow;
 mod source;
 mod template;
+mod unmatched;
 mod usage;
 mod value;
 
@@ -49,6 +51,7 @@ use postern_core::filter::{CredentialPlace, Environment};
 use postern_core::{Filter, Host, Load, Metric, Outcome, Request, Response, Sights, Work};
 
 use crate::blueprint::Blueprint;
+use crate::known_hosts::KnownHosts;
 use crate::load::Loading;
 use crate::source::Source;
 
@@ -63,6 +66,7 @@ pub mod fuzz;
 pub struct LegacyCompat {
     blueprint: Blueprint,
     sights: Sights,
+    hosts: KnownHosts,
 }
 
 impl LegacyCompat {
@@ -150,7 +154,7 @@ impl Filter for LegacyCompat {
         request: &Request<'_>,
         host: &dyn Host,
     ) -> Outcome {
-        request::received(&self.blueprint, &self.sights, stream, request, host)
+        request::received(self, stream, request, host)
     }
 
     fn follows(&self, stream: &Stream) -> bool {

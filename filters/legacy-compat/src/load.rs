@@ -8,6 +8,7 @@ use postern_core::{Filter, Load, Sights};
 use crate::LegacyCompat;
 use crate::blueprint::Blueprint;
 use crate::growing::Growing;
+use crate::known_hosts::KnownHosts;
 use crate::place::Located;
 use crate::policy::{Policy, RulePolicy};
 
@@ -92,6 +93,6 @@ fn includes(text: &[u8]) -> usize {
 impl LegacyCompat {
     /// Of a compiled policy.
     pub(crate) fn of(blueprint: Blueprint) -> Self {
-        LegacyCompat { blueprint, sights: Sights::default() }
+        LegacyCompat { blueprint, sights: Sights::default(), hosts: KnownHosts::default() }
     }
 }

@@ -4,59 +4,52 @@ use std::rc::Rc;
 
 use postern_core::conditions::Query;
 use postern_core::host::Host as Proxy;
-use postern_core::host_name::host_of;
 use postern_core::rules::{Found, Subject};
-use postern_core::sight::Sighted;
 use postern_core::step::HeaderEdit;
 use postern_core::target::{Target, decode_form};
 use postern_core::template::Captured;
-use postern_core::{Decision, Outcome, Refusal, Request, Sights};
+use postern_core::{Decision, Outcome, Refusal, Request};
 
+use crate::LegacyCompat;
 use crate::answer::Stream;
 use crate::applies::applies;
-use crate::blueprint::{Blueprint, Host, Rule};
+use crate::blueprint::{Blueprint, Rule};
 use crate::counter;
 use crate::expression::QUERY;
 use crate::facts::Facts;
 use crate::framing::{TRAILER, is_packed};
 use crate::json::Document;
 use crate::output::is_callback;
-use crate::policy::Unmatched;
 use crate::request_body::{Unfit, member};
 use crate::request_steps::{Parts, no_body};
 use crate::shadow::{self, Shadow};
 use crate::source::Source;
+use crate::unmatched::{not_judged, unmatched};
 use crate::usage::Usage;
 
 /// The filter state of the path that may be logged.
-const PATH: &str = "path";
+pub(crate) const PATH: &str = "path";
 
 /// The request's headers came.
 pub(crate) fn received(
-    blueprint: &Blueprint,
-    sights: &Sights,
+    filter: &LegacyCompat,
     stream: &mut Stream,
     request: &Request<'_>,
     proxy: &dyn Proxy,
 ) -> Outcome {
-    stream.head = request.method() == Some(b"HEAD");
+    let LegacyCompat { blueprint, sights, hosts } = filter;
     let seen = match sights.see(request) {
         Ok(seen) => seen,
-        Err(bad) => {
-            stream.host = host_of(request.authority());
-            let host = blueprint.host(stream.host.as_deref());
-            stream.dialect =
-                host.map(|h| h.dialect).or_else(|| dialect_of_any_path(blueprint, request, proxy));
-            let segments = log_segments(blueprint, stream, host);
-            let path = blueprint.log.of_bytes(request.path().unwrap_or_default(), segments);
-            return refused(stream, Refusal::bad_request(bad.to_string()), "-", path);
-        }
+        Err(bad) => return not_judged(blueprint, stream, request, bad, proxy),
     };
     let subject = Subject::of(request, &seen, proxy);
-    stream.host = seen.host().map(str::to_owned);
+    stream.head = subject.method == b"HEAD";
     let outcome = match first(blueprint, stream, &subject, &seen.target, request, proxy) {
-        Some(found) => matched(blueprint, stream, request, &seen.target, &found, proxy),
-        None => unmatched(blueprint, stream, &seen),
+        Some(found) => {
+            stream.host = seen.host().map(str::to_owned);
+            matched(blueprint, stream, request, &seen.target, &found, proxy)
+        }
+        None => unmatched(blueprint, hosts, stream, &seen),
     };
     if stream.shadow.is_some() { shadow::request(stream, outcome) } else { outcome }
 }
@@ -90,29 +83,6 @@ fn first<'b>(
         }
         !found.rule.is_shadow
     })
-}
-
-/// The dialect of a client whose path cannot be judged: that of the first rule
-/// which asks nothing of the path.
-fn dialect_of_any_path(
-    blueprint: &Blueprint,
-    request: &Request<'_>,
-    proxy: &dyn Proxy,
-) -> Option<usize> {
-    let root = Target::parse(Some(b"/")).ok()?;
-    let subject = Subject::new(request, &root, proxy);
-    let query = Query::default();
-    let mut rules = blueprint.rules.all(&subject);
-    rules.find(|found| !found.rule.is_shadow && applies(found, &subject, &query))?.rule.dialect
-}
-
-/// How much of a path that no rule matches may be logged. A host that cannot be
-/// read may be any: as little as of any counts.
-fn log_segments(blueprint: &Blueprint, stream: &Stream, host: Option<&Host>) -> Option<usize> {
-    match &stream.host {
-        Some(_) => host.and_then(|h| h.log_segments),
-        None => blueprint.hosts.iter().filter_map(|h| h.log_segments).min(),
-    }
 }
 
 fn matched(
@@ -318,25 +288,6 @@ fn rewritten(stream: &mut Stream, rule: &Rule, edits: Edits) -> Outcome {
     outcome
 }
 
-fn unmatched(blueprint: &Blueprint, stream: &mut Stream, seen: &Sighted<'_>) -> Outcome {
-    let host = blueprint.host(seen.host());
-    stream.dialect = host.map(|h| h.dialect);
-    let path = seen.text(|| {
-        let segments = log_segments(blueprint, stream, host);
-        blueprint.log.of_target(&seen.target, None, |_| false, segments)
-    });
-    let masked = stream.shadow.as_mut().and_then(|shadow| shadow.path.take());
-    let path = masked.map_or(path, Rc::from);
-    if host.is_some_and(|h| h.unmatched == Unmatched::Refuse) {
-        let refusal =
-            Refusal::new(404, "unknown_route", "Not found", "there is nothing at this path");
-        return refused(stream, refusal, "-", path);
-    }
-    let mut outcome = Outcome::pass().with_record(stream.record(Decision::Skip, "-", "no_rule"));
-    outcome.publish.push((PATH, path));
-    outcome
-}
-
 /// The answer has to come uncompressed, whole, and as it is now: the client's
 /// validators are those of another body. Where the request changes something
 /// they stay: it must not happen unconditionally (RFC 9110 §13.1).
@@ -356,7 +307,7 @@ fn whole_answer(method: Option<&[u8]>) -> Vec<HeaderEdit> {
     edits
 }
 
-fn refused(
+pub(crate) fn refused(
     stream: &mut Stream,
     refusal: Refusal,
     rule: &str,

@@ -7,6 +7,7 @@ mod answers;
 mod common;
 mod faults;
 mod framed;
+mod hosts;
 mod kept_secret;
 mod passing;
 mod requests;

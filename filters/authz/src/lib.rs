@@ -25,6 +25,7 @@ mod rollout;
 mod rule;
 mod rule_set;
 mod sets;
+mod settle;
 mod source;
 mod subject;
 mod unsure;
@@ -46,20 +47,20 @@ use postern_core::identity::{STATE, Seen};
 use postern_core::rules::{HeaderName, Subject as Asked};
 use postern_core::{
     Filter, HeaderEdit, Host, Load, Metric, Outcome, Record, Recorded, Refusal, Request, Response,
-    Sights, Target, Work,
+    Sights, Step, Target, Work,
 };
 use serde_json::Value;
 
 use facts::Facts;
-use judged::{Judged, beside, name_of, opinion};
+use judged::{Judged, beside, name_of};
 use kept::Kept;
 use load::Loading;
 use metrics::{Metrics, Side};
 pub use policy::{Candidate, Policy, Refusals};
 pub use postern_core::challenge::{Realm, Scope};
 pub use reason::Reason;
+use rollout::Rollout;
 pub use rollout::policy::{Mode, Percent, Valve, Window};
-use rollout::{Decides, Rollout};
 pub use rule::{Effect, Rule};
 use rule_set::{RuleSet, Ruling};
 use source::Source;
@@ -224,52 +225,10 @@ impl Authz {
         let facts = Facts::new(asked, caller);
         // Intended is what a candidate changes.
         let current = Ruling { intended: false, ..self.rules.decide(&facts) };
-        let mut count = Vec::new();
-        let mut judged = match &self.candidate {
-            None => Judged::alone(current),
-            Some(Beside { rules, rollout }) => {
-                let mut other = rules.decide(&facts);
-                // Whoever means that a rule asks for more does not mean that another goes.
-                if other.intended && other.reason != Reason::DenyRule {
-                    other.intended = current.reason == Reason::Allowed
-                        && name_of(self.rules.rule(&current)) == name_of(rules.rule(&other));
-                }
-                let opinions = [opinion(&current), opinion(&other)];
-                match rollout.weigh(identity, opinions, host, &mut count) {
-                    Decides::Current => Judged { other: Some(other), ..Judged::alone(current) },
-                    Decides::CurrentAgain => {
-                        Judged { other: Some(other), taken_back: true, ..Judged::alone(current) }
-                    }
-                    Decides::Candidate(mode) => {
-                        let current = Some(current);
-                        Judged {
-                            side: Side::Candidate,
-                            mode,
-                            other: current,
-                            ..Judged::alone(other)
-                        }
-                    }
-                }
-            }
-        };
-        let is_unsure = |ruling: &Ruling<'_>| ruling.reason == Reason::CannotEvaluate;
-        if is_unsure(&judged.ruling) || judged.other.as_ref().is_some_and(is_unsure) {
-            judged.unsure = self.unsure(&judged, &facts);
+        if self.candidate.is_none() && current.reason == Reason::Allowed {
+            return self.allow(&Judged::alone(current), asked.target, due);
         }
-        let mut outcome = match judged.ruling.reason {
-            Reason::Allowed => self.allow(&judged, asked.target, due),
-            _ => self.refuse(&judged),
-        };
-        outcome.count.extend(judged.other.map(|other| self.metrics.shadow(other.reason)));
-        outcome.count.extend(count.into_iter().map(|place| self.metrics.rollout(place)));
-        outcome
-    }
-
-    #[cold]
-    fn unsure(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> [Option<String>; 2] {
-        let of = |side, ruling: &Ruling<'_>| self.rules_of(side)?.unsure(ruling, facts);
-        let other = judged.other.as_ref().and_then(|other| of(judged.side.other(), other));
-        [of(judged.side, &judged.ruling), other]
+        self.settle(current, &facts, identity, due, host)
     }
 
     fn allow(
@@ -303,7 +262,16 @@ impl Authz {
             due.push(HeaderEdit::set(name, value));
         }
         let count = self.metrics.of(ruling.reason, judged.mode, judged.side, ruling.rule);
-        Outcome { headers: edits, record: Some(record), count, ..Outcome::default() }
+        // Each part is written out: a default of all would be made first, and dropped.
+        Outcome {
+            step: Step::Continue,
+            fields: None,
+            headers: edits,
+            body: None,
+            record: Some(record),
+            publish: Vec::new(),
+            count,
+        }
     }
 
     fn refuse(&self, judged: &Judged<'_>) -> Outcome {

@@ -40,11 +40,15 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 fn is_reserved_field(name: &[u8]) -> bool {
+    // Hardly any begins so: most are done with after one byte, most others after three.
+    let has = |at: usize| name.get(at).map(u8::to_ascii_lowercase).as_ref() == PREFIX.get(at);
+    has(0) && has(2) && is_under_prefix(name)
+}
+
+#[inline(never)]
+fn is_under_prefix(name: &[u8]) -> bool {
     let canonical = |b: u8| if b.is_ascii_alphanumeric() { b.to_ascii_lowercase() } else { b'-' };
-    // Hardly any begins so: most are done with after one byte.
-    name.first().map(u8::to_ascii_lowercase).as_ref() == PREFIX.first()
-        && name.len() >= PREFIX.len()
-        && name.iter().zip(PREFIX).all(|(b, p)| canonical(*b) == *p)
+    name.len() >= PREFIX.len() && name.iter().zip(PREFIX).all(|(b, p)| canonical(*b) == *p)
 }
 
 /// What the upstream is told of a caller.
@@ -124,6 +128,23 @@ mod tests {
         let all = [&[HeaderEdit::remove("x-postern-subject")], &others[..]].concat();
         assert_eq!(edits(&headers, None), (Put::Replace, all));
         assert_eq!(edits(&headers, Some(&caller())), (Put::Replace, others.to_vec()));
+    }
+
+    #[test]
+    fn each_sign_of_a_name_counts_at_each_place() {
+        for at in 0..PREFIX.len() {
+            for sign in 0..=u8::MAX {
+                let mut name = b"X-Postern-a".to_vec();
+                name[at] = sign;
+                let same = match PREFIX[at] {
+                    b'-' => !sign.is_ascii_alphanumeric(),
+                    letter => sign.eq_ignore_ascii_case(&letter),
+                };
+                assert_eq!(is_reserved_field(&name), same, "{}", name.escape_ascii());
+            }
+            assert!(!is_reserved_field(&PREFIX[..at]), "{at}");
+        }
+        assert!(is_reserved_field(PREFIX));
     }
 
     #[test]

@@ -141,7 +141,15 @@ fn first<M: Marked>(bytes: &[u8], marked: &M) -> Option<usize> {
             bytes.len().checked_sub(8)?.checked_add(marked.first_of(u64::from_le_bytes(*end))?)
         }
         None => {
-            let word = rest.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b));
+            // The halves have some in common, if there are two.
+            let word = match (bytes.first_chunk(), bytes.last_chunk()) {
+                (Some(begin), Some(end)) => {
+                    let [begin, end] =
+                        [begin, end].map(|half| u64::from(u32::from_le_bytes(*half)));
+                    begin | end << (8 * (bytes.len() & 3))
+                }
+                _ => rest.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b)),
+            };
             marked.first_of(word).filter(|place| *place < rest.len())
         }
     }

@@ -8,6 +8,7 @@ use crate::config::{self, parse_json};
 use crate::grammar;
 use crate::host_name::host_of;
 use crate::identity::{Identity, Seen};
+use crate::json::Json;
 use crate::record::{Decision, Record};
 use crate::target::{Target, decode_form, percent_decode, query_pairs};
 use crate::template::Template;
@@ -71,8 +72,12 @@ fn json(text: &[u8]) {
             let written = node.to_json();
             let again = parse_json(written.as_bytes()).expect("what was written is read");
             assert_eq!(again, node);
+            // Of what is not ambiguous, who reads claims makes the same.
+            let claims = twice(|| Json::read(text));
+            assert!(claims.is_none_or(|claims| claims.to_json() == written));
         }
         Err(why) => {
+            assert_eq!(Json::read(text), None);
             // Nothing of the text: it may hold a secret.
             let place = why.rsplit_once(" (line ").expect("a place");
             assert!(["the text is not JSON", "the text ends too early"].contains(&place.0));

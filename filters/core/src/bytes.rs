@@ -274,7 +274,12 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 fn is_ascii(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<16>();
-    sixteen::are_ascii(chunks) && rest.iter().all(u8::is_ascii)
+    sixteen::are_ascii(chunks)
+        && match bytes.last_chunk() {
+            // The rest, and some of what was looked at.
+            Some(end) => sixteen::are_ascii(&[*end]),
+            None => rest.is_ascii(),
+        }
 }
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]

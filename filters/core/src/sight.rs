@@ -55,6 +55,7 @@ pub(crate) struct Sight {
 pub struct Sighted<'a> {
     /// The canonical target.
     pub target: Target<'a>,
+    method: &'a [u8],
     sight: Option<Rc<Sight>>,
     host: Option<String>,
 }
@@ -73,8 +74,8 @@ impl Sights {
     pub fn see<'a>(&self, request: &'a Request<'_>) -> Result<Sighted<'a>, BadTarget> {
         let text = request.path().unwrap_or_default();
         let (path, query) = split(text);
-        let key =
-            [request.authority().unwrap_or_default(), request.method().unwrap_or_default(), path];
+        let method = request.method().unwrap_or_default();
+        let key = [request.authority().unwrap_or_default(), method, path];
         let hash = hash(key);
         let low = usize::try_from(hash & 0xffff).unwrap_or_default();
         let Some(place) = self.places.get(low % PLACES) else { return Sighted::new(request) };
@@ -83,7 +84,7 @@ impl Sights {
             && let Some(sight) = place.sight.borrow().as_ref().filter(|s| s.is_of(hash, key))
         {
             let target = Target::known(path, query);
-            return Ok(Sighted { target, sight: Some(Rc::clone(sight)), host: None });
+            return Ok(Sighted { target, method, sight: Some(Rc::clone(sight)), host: None });
         }
         self.look_closer(request, place, hash, key)
     }
@@ -113,11 +114,18 @@ impl<'a> Sighted<'a> {
     /// # Errors
     /// What makes the method or the target ambiguous.
     pub fn new(request: &'a Request<'_>) -> Result<Self, BadTarget> {
-        if request.method().is_some_and(|m| m.iter().any(u8::is_ascii_lowercase)) {
+        let method = request.method().unwrap_or_default();
+        if method.iter().any(u8::is_ascii_lowercase) {
             return Err(BadTarget::SmallMethod);
         }
         let target = Target::parse(request.path())?;
-        Ok(Sighted { target, sight: None, host: host_of(request.authority()) })
+        Ok(Sighted { target, method, sight: None, host: host_of(request.authority()) })
+    }
+
+    /// The method; empty if there is none.
+    #[must_use]
+    pub fn method(&self) -> &'a [u8] {
+        self.method
     }
 
     /// The canonical host.
@@ -206,6 +214,7 @@ fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// keys with the same hash has them take turns, no more.
 fn hash(key: [&[u8]; 3]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let push = |word: u64, b: &u8| word << 8 | u64::from(*b);
     let fold = |state: u64, word: u64| {
         let state = (state ^ word).wrapping_mul(ODD);
         state ^ state >> 32
@@ -213,7 +222,10 @@ fn hash(key: [&[u8]; 3]) -> u64 {
     key.iter().fold(ODD, |state, part| {
         let (words, rest) = part.as_chunks::<8>();
         let state = words.iter().fold(state, |s, word| fold(s, u64::from_le_bytes(*word)));
-        let rest = rest.iter().fold(0, |word, b| word << 8 | u64::from(*b));
+        // The last eight bytes once more, or what there is.
+        let rest = part
+            .last_chunk()
+            .map_or_else(|| rest.iter().fold(0, push), |end| u64::from_le_bytes(*end));
         fold(fold(state, rest), u64::try_from(part.len()).unwrap_or_default())
     })
 }

@@ -39,26 +39,28 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(request: &'a Request<'a>, target: &'a Target<'a>, proxy: &'a dyn Host) -> Self {
         let host = host_of(request.authority()).map(Cow::Owned);
-        Subject::with(request, host, target, None, proxy)
+        let method = request.method().unwrap_or_default();
+        Subject::with(request, host, method, target, None, proxy)
     }
 
     /// The same of a request that may have been seen before.
     #[must_use]
     pub fn of(request: &'a Request<'a>, seen: &'a Sighted<'a>, proxy: &'a dyn Host) -> Self {
         let host = seen.host().map(Cow::Borrowed);
-        Subject::with(request, host, &seen.target, seen.sight(), proxy)
+        Subject::with(request, host, seen.method(), &seen.target, seen.sight(), proxy)
     }
 
     fn with(
         request: &'a Request<'a>,
         host: Option<Cow<'a, str>>,
+        method: &'a [u8],
         target: &'a Target<'a>,
         sight: Option<&'a Sight>,
         proxy: &'a dyn Host,
     ) -> Self {
         Subject {
             host,
-            method: request.method().unwrap_or_default(),
+            method,
             target,
             headers: request.headers(),
             end_of_stream: request.is_end_of_stream(),

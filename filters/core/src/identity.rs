@@ -53,8 +53,8 @@ impl Identity {
         }
     }
 
-    /// Reads what [`Identity::to_json`] wrote. `None` for anything else:
-    /// readers deny.
+    /// Reads what [`Identity::to_json`] wrote. `None` for anything else, scopes that are
+    /// none among it: readers deny.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
         Some(match Seen::read(json)? {

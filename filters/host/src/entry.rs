@@ -5,8 +5,8 @@
 /// whose export a module does not have.
 ///
 /// - `responses`: the headers of responses;
-/// - `waits`: bodies of requests that wait ([`Filter::WAITS`](postern_core::Filter::WAITS)),
-///   and no responses;
+/// - `waits`: those, and bodies of requests that wait
+///   ([`Filter::WAITS`](postern_core::Filter::WAITS));
 /// - `bodies`: all of it ([`Filter::HOLDS_BODIES`](postern_core::Filter::HOLDS_BODIES)).
 ///
 /// The names begin with `postern_on_`: the SDK's dispatcher, which is not used,
@@ -26,6 +26,7 @@ macro_rules! export {
     ($filter:ty, waits) => {
         $crate::export!(@module $filter, {
             $crate::export!(@no_holds $filter);
+            $crate::export!(@responses);
             $crate::export!(@request_bodies);
         });
     };

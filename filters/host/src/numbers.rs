@@ -44,6 +44,7 @@ impl<T> Default for Newest<T> {
 impl<T> Newest<T> {
     /// Keeps a value under a number that has none.
     pub(crate) fn insert(&mut self, number: u32, value: T) {
+        debug_assert!(!self.has(number), "{number} stands there already");
         match self.places.get_mut(place(number)) {
             Some(place @ None) => *place = Some((number, value)),
             _ => drop(self.more.insert(number, value)),

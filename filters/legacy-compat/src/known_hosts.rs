@@ -13,8 +13,8 @@ const PLACES: usize = 8;
 const LONGEST: usize = 255;
 
 /// Hosts that came lately and of which the policy says nothing. One that comes again takes
-/// the place of another, one that comes once does not: nobody drives them out with names
-/// that he makes up.
+/// the place of another, one that comes once does not. Whoever makes up names and sends each
+/// twice has the others found anew each time, which costs what it cost before.
 #[derive(Debug, Default)]
 pub(crate) struct KnownHosts {
     kept: RefCell<Vec<(Box<str>, Rc<KeptRecord>)>>,

@@ -67,7 +67,7 @@ fn a_request_that_is_answered_already_is_not_judged_any_more() {
         let stream = module.stream().unwrap();
         assert!(module.request_headers(stream, request(), true).unwrap().paused);
         if answered {
-            module.proxy().set_property(&["response", "code"], &408u64.to_le_bytes());
+            module.response_headers(stream, headers(&[(":status", "408")]), true).unwrap();
         }
         module.proxy().now += 10_000_000_000;
         module.tick(ROOT).unwrap();

@@ -25,7 +25,7 @@ impl RateLimit {
     ) -> Outcome {
         let limit = found.rule;
         self.with_caller(limit.needs_identity(), asked, host, |caller| {
-            // Nothing is written by this: it may be done once more.
+            // Nothing is counted by this: it may be done once more.
             if limit.mode == Mode::Enforce
                 && limit.engine == Engine::Local
                 && let Prepared::Counted(mut one) = self.prepare(found, caller)

@@ -108,6 +108,20 @@ impl Envoy {
     pub fn stats(&self, part: &str) -> Result<Vec<(String, u64)>, String> {
         stats(self.admin, part)
     }
+
+    /// Waits until the number of that name, which Envoy keeps itself, is `expected`.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn wait_for_stat(&self, name: &str, expected: u64) -> Result<(), String> {
+        let mut last = None;
+        let reached = || {
+            let all = stats_now(self.admin, name).ok()?;
+            last = all.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
+            (last == Some(expected)).then_some(())
+        };
+        wait_for(PATIENCE, reached).ok_or(format!("{name}: expected {expected}, got {last:?}"))
+    }
 }
 
 impl Drop for Envoy {

@@ -106,13 +106,20 @@ pub(super) fn clients_leave(on: &Probed) -> Result<(), String> {
     expect("after they left", good, 200, "woken true by probe")
 }
 
+/// The streams that the listener `wait` has begun and not ended.
+const BEGUN: &str = "http.wait.downstream_rq_active";
+
 /// A stream is judged to its end by the policy that it began with.
 pub(super) fn policy_changes(on: &Probed) -> Result<(), String> {
+    // Those of clients that left are over.
+    on.envoy.wait_for_stat(BEGUN, 0)?;
     let mut woken = Connection::open(on.wait, PATIENCE)?;
     // The question is answered by its deadline, after the change.
     woken.write(&get("/length", "wait=1 ms=3000 task=upstream path=/late").bytes)?;
     let mut late = Connection::open(on.wait, PATIENCE)?;
     late.write(&get("/length", "wait=2 ms=1000").bytes)?;
+    // What is written is not yet read: a busy worker takes its time.
+    on.envoy.wait_for_stat(BEGUN, 2)?;
     write_policy(&on.policy, &on.module, "changed")?;
     let expected = "woken true by changed";
     let changed = || {

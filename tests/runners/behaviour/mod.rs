@@ -86,6 +86,7 @@ pub const ALL: &[(&str, Test)] = &[
     ("introspection::an_old_answer_serves_where_the_policy_says_so", introspection::stale),
     ("introspection::secrets_and_tokens_are_in_no_log", introspection::logs),
     ("traces::no_credential_is_in_any_log", traces::no_credential_in_logs),
+    ("traces::an_id_that_the_client_chose_is_not_logged", traces::chosen_ids),
     ("traces::metrics_count_each_filter", traces::metrics),
     ("traces::metrics_of_providers_are_labelled", traces::labels),
     ("traces::nothing_trapped", traces::nothing_trapped),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use postern_tests::client::{PATIENCE, Wire, send};
+use postern_tests::gateway::wait_for;
 use postern_tests::live::FILTERS;
 
 use super::{same, token};
@@ -33,6 +34,41 @@ pub(super) fn no_credential_in_logs(stage: &Stage) -> Result<(), String> {
         }
     }
     if looked < 8 { Err(format!("only {looked} files were looked at")) } else { Ok(()) }
+}
+
+/// What Envoy refuses before it numbers a request has the id that the client chose: it is
+/// in no log and in no body.
+pub(super) fn chosen_ids(stage: &Stage) -> Result<(), String> {
+    const CHOSEN: &str = "chosen-by-the-client";
+    let before = stage.gateway.access_log().len();
+    let cases = [
+        ("GET /a%2fb HTTP/1.1\r\nHost: api.example.com", 400, "bad_request"),
+        ("GET /a%00b HTTP/1.1\r\nHost: api.example.com", 400, "bad_request"),
+        ("GET /a HTTP/1.1", 400, "bad_request"),
+        ("OPTIONS * HTTP/1.1\r\nHost: api.example.com", 404, "not_found"),
+    ];
+    for (request, status, code) in cases {
+        let bytes = format!("{request}\r\nX-Request-Id: {CHOSEN}\r\nConnection: close\r\n\r\n");
+        let wire = Wire { bytes: bytes.into_bytes(), head: false };
+        let answer = send(stage.gateway.address(), &wire, PATIENCE)?;
+        let problem = answer.json().ok_or(format!("{request}: no problem"))?;
+        same(request, (status, Some(code)), (answer.status, problem["code"].as_str()))?;
+        same(request, None, problem.get("instance"))?;
+    }
+    let refused = || {
+        let log = stage.gateway.access_log().into_iter().skip(before);
+        let early = |line: &String| {
+            ["path_normalization_failed", "missing_host_header", "absolute_path_rejected"]
+                .iter()
+                .any(|details| line.contains(details))
+        };
+        Some(log.filter(early).collect::<Vec<_>>()).filter(|lines| lines.len() >= cases.len())
+    };
+    let lines = wait_for(PATIENCE, refused).ok_or("the log has no line for each")?;
+    same("lines", cases.len(), lines.len())?;
+    let numbered = |line: &&String| line.contains(r#""request_id":""#);
+    same("ids of their own", cases.len(), lines.iter().filter(numbered).count())?;
+    same("the client's", None, lines.iter().find(|line| line.contains(CHOSEN)))
 }
 
 /// Each filter's counters are there, and a request moves them.

@@ -65,7 +65,7 @@ enum Command {
         #[arg(long, value_name = "ADMIN")]
         wait: Option<String>,
         /// How many seconds `--wait` waits.
-        #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "wait")]
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "wait")]
         patience: u64,
         /// Print what was done, or the findings, as JSON.
         #[arg(long)]

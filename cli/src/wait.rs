@@ -85,10 +85,21 @@ impl Admin {
         })
     }
 
-    /// Waits until each of the plugins was taken or refused since `before`.
+    /// The counts, asked for until `end`, and at least once.
+    fn counts_before(&self, end: Instant) -> Result<Counts, String> {
+        loop {
+            match self.counts() {
+                Err(_) if Instant::now() < end => std::thread::sleep(PAUSE),
+                counts => return counts,
+            }
+        }
+    }
+
+    /// Waits until each of the plugins was taken or refused since `before`. While Envoy
+    /// compiles new modules it answers nobody, so it is asked again.
     ///
     /// # Errors
-    /// When the interface stops answering.
+    /// When the interface does not answer again in time.
     pub fn wait<'p>(
         &self,
         plugins: &[&'p str],
@@ -97,7 +108,7 @@ impl Admin {
     ) -> Result<Vec<(&'p str, Outcome)>, String> {
         let end = Instant::now() + limit;
         loop {
-            let now = self.counts()?;
+            let now = self.counts_before(end)?;
             let outcomes: Vec<_> =
                 plugins.iter().map(|plugin| (*plugin, outcome(plugin, before, &now))).collect();
             let is_open = |outcome| matches!(outcome, Outcome::Late | Outcome::Loading);
@@ -113,12 +124,12 @@ impl Admin {
     /// is counted of it does not count as the next policy's; not for ever.
     ///
     /// # Errors
-    /// When the interface stops answering.
+    /// When the interface does not answer again in time.
     pub fn wait_read(&self, plugins: &[&str], before: &Counts) -> Result<(), String> {
         let end = Instant::now() + ANSWER;
         let read = |counts: &Counts, plugin: &str| counts.get(plugin).map_or(0, |c| c.read);
         loop {
-            let now = self.counts()?;
+            let now = self.counts_before(end)?;
             let open = plugins.iter().any(|plugin| read(&now, plugin) <= read(before, plugin));
             if !open || Instant::now() >= end {
                 return Ok(());

@@ -5,25 +5,31 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
 
+/// In seconds. Only who waits in vain waits so long.
+const PATIENCE: &str = "2";
 const FIRST: &str = "filter: rate-limit\nlimits: [{id: a, match: {}, quota: 1, window: 1s}]\n";
 const SECOND: &str = "filter: rate-limit\nlimits: [{id: a, match: {}, quota: 2, window: 1s}]\n";
 
 /// An admin interface that says the next of these counts to each question, and
 /// the last one ever after: taken, refused, read.
 fn admin(counts: Vec<[u64; 3]>) -> String {
-    silent_after(usize::MAX, counts)
+    silent_at(0..0, usize::MAX, counts)
 }
 
-/// The same, which answers so many questions and no more.
-fn silent_after(answers: usize, counts: Vec<[u64; 3]>) -> String {
+/// The same, which answers none of these questions, and so many in all.
+fn silent_at(silent: Range<usize>, answers: usize, counts: Vec<[u64; 3]>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
         for (asked, stream) in listener.incoming().take(answers).enumerate() {
+            if silent.contains(&asked) {
+                continue;
+            }
             let mut stream = stream.unwrap();
             let mut request = Vec::new();
             let mut part = [0; 512];
@@ -61,7 +67,8 @@ impl Folder {
         fs::write(self.0.join("modules/rate-limit.wasm"), module).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.current_dir(&self.0).args(["apply", "limits.yaml", "--modules", "modules"]);
-        command.args(["--to", "to"]).args(wait.iter().flat_map(|address| ["--wait", address]));
+        command.args(["--to", "to"]);
+        command.args(wait.iter().flat_map(|address| ["--wait", address, "--patience", PATIENCE]));
         command.output().unwrap()
     }
 
@@ -109,6 +116,24 @@ fn a_refused_policy_gives_place_to_the_former_one() {
     assert_eq!(folder.modules(), [true]);
 }
 
+/// It compiles a new module: nobody is answered meanwhile.
+#[test]
+fn an_envoy_that_is_silent_for_a_while_is_asked_again() {
+    let folder = Folder::new("silent-for-a-while");
+    assert!(folder.apply(FIRST, "one", None).status.success());
+    let first = folder.rendered();
+    let counts = |end| vec![[1, 0, 1], [0; 3], [0; 3], [0; 3], end];
+    let address = silent_at(1..4, usize::MAX, counts([1, 1, 2]));
+    let refused = folder.apply(SECOND, "two", Some(&address));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("the former file is back in its place"), "{said}");
+    assert_eq!(folder.rendered(), first);
+    let address = silent_at(1..4, usize::MAX, counts([2, 0, 2]));
+    let taken = folder.apply(SECOND, "two", Some(&address));
+    let said = String::from_utf8(taken.stdout).unwrap();
+    assert!(said.ends_with(": Envoy took it\n"), "{said}");
+}
+
 #[test]
 fn where_nothing_was_before_it_stays_and_that_is_said() {
     let folder = Folder::new("refused-at-first");
@@ -127,7 +152,7 @@ fn where_nothing_was_before_it_stays_and_that_is_said() {
 #[test]
 fn what_was_written_before_envoy_fell_silent_is_said() {
     let folder = Folder::new("silent");
-    let address = silent_after(1, vec![[0, 0, 0]]);
+    let address = silent_at(0..0, 1, vec![[0, 0, 0]]);
     let silent = folder.apply(FIRST, "one", Some(&address));
     assert_eq!(silent.status.code(), Some(1));
     let rendered: serde_json::Value = serde_json::from_str(&folder.rendered()).unwrap();

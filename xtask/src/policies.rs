@@ -18,6 +18,10 @@ pub struct Policies<'a> {
     seen: BTreeMap<PathBuf, Stamp>,
 }
 
+/// What `postern apply` says of policies that may come into force yet.
+const OPEN: [&str; 3] =
+    ["not known whether Envoy took it", "did not take it in time", "not done with compiling"];
+
 /// What a file looks like from outside.
 type Stamp = (SystemTime, u64);
 
@@ -78,7 +82,16 @@ impl<'a> Policies<'a> {
     pub fn follow(&mut self) {
         let admin = format!("127.0.0.1:{}", self.settings.ports.admin);
         match self.applied(&["--wait", &admin]) {
-            Err(error) => say!("policies not applied, the last good ones serve on:\n{error}"),
+            Err(error) => {
+                let error = error.to_string();
+                let open = OPEN.iter().any(|said| error.contains(said));
+                let what = if open {
+                    "policies written, but not known to serve yet"
+                } else {
+                    "policies not applied, the last good ones serve on"
+                };
+                say!("{what}:\n{error}");
+            }
             Ok(printed) => {
                 let written: Vec<&str> =
                     printed.lines().filter(|line| line.contains(": written, ")).collect();

@@ -19,6 +19,7 @@ mod published;
 pub mod reference;
 pub mod render;
 pub mod report;
+mod requirements;
 mod routes;
 pub mod schema;
 mod slips;

@@ -15,7 +15,7 @@ use postern_rate_limit::RateLimit;
 
 use crate::finding::Finding;
 use crate::include::{self, Origins};
-use crate::{limits, slips, source, yaml};
+use crate::{limits, requirements, slips, source, yaml};
 
 /// The largest policy file in bytes.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -191,6 +191,10 @@ impl Policy {
         let mut slips = slips::slips(&self.node);
         if self.kind == Kind::RateLimit {
             limits::in_vain(&self.node).problems().iter().for_each(|p| slips.push(p.clone()));
+        }
+        if self.kind == Kind::Auth {
+            let in_vain = requirements::in_vain(&self.node);
+            in_vain.problems().iter().for_each(|p| slips.push(p.clone()));
         }
         if self.kind != Kind::Authz {
             return Ok(self.findings(&slips));

@@ -179,3 +179,47 @@ fn what_no_provider_tells_of_a_caller() {
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json.as_array().unwrap().len(), 4);
 }
+
+/// The stricter rule behind a wider one is the one that nobody misses.
+#[test]
+fn a_requirement_behind_one_for_all_of_its_requests() {
+    let rule = |name: &str, applies_to: &str, require: &str| {
+        format!("- {{name: {name}, match: {applies_to}, require: {require}}}\n")
+    };
+    let rules = [
+        rule(
+            "reports",
+            "{methods: [GET], paths: ['/reports/**', '/r/{n:int}']}",
+            "{optional: [keys]}",
+        ),
+        rule("one", "{methods: [GET], paths: [/reports/x]}", "{any_of: [keys]}"),
+        rule(
+            "head",
+            "{methods: [HEAD], hosts: [a.example], paths: ['/r/{m:int}']}",
+            "{any_of: [keys]}",
+        ),
+        // These have requests of their own.
+        rule("written", "{methods: [GET, POST], paths: [/reports/x]}", "{any_of: [keys]}"),
+        rule("texts", "{methods: [GET], paths: ['/r/{m}']}", "{any_of: [keys]}"),
+        rule("all", "{}", "{optional: [keys]}"),
+        rule("behind", "{headers: [{name: x-a, exact: [b]}]}", "{none: true}"),
+    ];
+    let digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let auth = format!(
+        "providers:\n  keys: {{api_key: {{keys: [{{id: a, client: c, subject: s, sha256: {digest}}}]}}}}\nrules:\n{}",
+        rules.concat()
+    );
+    let of = |name: &str, first: usize| {
+        format!(
+            "`{name}` (rules[{first}]) is before it and for all of its requests, so this rule \
+             never counts: the first that fits does"
+        )
+    };
+    let expected = [
+        format!("auth.yaml:5:3: rules[1]: {}", of("reports", 0)),
+        format!("auth.yaml:6:3: rules[2]: {}", of("reports", 0)),
+        format!("auth.yaml:10:3: rules[6]: {}", of("all", 5)),
+    ];
+    let folder = folder("requirements", &[("auth.yaml", &auth)]);
+    warns(&folder, &expected.each_ref().map(String::as_str));
+}

@@ -231,6 +231,10 @@ impl<F: Form> Remote<F> {
             next = now;
         }
         let held = local.state.is_held(now, settings);
+        if held {
+            // The one under way has ended by then, well or not.
+            next = next.min(local.state.held_until);
+        }
         let after = next.saturating_sub(now);
         let retry_after = after.div_ceil(1000).max(1);
         let patience = if known { 0 } else { millis(settings.wait) };

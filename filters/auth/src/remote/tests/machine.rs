@@ -112,6 +112,24 @@ fn a_request_causes_one_fetch_per_cooldown() {
     assert_eq!(value(&a, &host), Some(6));
 }
 
+/// While an attempt is under way, its end is what a request is told to wait for, and not
+/// when a request may cause the next one.
+#[test]
+fn an_attempt_under_way_is_the_next() {
+    let host = FakeHost::at(START);
+    let remote = remote();
+    fetched(&remote, &host, &[], "5");
+    host.set_now(at(10));
+    assert_eq!(remote.lacking(at(10)), Lack::Wait(1));
+    let asked = task(&remote.tick(&host, KEY));
+    let lease = settings().lease().as_secs();
+    assert_eq!(remote.lacking(at(10)), Lack::Wait(lease));
+    assert_eq!(remote.lacking(at(13)), Lack::Wait(lease - 3));
+    host.set_now(at(15));
+    remote.answer(asked, &Answer::Unavailable, &host, KEY).unwrap();
+    assert_eq!(remote.lacking(at(15)), Lack::Unavailable(1));
+}
+
 #[test]
 fn a_document_is_as_old_as_the_question() {
     let host = FakeHost::at(START);

@@ -12,17 +12,29 @@ use crate::{Result, build, child, envoy, machine};
 /// How long the program has after SIGTERM: it stops its Envoys.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// What is measured in place of all; without one of them it is all.
+const MODES: [&str; 7] =
+    ["--quick", "--peers", "--parts", "--computed", "--floor", "--stock-parts", "--part"];
+/// The parts of all of it that can be measured alone.
+const PARTS: [&str; 5] = ["latency", "memory", "start-up", "workers", "edits"];
+/// How much is measured, where it is not all.
+const NUMBERS: [&str; 4] = ["--starts", "--rounds", "--requests", "--limit"];
+
 /// Are these the words that may follow `bench`?
 pub fn understood(words: &[&str]) -> bool {
-    let json = match words {
-        [
-            "--quick" | "--peers" | "--parts" | "--computed" | "--floor" | "--stock-parts",
-            json @ ..,
-        ] => json,
-        ["--part", _, json @ ..] => json,
-        json => json,
+    let (mode, words) = match words {
+        ["--part", name, words @ ..] if PARTS.contains(name) => (true, words),
+        ["--part", ..] => return false,
+        [mode, words @ ..] if MODES.contains(mode) => (true, words),
+        words => (false, words),
     };
-    matches!(json, [] | ["--json", _])
+    words.chunks(2).all(|pair| match pair {
+        ["--json", _] => true,
+        [name, number] => {
+            mode && NUMBERS.contains(name) && number.parse::<u32>().is_ok_and(|n| n > 0)
+        }
+        _ => false,
+    })
 }
 
 /// Runs the bench with the words that follow `bench` on the command line.
@@ -50,7 +62,8 @@ pub fn run(settings: &Settings) -> Result<()> {
         say!("measuring, at most 15 minutes; charts and figures go to {}\n", folder.display());
     } else {
         bench.args(words.iter().filter(|word| *word != "--quick"));
-        say!("measuring, at most 3 minutes\n");
+        let longer = words.iter().any(|word| NUMBERS.contains(&word.as_str()));
+        say!("measuring{}\n", if longer { "" } else { ", at most 3 minutes" });
     }
     finish(&program, &mut bench, "the bench failed")
 }
@@ -102,10 +115,19 @@ mod tests {
             &["--floor"],
             &["--part", "edits"],
             &["--quick", "--json", "a.json"],
+            &["--floor", "--starts", "8", "--rounds", "40", "--limit", "400"],
         ] {
             assert!(understood(good), "{good:?}");
         }
-        for bad in [&["--json"][..], &["--part"], &["--quick", "--json"], &["--quick", "--parts"]] {
+        for bad in [
+            &["--json"][..],
+            &["--part"],
+            &["--part", "nonsense"],
+            &["--quick", "--json"],
+            &["--quick", "--parts"],
+            &["--quick", "--rounds", "0"],
+            &["--rounds", "40"],
+        ] {
             assert!(!understood(bad), "{bad:?}");
         }
     }

@@ -51,15 +51,21 @@ const USAGE: &str = "usage: cargo xtask <command>
   compose up     the demo in containers, until `compose down`; `compose render`
                  writes only what they need; with `fleet` behind it: two gateways, and
                  a rate-limit service with Redis that counts for both
-  bench [--quick] [--json FILE]
-                 CPU time per request of Envoy with our filters, beside a bare one
-                 and one with stock filters that do the same; at most 3 minutes;
-                 --parts, --stock-parts instead: one filter more at a time; --floor: beside
-                 filters that make the same calls to the proxy and compute nothing
+  bench [--json FILE]
+                 all that is measured, with charts: CPU time, latency, memory, start-up,
+                 workers, JSON edits; at most 15 minutes
+  bench --quick  the CPU time per request of Envoy with our filters, beside a bare one
+                 and one with stock filters that do the same; at most 3 minutes; or
+                 --peers: beside HAProxy and Node.js; --parts, --stock-parts: one filter
+                 more at a time; --floor: beside filters that make the same calls to the
+                 proxy and compute nothing; --computed: one of ours after the other replaced
+                 by such a filter; --part latency | memory | start-up | workers | edits;
+                 each with --json FILE, and --starts, --rounds, --requests and
+                 --limit SECONDS, each with a number
   drill          the incident replayed under load: a candidate that refuses every
                  private request, enforced, for a cohort, in shadow; how soon all is
                  well again, and how many were refused; then 9,900 rules, and for how
-                 long a worker stands still; mostly one minute; drill large: those alone
+                 long a worker stands still; mostly two minutes, at most 8; drill large: those alone
   reference      docs/reference, made anew from the policies' types
 
 variables: ENVOY, POSTERN_RUN_DIR, POSTERN_POLICIES, POSTERN_GATEWAY_PORT,
@@ -88,6 +94,9 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         _ => {
+            if !words.is_empty() {
+                eprintln!("error: `cargo xtask {}` is not understood\n", words.join(" "));
+            }
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }

@@ -1,6 +1,6 @@
 //! API keys, kept as SHA-256 digests.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use ct_codecs::verify as equal_in_constant_time;
 use postern_core::challenge::Scope;
@@ -49,7 +49,9 @@ postern_core::config! {
     pub struct ApiKeyConfig {
         /// Its name in logs and headers; unique.
         id: Name,
-        /// The SHA-256 digest of the key, as 64 hexadecimal digits.
+        /// The SHA-256 digest of the key, as 64 hexadecimal digits: what
+        /// `printf %s "$KEY" | sha256sum | cut -d' ' -f1` prints. A key is 128 bits of
+        /// chance or more: `KEY=$(openssl rand -hex 32)`.
         sha256: Digest,
         /// Its owner.
         subject: Printable,
@@ -150,7 +152,7 @@ impl ApiKeys {
 
 /// The keys of the policy; what is wrong is noted.
 fn own_keys(config: &ApiKeysConfig, at: At<'_>, mut own: Builder, errors: &mut Errors) -> KeyList {
-    let mut digests = HashSet::with_capacity(config.keys.len());
+    let mut digests = HashMap::with_capacity(config.keys.len());
     let mut ids = HashMap::with_capacity(config.keys.len());
     let list = at.node().get("keys");
     let at_list = list.map(|node| at.key("keys", node));
@@ -176,8 +178,8 @@ fn own_keys(config: &ApiKeysConfig, at: At<'_>, mut own: Builder, errors: &mut E
         if !key.lives() {
             complain("expires", "expected a time after `not_before`".to_owned());
         }
-        if !digests.insert(key.sha256.0) {
-            complain("sha256", "another key of this provider has the same digest".to_owned());
+        if let Some(first) = digests.insert(key.sha256.0, i) {
+            complain("sha256", format!("the key at `keys[{first}]` has the same digest"));
         }
         let scopes = Scopes::from(key.scopes.as_slice());
         if !own.add(&key.entry(scopes.as_str())) {

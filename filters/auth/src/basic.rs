@@ -47,7 +47,7 @@ postern_core::config! {
         /// The user name: `till-7`.
         user: UserName,
         /// The SHA-256 digest of the secret, as 64 hexadecimal digits:
-        /// `printf %s "$SECRET" | sha256sum`.
+        /// `printf %s "$SECRET" | sha256sum | cut -d' ' -f1`.
         sha256: Digest,
         /// Whom it names. Left out: the user name.
         subject: Option<Printable>,

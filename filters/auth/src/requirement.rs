@@ -18,8 +18,9 @@ postern_core::config! {
         require: RequireConfig,
         /// Let the requests pass that would be refused, as anonymous, and record
         /// the refusal (`"mode":"shadow"`): to see who would be locked out
-        /// before it counts. Credentials stay in the request, for what checks
-        /// them so far; identity headers that a client made up go all the same.
+        /// before it counts. The credentials of all requests that the rule is for
+        /// stay in them, good ones too, for what checks them so far; identity
+        /// headers that a client made up go all the same.
         report_only: bool = false,
         /// What refusals on these routes say, where it differs from the
         /// policy's.

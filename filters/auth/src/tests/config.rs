@@ -238,7 +238,7 @@ fn digests_are_digests_of_something() {
     keys(
         "/keys/1/sha256",
         json!(sha256("key-of-northwind")),
-        "keys[1].sha256: another key of this provider has the same digest",
+        "keys[1].sha256: the key at `keys[0]` has the same digest",
     );
     keys("/keys/1/id", json!("nw-1"), "keys[1].id: the key at `keys[0]` has the same `id`");
 }

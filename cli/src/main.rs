@@ -236,17 +236,19 @@ fn run(command: Command) -> Result<String, Failure> {
             }
             let admin = wait.as_deref().map(Admin::new);
             let unanswered = |why: String| Failure::Findings(vec![Finding::of_file(&to, why)]);
-            let before = admin.as_ref().map(Admin::counts).transpose().map_err(unanswered)?;
+            let limit = Duration::from_secs(patience);
+            let before = admin.as_ref().map(|admin| admin.counts(limit));
+            let before = before.transpose().map_err(unanswered)?;
             let target = Target { to: to.clone(), modules, seen_as };
             let done = apply(&checked, &target).map_err(|f| vec![f])?;
             let outcomes = match admin.as_ref().zip(before) {
                 Some((admin, before)) => {
-                    let limit = Duration::from_secs(patience);
                     waited(admin, &before, &done, limit).map_err(|why| unknown(&done, &to, why))?
                 }
                 None => Vec::new(),
             };
-            let refused = refused(&done, &outcomes, &to, admin.as_ref());
+            let refused =
+                refused(&done, &outcomes, &to, admin.as_ref().map(|admin| (admin, limit)));
             prune(&to);
             if !refused.is_empty() {
                 return Err(refused.into());
@@ -295,9 +297,9 @@ fn refused(
     done: &[Applied],
     outcomes: &[(&str, Outcome)],
     to: &Path,
-    admin: Option<&Admin>,
+    admin: Option<(&Admin, Duration)>,
 ) -> Vec<Finding> {
-    let before = admin.and_then(|admin| admin.counts().ok());
+    let before = admin.and_then(|(admin, limit)| admin.counts(limit).ok());
     let mut findings = Vec::new();
     let mut back = Vec::new();
     for (plugin, outcome) in outcomes.iter().filter(|(_, outcome)| *outcome != Outcome::Taken) {
@@ -325,11 +327,11 @@ fn refused(
         }
         findings.push(Finding::of_file(&to.join(format!("{plugin}.json")), message));
     }
-    if let (Some(admin), Some(before)) = (admin, before)
+    if let (Some((admin, limit)), Some(before)) = (admin, before)
         && !back.is_empty()
     {
         // Whether it answers or not, the finding is the same.
-        let _ = admin.wait_read(&back, &before);
+        let _ = admin.wait_read(&back, &before, limit);
     }
     findings
 }

@@ -189,13 +189,12 @@ impl Policy {
     /// What it says in vain.
     fn review(&self) -> Result<Vec<Finding>, Vec<Finding>> {
         let mut slips = slips::slips(&self.node);
-        if self.kind == Kind::RateLimit {
-            limits::in_vain(&self.node).problems().iter().for_each(|p| slips.push(p.clone()));
-        }
-        if self.kind == Kind::Auth {
-            let in_vain = requirements::in_vain(&self.node);
-            in_vain.problems().iter().for_each(|p| slips.push(p.clone()));
-        }
+        let in_vain = match self.kind {
+            Kind::Auth => requirements::in_vain(&self.node),
+            Kind::RateLimit => limits::in_vain(&self.node),
+            Kind::Authz | Kind::LegacyCompat => Errors::default(),
+        };
+        in_vain.problems().iter().for_each(|p| slips.push(p.clone()));
         if self.kind != Kind::Authz {
             return Ok(self.findings(&slips));
         }

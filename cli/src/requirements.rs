@@ -16,6 +16,13 @@ pub(crate) fn in_vain(policy: &Node) -> Errors {
         return warnings;
     };
     let at = root.key("rules", list);
+    if items.len() > LOOKED_AT {
+        let message = format!(
+            "only the first {LOOKED_AT} of {} rules were looked through for those in vain",
+            items.len()
+        );
+        at.error(&mut warnings, message);
+    }
     let mut before: Vec<(usize, &str, Match)> = Vec::new();
     for (i, node) in items.iter().enumerate().take(LOOKED_AT) {
         let at = at.index(i, node);

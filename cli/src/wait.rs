@@ -71,35 +71,42 @@ impl Admin {
         Admin { agent: config.new_agent(), address: address.to_owned() }
     }
 
-    /// The counts now.
+    /// The counts, asked for until `limit` is over where Envoy does not answer in time: it
+    /// answers nobody while it compiles new modules.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn counts(&self) -> Result<Counts, String> {
-        const FILTER: &str = "extension_config_discovery%7Cpolicies_loading";
-        let url = format!("http://{}/stats?filter={FILTER}", self.address);
-        let text =
-            self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
-        text.map(|text| counts(&text)).map_err(|e| {
-            format!("Envoy's admin interface at `{}` does not answer: {e}", self.address)
-        })
-    }
-
-    /// The counts, asked for until `end`, and at least once.
-    fn counts_before(&self, end: Instant) -> Result<Counts, String> {
+    pub fn counts(&self, limit: Duration) -> Result<Counts, String> {
+        let end = Instant::now() + limit;
         loop {
-            match self.counts() {
-                Err(_) if Instant::now() < end => std::thread::sleep(PAUSE),
-                counts => return counts,
+            match self.counts_now() {
+                Err(error) if is_passing(&error) && Instant::now() < end => {
+                    std::thread::sleep(PAUSE);
+                }
+                counts => {
+                    return counts.map_err(|e| {
+                        format!(
+                            "Envoy's admin interface at `{}` does not answer: {e}",
+                            self.address
+                        )
+                    });
+                }
             }
         }
     }
 
-    /// Waits until each of the plugins was taken or refused since `before`. While Envoy
-    /// compiles new modules it answers nobody, so it is asked again.
+    fn counts_now(&self) -> Result<Counts, ureq::Error> {
+        const FILTER: &str = "extension_config_discovery%7Cpolicies_loading";
+        let url = format!("http://{}/stats?filter={FILTER}", self.address);
+        let text =
+            self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+        Ok(counts(&text?))
+    }
+
+    /// Waits until each of the plugins was taken or refused since `before`.
     ///
     /// # Errors
-    /// When the interface does not answer again in time.
+    /// When the interface has not answered since.
     pub fn wait<'p>(
         &self,
         plugins: &[&'p str],
@@ -107,8 +114,14 @@ impl Admin {
         limit: Duration,
     ) -> Result<Vec<(&'p str, Outcome)>, String> {
         let end = Instant::now() + limit;
+        let mut last: Option<Vec<(&str, Outcome)>> = None;
         loop {
-            let now = self.counts_before(end)?;
+            let now = match (self.counts(end.saturating_duration_since(Instant::now())), last) {
+                (Ok(now), _) => now,
+                // What was known before it fell silent.
+                (Err(_), Some(outcomes)) => return Ok(outcomes),
+                (Err(error), None) => return Err(error),
+            };
             let outcomes: Vec<_> =
                 plugins.iter().map(|plugin| (*plugin, outcome(plugin, before, &now))).collect();
             let is_open = |outcome| matches!(outcome, Outcome::Late | Outcome::Loading);
@@ -116,6 +129,7 @@ impl Admin {
             if !open || Instant::now() >= end {
                 return Ok(outcomes);
             }
+            last = Some(outcomes);
             std::thread::sleep(PAUSE);
         }
     }
@@ -124,18 +138,32 @@ impl Admin {
     /// is counted of it does not count as the next policy's; not for ever.
     ///
     /// # Errors
-    /// When the interface does not answer again in time.
-    pub fn wait_read(&self, plugins: &[&str], before: &Counts) -> Result<(), String> {
-        let end = Instant::now() + ANSWER;
+    /// When the interface stops answering.
+    pub fn wait_read(
+        &self,
+        plugins: &[&str],
+        before: &Counts,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let end = Instant::now() + limit;
         let read = |counts: &Counts, plugin: &str| counts.get(plugin).map_or(0, |c| c.read);
         loop {
-            let now = self.counts_before(end)?;
+            let now = self.counts(end.saturating_duration_since(Instant::now()))?;
             let open = plugins.iter().any(|plugin| read(&now, plugin) <= read(before, plugin));
             if !open || Instant::now() >= end {
                 return Ok(());
             }
             std::thread::sleep(PAUSE);
         }
+    }
+}
+
+/// May Envoy answer the next time? Nobody listens, or another server does: then not.
+fn is_passing(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(_) => true,
+        ureq::Error::Io(e) => e.kind() != std::io::ErrorKind::ConnectionRefused,
+        _ => false,
     }
 }
 

@@ -201,6 +201,20 @@ fn a_requirement_behind_one_for_all_of_its_requests() {
         // These have requests of their own.
         rule("written", "{methods: [GET, POST], paths: [/reports/x]}", "{any_of: [keys]}"),
         rule("texts", "{methods: [GET], paths: ['/r/{m}']}", "{any_of: [keys]}"),
+        rule("sub", "{hosts: ['*.a.example'], paths: [/h]}", "{any_of: [keys]}"),
+        rule("main", "{hosts: [a.example], paths: [/h]}", "{any_of: [keys]}"),
+        rule("head-only", "{methods: [HEAD], paths: [/m]}", "{any_of: [keys]}"),
+        rule("get-too", "{methods: [GET], paths: [/m]}", "{any_of: [keys]}"),
+        rule("tagged", "{headers: [{name: x-t, present: true}], paths: [/t]}", "{any_of: [keys]}"),
+        rule("untagged", "{paths: [/t]}", "{any_of: [keys]}"),
+        rule(
+            "either",
+            "{any_header: [{name: x-t, present: true}], paths: [/e]}",
+            "{any_of: [keys]}",
+        ),
+        rule("neither", "{paths: [/e]}", "{any_of: [keys]}"),
+        rule("route", "{routes: [r], paths: [/o]}", "{any_of: [keys]}"),
+        rule("routes", "{routes: [r, s], paths: [/o]}", "{any_of: [keys]}"),
         rule("all", "{}", "{optional: [keys]}"),
         rule("behind", "{headers: [{name: x-a, exact: [b]}]}", "{none: true}"),
     ];
@@ -218,8 +232,15 @@ fn a_requirement_behind_one_for_all_of_its_requests() {
     let expected = [
         format!("auth.yaml:5:3: rules[1]: {}", of("reports", 0)),
         format!("auth.yaml:6:3: rules[2]: {}", of("reports", 0)),
-        format!("auth.yaml:10:3: rules[6]: {}", of("all", 5)),
+        format!("auth.yaml:20:3: rules[16]: {}", of("all", 15)),
     ];
-    let folder = folder("requirements", &[("auth.yaml", &auth)]);
-    warns(&folder, &expected.each_ref().map(String::as_str));
+    let one = folder("requirements", &[("auth.yaml", &auth)]);
+    warns(&one, &expected.each_ref().map(String::as_str));
+    let many: String = (0..=2_000)
+        .map(|n| rule(&format!("r{n}"), &format!("{{paths: [/{n}]}}"), "{any_of: [keys]}"))
+        .collect();
+    let auth = auth.replace(&rules.concat(), &many);
+    let said = "auth.yaml:4:3: rules: only the first 2000 of 2001 rules were looked through for \
+                those in vain";
+    warns(&folder("many-requirements", &[("auth.yaml", &auth)]), &[said]);
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
 
-/// In seconds. Only who waits in vain waits so long.
-const PATIENCE: &str = "2";
+/// In seconds.
+const PATIENCE: &str = "20";
 const FIRST: &str = "filter: rate-limit\nlimits: [{id: a, match: {}, quota: 1, window: 1s}]\n";
 const SECOND: &str = "filter: rate-limit\nlimits: [{id: a, match: {}, quota: 2, window: 1s}]\n";
 
@@ -122,13 +122,14 @@ fn an_envoy_that_is_silent_for_a_while_is_asked_again() {
     let folder = Folder::new("silent-for-a-while");
     assert!(folder.apply(FIRST, "one", None).status.success());
     let first = folder.rendered();
-    let counts = |end| vec![[1, 0, 1], [0; 3], [0; 3], [0; 3], end];
-    let address = silent_at(1..4, usize::MAX, counts([1, 1, 2]));
+    let counts = |end: &[[u64; 3]]| [&[[1, 0, 1], [0; 3], [0; 3], [0; 3]], end].concat();
+    let address = silent_at(1..4, usize::MAX, counts(&[[1, 1, 2], [1, 1, 2], [1, 1, 3]]));
     let refused = folder.apply(SECOND, "two", Some(&address));
+    assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("the former file is back in its place"), "{said}");
     assert_eq!(folder.rendered(), first);
-    let address = silent_at(1..4, usize::MAX, counts([2, 0, 2]));
+    let address = silent_at(0..3, usize::MAX, vec![[0; 3], [0; 3], [0; 3], [1, 1, 3], [2, 1, 4]]);
     let taken = folder.apply(SECOND, "two", Some(&address));
     let said = String::from_utf8(taken.stdout).unwrap();
     assert!(said.ends_with(": Envoy took it\n"), "{said}");

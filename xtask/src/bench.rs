@@ -13,26 +13,27 @@ use crate::{Result, build, child, envoy, machine};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// What is measured in place of all; without one of them it is all.
-const MODES: [&str; 7] =
-    ["--quick", "--peers", "--parts", "--computed", "--floor", "--stock-parts", "--part"];
+const MODES: [&str; 6] =
+    ["--quick", "--peers", "--parts", "--computed", "--floor", "--stock-parts"];
 /// The parts of all of it that can be measured alone.
 const PARTS: [&str; 5] = ["latency", "memory", "start-up", "workers", "edits"];
-/// How much is measured, where it is not all.
-const NUMBERS: [&str; 4] = ["--starts", "--rounds", "--requests", "--limit"];
+/// How much is measured in a mode, and the least of each: a request for each connection.
+const NUMBERS: [(&str, u32); 4] =
+    [("--starts", 1), ("--rounds", 1), ("--requests", 32), ("--limit", 1)];
 
 /// Are these the words that may follow `bench`?
 pub fn understood(words: &[&str]) -> bool {
     let (mode, words) = match words {
-        ["--part", name, words @ ..] if PARTS.contains(name) => (true, words),
+        ["--part", name, words @ ..] if PARTS.contains(name) => (false, words),
         ["--part", ..] => return false,
         [mode, words @ ..] if MODES.contains(mode) => (true, words),
         words => (false, words),
     };
     words.chunks(2).all(|pair| match pair {
         ["--json", _] => true,
-        [name, number] => {
-            mode && NUMBERS.contains(name) && number.parse::<u32>().is_ok_and(|n| n > 0)
-        }
+        [name, number] => NUMBERS.iter().any(|(own, least)| {
+            mode && own == name && number.parse::<u32>().is_ok_and(|n| n >= *least)
+        }),
         _ => false,
     })
 }
@@ -62,8 +63,8 @@ pub fn run(settings: &Settings) -> Result<()> {
         say!("measuring, at most 15 minutes; charts and figures go to {}\n", folder.display());
     } else {
         bench.args(words.iter().filter(|word| *word != "--quick"));
-        let longer = words.iter().any(|word| NUMBERS.contains(&word.as_str()));
-        say!("measuring{}\n", if longer { "" } else { ", at most 3 minutes" });
+        let numbers = NUMBERS.iter().any(|(name, _)| words.iter().any(|word| word == name));
+        say!("measuring{}\n", if numbers { "" } else { ", at most 3 minutes" });
     }
     finish(&program, &mut bench, "the bench failed")
 }
@@ -126,6 +127,8 @@ mod tests {
             &["--quick", "--json"],
             &["--quick", "--parts"],
             &["--quick", "--rounds", "0"],
+            &["--quick", "--requests", "31"],
+            &["--part", "edits", "--rounds", "40"],
             &["--rounds", "40"],
         ] {
             assert!(!understood(bad), "{bad:?}");

@@ -59,9 +59,9 @@ const USAGE: &str = "usage: cargo xtask <command>
                  --peers: beside HAProxy and Node.js; --parts, --stock-parts: one filter
                  more at a time; --floor: beside filters that make the same calls to the
                  proxy and compute nothing; --computed: one of ours after the other replaced
-                 by such a filter; --part latency | memory | start-up | workers | edits;
-                 each with --json FILE, and --starts, --rounds, --requests and
-                 --limit SECONDS, each with a number
+                 by such a filter; each with --starts, --rounds, --requests or
+                 --limit SECONDS, and a number; or
+                 --part latency | memory | start-up | workers | edits; all with --json FILE
   drill          the incident replayed under load: a candidate that refuses every
                  private request, enforced, for a cohort, in shadow; how soon all is
                  well again, and how many were refused; then 9,900 rules, and for how

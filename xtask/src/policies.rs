@@ -18,10 +18,6 @@ pub struct Policies<'a> {
     seen: BTreeMap<PathBuf, Stamp>,
 }
 
-/// What `postern apply` says of policies that may come into force yet.
-const OPEN: [&str; 3] =
-    ["not known whether Envoy took it", "did not take it in time", "not done with compiling"];
-
 /// What a file looks like from outside.
 type Stamp = (SystemTime, u64);
 
@@ -83,10 +79,12 @@ impl<'a> Policies<'a> {
         let admin = format!("127.0.0.1:{}", self.settings.ports.admin);
         match self.applied(&["--wait", &admin]) {
             Err(error) => {
-                let error = error.to_string();
-                let open = OPEN.iter().any(|said| error.contains(said));
-                let what = if open {
-                    "policies written, but not known to serve yet"
+                // What is wrong with a policy stands at its place, and what became of one that
+                // was written at what was written.
+                let written = self.settings.rendered();
+                let shown = self.settings.shown(&written).to_string();
+                let what = if error.lines().any(|line| line.starts_with(&shown)) {
+                    "not all policies are in force"
                 } else {
                     "policies not applied, the last good ones serve on"
                 };

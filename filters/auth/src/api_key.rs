@@ -178,7 +178,8 @@ fn own_keys(config: &ApiKeysConfig, at: At<'_>, mut own: Builder, errors: &mut E
         if !key.lives() {
             complain("expires", "expected a time after `not_before`".to_owned());
         }
-        if let Some(first) = digests.insert(key.sha256.0, i) {
+        let first = *digests.entry(key.sha256.0).or_insert(i);
+        if first != i {
             complain("sha256", format!("the key at `keys[{first}]` has the same digest"));
         }
         let scopes = Scopes::from(key.scopes.as_slice());

@@ -67,7 +67,7 @@ const OTHERS: &[Code] = &[
         code: "keys_unavailable",
         meaning: "the issuer's keys, or the list of API keys, cannot be fetched",
         remedy: "look at their server and at the cluster; `Retry-After` is the time to the next \
-                 attempt, or to the end of the one under way",
+                 attempt, and no more than to the end of one under way",
     },
     Code {
         status: 503,

@@ -40,35 +40,45 @@ pub(super) fn no_credential_in_logs(stage: &Stage) -> Result<(), String> {
 /// in no log and in no body.
 pub(super) fn chosen_ids(stage: &Stage) -> Result<(), String> {
     const CHOSEN: &str = "chosen-by-the-client";
-    let before = stage.gateway.access_log().len();
+    const GRPC: &str = "Content-Type: application/grpc\r\n";
+    // Method and details tell their lines, one of which a case of the corpus has too.
     let cases = [
-        ("GET /a%2fb HTTP/1.1\r\nHost: api.example.com", 400, "bad_request"),
-        ("GET /a%00b HTTP/1.1\r\nHost: api.example.com", 400, "bad_request"),
-        ("GET /a HTTP/1.1", 400, "bad_request"),
-        ("OPTIONS * HTTP/1.1\r\nHost: api.example.com", 404, "not_found"),
+        ("LINK /a%2fb", "Host: api.example.com\r\n", "path_normalization_failed"),
+        ("UNLINK /a%00b", "Host: marketplace.example.com\r\n", "path_normalization_failed"),
+        ("LOCK /a", "", "missing_host_header"),
+        ("OPTIONS *", "Host: api.example.com\r\n", "absolute_path_rejected"),
+        ("MKCOL /a%5cb", &format!("Host: api.example.com\r\n{GRPC}"), "path_normalization_failed"),
     ];
-    for (request, status, code) in cases {
-        let bytes = format!("{request}\r\nX-Request-Id: {CHOSEN}\r\nConnection: close\r\n\r\n");
-        let wire = Wire { bytes: bytes.into_bytes(), head: false };
-        let answer = send(stage.gateway.address(), &wire, PATIENCE)?;
-        let problem = answer.json().ok_or(format!("{request}: no problem"))?;
-        same(request, (status, Some(code)), (answer.status, problem["code"].as_str()))?;
-        same(request, None, problem.get("instance"))?;
+    let to = stage.gateway.address();
+    for (line, headers, _) in cases {
+        let text = format!(
+            "{line} HTTP/1.1\r\n{headers}X-Request-Id: {CHOSEN}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = send(to, &Wire { bytes: text.into_bytes(), head: false }, PATIENCE)?;
+        let body = String::from_utf8_lossy(&answer.body);
+        same(line, (true, false), (answer.status != 0, body.contains(CHOSEN)))?;
+        same(line, None, answer.text("grpc-message").filter(|said| said.contains(CHOSEN)))?;
+        let is_problem = answer.text("content-type") == Some("application/problem+json");
+        let instance = answer.json().and_then(|problem| problem.get("instance").cloned());
+        same(line, None, instance.filter(|_| is_problem))?;
     }
-    let refused = || {
-        let log = stage.gateway.access_log().into_iter().skip(before);
-        let early = |line: &String| {
-            ["path_normalization_failed", "missing_host_header", "absolute_path_rejected"]
-                .iter()
-                .any(|details| line.contains(details))
-        };
-        Some(log.filter(early).collect::<Vec<_>>()).filter(|lines| lines.len() >= cases.len())
+    // The log is written in order: with the line of the last request it has all of them.
+    let last = send(to, &Wire::get("api.example.com", "/whoami", &[]), PATIENCE)?;
+    let id = last.text("x-request-id").ok_or("a request without an id")?;
+    let written = || {
+        let log = stage.gateway.access_log();
+        log.iter().any(|line| line.contains(id)).then_some(log)
     };
-    let lines = wait_for(PATIENCE, refused).ok_or("the log has no line for each")?;
-    same("lines", cases.len(), lines.len())?;
-    let numbered = |line: &&String| line.contains(r#""request_id":""#);
-    same("ids of their own", cases.len(), lines.iter().filter(numbered).count())?;
-    same("the client's", None, lines.iter().find(|line| line.contains(CHOSEN)))
+    let log = wait_for(PATIENCE, written).ok_or("the log has no line of a plain request")?;
+    for (line, _, details) in cases {
+        let method = line.split(' ').next().unwrap_or_default();
+        let own = [format!(r#""method":"{method}""#), format!(r#""details":"{details}""#)];
+        let is_own = |line: &&String| own.iter().all(|part| line.contains(part));
+        let numbered = log.iter().filter(is_own).map(|l| !l.contains(r#""request_id":null"#));
+        same(line, Some(false), numbered.reduce(|a, b| a || b))?;
+    }
+    let said = [log.concat(), stage.gateway.log("envoy")];
+    same("the client's", [false; 2], said.map(|text| text.contains(CHOSEN)))
 }
 
 /// Each filter's counters are there, and a request moves them.

@@ -232,7 +232,7 @@ impl<F: Form> Remote<F> {
         }
         let held = local.state.is_held(now, settings);
         if held {
-            // The one under way has ended by then, well or not.
+            // It is believed to be under way until then, and no longer.
             next = next.min(local.state.held_until);
         }
         let after = next.saturating_sub(now);

@@ -112,8 +112,8 @@ fn a_request_causes_one_fetch_per_cooldown() {
     assert_eq!(value(&a, &host), Some(6));
 }
 
-/// While an attempt is under way, its end is what a request is told to wait for, and not
-/// when a request may cause the next one.
+/// While an attempt is under way, a request is told to wait for its end at most, and not
+/// until a request may cause the next one.
 #[test]
 fn an_attempt_under_way_is_the_next() {
     let host = FakeHost::at(START);

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use http::Request;
 use postern_tests::client::{PATIENCE, Wire, send};
 use postern_tests::gateway::wait_for;
+use postern_tests::h2::send_plain;
 use postern_tests::live::FILTERS;
 
 use super::{same, token};
@@ -41,6 +43,7 @@ pub(super) fn no_credential_in_logs(stage: &Stage) -> Result<(), String> {
 pub(super) fn chosen_ids(stage: &Stage) -> Result<(), String> {
     const CHOSEN: &str = "chosen-by-the-client";
     const GRPC: &str = "Content-Type: application/grpc\r\n";
+    const OVER_HTTP2: &str = "UNBIND /a%2fb";
     // Method and details tell their lines, one of which a case of the corpus has too.
     let cases = [
         ("LINK /a%2fb", "Host: api.example.com\r\n", "path_normalization_failed"),
@@ -48,19 +51,41 @@ pub(super) fn chosen_ids(stage: &Stage) -> Result<(), String> {
         ("LOCK /a", "", "missing_host_header"),
         ("OPTIONS *", "Host: api.example.com\r\n", "absolute_path_rejected"),
         ("MKCOL /a%5cb", &format!("Host: api.example.com\r\n{GRPC}"), "path_normalization_failed"),
+        (OVER_HTTP2, "", "path_normalization_failed"),
     ];
     let to = stage.gateway.address();
     for (line, headers, _) in cases {
-        let text = format!(
-            "{line} HTTP/1.1\r\n{headers}X-Request-Id: {CHOSEN}\r\nConnection: close\r\n\r\n"
-        );
-        let answer = send(to, &Wire { bytes: text.into_bytes(), head: false }, PATIENCE)?;
+        let answer = if line == OVER_HTTP2 {
+            let (method, path) = line.split_once(' ').unwrap_or_default();
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("http://api.example.com{path}"))
+                .header("x-request-id", CHOSEN)
+                .body(Vec::new());
+            send_plain(to, request.map_err(|e| e.to_string())?, PATIENCE)?.0
+        } else {
+            let text = format!(
+                "{line} HTTP/1.1\r\n{headers}X-Request-Id: {CHOSEN}\r\nConnection: close\r\n\r\n"
+            );
+            send(to, &Wire { bytes: text.into_bytes(), head: false }, PATIENCE)?
+        };
         let body = String::from_utf8_lossy(&answer.body);
         same(line, (true, false), (answer.status != 0, body.contains(CHOSEN)))?;
         same(line, None, answer.text("grpc-message").filter(|said| said.contains(CHOSEN)))?;
         let is_problem = answer.text("content-type") == Some("application/problem+json");
         let instance = answer.json().and_then(|problem| problem.get("instance").cloned());
         same(line, None, instance.filter(|_| is_problem))?;
+    }
+    // Envoy numbers these, and no filter sees them.
+    for (line, upgrade) in [("TRACE /a", "Upgrade: nothing"), ("CONNECT a:1", "X-A: b")] {
+        let text = format!(
+            "{line} HTTP/1.1\r\nHost: api.example.com\r\nX-Request-Id: {CHOSEN}\r\n\
+             Connection: Upgrade\r\n{upgrade}\r\n\r\n"
+        );
+        let answer = send(to, &Wire { bytes: text.into_bytes(), head: false }, PATIENCE)?;
+        let problem = answer.json().unwrap_or_default();
+        let id = problem.get("instance").and_then(serde_json::Value::as_str).unwrap_or_default();
+        same(line, (403, true, false), (answer.status, id.len() > 30, id.contains(CHOSEN)))?;
     }
     // The log is written in order: with the line of the last request it has all of them.
     let last = send(to, &Wire::get("api.example.com", "/whoami", &[]), PATIENCE)?;

@@ -76,8 +76,10 @@ pub(super) fn chosen_ids(stage: &Stage) -> Result<(), String> {
         let instance = answer.json().and_then(|problem| problem.get("instance").cloned());
         same(line, None, instance.filter(|_| is_problem))?;
     }
-    // Envoy numbers these, and no filter sees them.
-    for (line, upgrade) in [("TRACE /a", "Upgrade: nothing"), ("CONNECT a:1", "X-A: b")] {
+    // These Envoy numbers, the first without asking a filter.
+    for (line, upgrade, status) in
+        [("TRACE /a", "Upgrade: nothing", 403), ("CONNECT a:1", "X-A: b", 400)]
+    {
         let text = format!(
             "{line} HTTP/1.1\r\nHost: api.example.com\r\nX-Request-Id: {CHOSEN}\r\n\
              Connection: Upgrade\r\n{upgrade}\r\n\r\n"
@@ -85,7 +87,7 @@ pub(super) fn chosen_ids(stage: &Stage) -> Result<(), String> {
         let answer = send(to, &Wire { bytes: text.into_bytes(), head: false }, PATIENCE)?;
         let problem = answer.json().unwrap_or_default();
         let id = problem.get("instance").and_then(serde_json::Value::as_str).unwrap_or_default();
-        same(line, (403, true, false), (answer.status, id.len() > 30, id.contains(CHOSEN)))?;
+        same(line, (status, true, false), (answer.status, id.len() > 30, id.contains(CHOSEN)))?;
     }
     // The log is written in order: with the line of the last request it has all of them.
     let last = send(to, &Wire::get("api.example.com", "/whoami", &[]), PATIENCE)?;

@@ -37,13 +37,24 @@ impl Quartiles {
 /// [`interval`].
 #[must_use]
 pub fn ratio(of: &[f64], to: &[f64], starts: &[usize]) -> (f64, [f64; 2]) {
-    let median = |values: &[f64], rounds: &[usize]| {
-        let drawn: Vec<f64> = rounds.iter().filter_map(|at| values.get(*at).copied()).collect();
-        Quartiles::of(&drawn).median
-    };
     let drawn = |rounds: &[usize]| median(of, rounds) / median(to, rounds);
     let all: Vec<usize> = (0..of.len().min(to.len())).collect();
     (drawn(&all), interval(starts, drawn))
+}
+
+/// The median of the rounds' ratios, and how far it may be off: a round that was slow for
+/// both counts as any other.
+#[must_use]
+pub fn paired_ratio(of: &[f64], to: &[f64], starts: &[usize]) -> (f64, [f64; 2]) {
+    let ratios: Vec<f64> = of.iter().zip(to).map(|(of, to)| of / to).collect();
+    let drawn = |rounds: &[usize]| median(&ratios, rounds);
+    let all: Vec<usize> = (0..ratios.len()).collect();
+    (drawn(&all), interval(starts, drawn))
+}
+
+fn median(values: &[f64], rounds: &[usize]) -> f64 {
+    let drawn: Vec<f64> = rounds.iter().filter_map(|at| values.get(*at).copied()).collect();
+    Quartiles::of(&drawn).median
 }
 
 /// What a variant adds to the bare Envoy, round by round: whatever else the
@@ -137,6 +148,17 @@ mod tests {
         assert_eq!(additions(&ours, &bare), [30.0, 31.0, 30.0]);
         // A round that was not finished counts for nobody.
         assert_eq!(additions(&ours[..2], &bare), [30.0, 31.0]);
+    }
+
+    #[test]
+    fn a_round_that_was_slow_for_both_changes_no_paired_ratio() {
+        let of = [2.0, 40.0, 3.0];
+        let to = [1.0, 20.0, 3.0];
+        assert_eq!(paired_ratio(&of, &to, &[3]), (2.0, [1.0, 2.0]));
+        assert_eq!(ratio(&of, &to, &[3]).0, 1.0);
+        // Rounds of one alone say nothing.
+        assert_eq!(paired_ratio(&of, &to[..1], &[1]), (2.0, [2.0, 2.0]));
+        assert!(paired_ratio(&of, &[], &[]).0.is_nan());
     }
 
     #[test]

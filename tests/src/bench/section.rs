@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::bench::figures::{Quartiles, ratio};
+use crate::bench::figures::{Quartiles, paired_ratio, ratio};
 
 /// A figure that has a bound.
 #[derive(Clone, Debug)]
@@ -35,6 +35,14 @@ impl Goal {
     #[must_use]
     pub fn of_ratio(name: &str, of: &[f64], to: &[f64], starts: &[usize], at_most: f64) -> Self {
         let (value, between) = ratio(of, to, starts);
+        Goal { name: name.to_owned(), value, between, at_most }
+    }
+
+    /// The median of what rounds had over what others had in the same round: for figures that
+    /// differ more from round to round than between the two.
+    #[must_use]
+    pub fn of_pairs(name: &str, of: &[f64], to: &[f64], starts: &[usize], at_most: f64) -> Self {
+        let (value, between) = paired_ratio(of, to, starts);
         Goal { name: name.to_owned(), value, between, at_most }
     }
 

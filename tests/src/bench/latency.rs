@@ -40,7 +40,7 @@ const SATURATION: usize = 8_000;
 /// # Errors
 /// What keeps a variant from running, or an answer that is not as it should be.
 pub fn measure(bench: &Bench<'_>, stop: &dyn Fn() -> bool) -> Result<Section, String> {
-    let mut of: Vec<[Measured; 2]> = SPEED.iter().map(|_| Default::default()).collect();
+    let mut of: Vec<[Measured; LOADS.len()]> = SPEED.iter().map(|_| Default::default()).collect();
     let mut borne = Vec::new();
     for _ in 0..STARTS {
         let mut running = Vec::new();
@@ -166,7 +166,7 @@ fn ready(
     Ok(answered.map(|(on, _)| *on).collect())
 }
 
-fn section(of: &[[Measured; 2]], borne: f64) -> Section {
+fn section(of: &[[Measured; LOADS.len()]], borne: f64) -> Section {
     let rows = LOADS.iter().enumerate().flat_map(|(load, share)| {
         SPEED.iter().zip(of).filter_map(move |(variant, one)| {
             let one = one.get(load)?;
